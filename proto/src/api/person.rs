@@ -1,0 +1,243 @@
+//! What no tool may carry: bodies of `POST /auth/…` and `/person/…`. Secrets travel here and nowhere else.
+//!
+//! | route | request | answer |
+//! |---|---|---|
+//! | `POST /auth/login` | [`Login`] | [`LoginAnswer`] |
+//! | `POST /auth/refresh` | [`Refresh`] | [`LoginAnswer`] |
+//! | `POST /auth/logout` | [`Logout`] | [`Done`] |
+//! | `POST /person/password` | [`ChangePassword`] | – |
+//! | `POST /person/users` | [`CreateUser`] | [`crate::model::user::User`] |
+//! | `POST /person/users/role` | [`SetRole`] | [`crate::model::user::User`] |
+//! | `POST /person/users/delete` | [`DeleteUser`] | – |
+//! | `POST /person/tokens` | [`CreateToken`] | [`CreatedToken`] |
+//! | `POST /person/enrolments` | [`CreateEnrolment`] | [`CreatedEnrolment`] |
+//! | `POST /person/secrets` | [`SetSecret`] | – |
+//! | `POST /person/secrets/list` | [`ListSecrets`] | [`SecretNames`] |
+//! | `POST /person/secrets/delete` | [`DeleteSecret`] | – |
+//!
+//! Errors are [`crate::error::ApiError`] with a fitting HTTP status.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::user::{ApiToken, Role, Scopes, Selectors};
+
+/// A request with its route and answer.
+pub trait PersonRequest: Serialize {
+    /// Path on the HTTP side.
+    const PATH: &'static str;
+    /// What comes back.
+    type Answer: for<'de> Deserialize<'de>;
+}
+
+macro_rules! person {
+    ($($request:ty => $answer:ty, $path:literal;)*) => {$(
+        impl PersonRequest for $request {
+            const PATH: &'static str = $path;
+            type Answer = $answer;
+        }
+    )*};
+}
+
+person! {
+    Login => LoginAnswer, "/auth/login";
+    Refresh => LoginAnswer, "/auth/refresh";
+    Logout => Done, "/auth/logout";
+    ChangePassword => Done, "/person/password";
+    CreateUser => crate::model::user::User, "/person/users";
+    SetRole => crate::model::user::User, "/person/users/role";
+    DeleteUser => Done, "/person/users/delete";
+    CreateToken => CreatedToken, "/person/tokens";
+    CreateEnrolment => CreatedEnrolment, "/person/enrolments";
+    SetSecret => Done, "/person/secrets";
+    ListSecrets => SecretNames, "/person/secrets/list";
+    DeleteSecret => Done, "/person/secrets/delete";
+}
+
+/// Text that is never shown: no `Debug` of its content, no `Display`.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    /// The secret itself; whoever calls this keeps it out of logs, errors and answers.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("SecretText(…)")
+    }
+}
+
+/// An empty answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}
+
+/// A login.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    /// Login name.
+    pub username: String,
+    /// Password.
+    pub password: SecretText,
+}
+
+/// What a login gives.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginAnswer {
+    /// JWT for the `Authorization` header.
+    pub access_token: SecretText,
+    /// How long the JWT lasts.
+    pub expires_in_secs: u64,
+    /// Gives a new pair, once.
+    pub refresh_token: SecretText,
+    /// Login name.
+    pub username: String,
+    /// Role of the account.
+    pub role: Role,
+}
+
+/// Asks for a new pair of tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// The newest refresh token; an older one ends the login.
+    pub refresh_token: SecretText,
+}
+
+/// Ends the caller's login.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Logout {}
+
+/// Changes the caller's password; ends the caller's other logins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChangePassword {
+    /// Password now.
+    pub current: SecretText,
+    /// Password from now on, at least 10 characters.
+    pub new: SecretText,
+}
+
+/// Makes an account (admin).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateUser {
+    /// Login name.
+    pub username: String,
+    /// What the person may do.
+    pub role: Role,
+    /// First password, at least 10 characters.
+    pub password: SecretText,
+    /// Mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+}
+
+/// Changes a person's role (admin); ends that person's logins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetRole {
+    /// Login name.
+    pub username: String,
+    /// What the person may do from now on.
+    pub role: Role,
+}
+
+/// Deletes an account (admin) with its logins and tokens; the last admin stays.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteUser {
+    /// Login name.
+    pub username: String,
+}
+
+/// Makes an API token. `admin` is never given, `deploy` only if named.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateToken {
+    /// What to call it.
+    pub name: String,
+    /// What it may do; none beyond the caller's own.
+    pub scopes: Scopes,
+    /// What it can see.
+    #[serde(default)]
+    pub selectors: Selectors,
+    /// How long it works, days (1–365), 90 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_days: Option<u32>,
+}
+
+/// A new API token: the only time its secret is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreatedToken {
+    /// The token's public facts.
+    pub token: ApiToken,
+    /// `tomo_<id>_<secret>`, for the `Authorization` header.
+    pub secret: SecretText,
+}
+
+/// Makes a right to enroll one agent (admin).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateEnrolment {
+    /// Name of the server; new, or one whose agent is gone.
+    pub server: String,
+    /// Labels of a new server.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// How long the token works, minutes (1–15), 15 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_minutes: Option<u32>,
+}
+
+/// A new enrolment: the only time its token is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreatedEnrolment {
+    /// Name of the server.
+    pub server: String,
+    /// For `tomo-agent enroll` on standard input: carries the daemon's addresses, its CA's fingerprint and the secret.
+    pub token: SecretText,
+    /// When it stops working (UTC ms).
+    pub expires_at: u64,
+}
+
+/// Stores a secret that app environments can name as `secret://NAME`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetSecret {
+    /// Name.
+    pub name: String,
+    /// Value, up to 16 KiB.
+    pub value: SecretText,
+}
+
+/// Asks for the names of stored secrets.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct ListSecrets {}
+
+/// Names of stored secrets; values are never shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretNames {
+    /// The names.
+    pub names: Vec<String>,
+}
+
+/// Deletes a secret that no app names any more.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteSecret {
+    /// Name.
+    pub name: String,
+}

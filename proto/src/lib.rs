@@ -1,0 +1,20 @@
+//! The vocabulary of Tomo: what the daemon, the agents and the `tomo` program say to each other.
+//!
+//! No I/O, no async, no clock. Everything here is plain data with its encodings.
+
+// What things are called.
+pub mod error;
+pub mod id;
+pub mod version;
+
+// What things are.
+pub mod model;
+
+// What may be asked of the daemon.
+pub mod api;
+
+// What daemon and agent say to each other.
+pub mod wire;
+
+// Text that came from outside.
+pub mod text;

@@ -1,0 +1,14 @@
+//! The things Tomo knows: the same structs travel from the dashboard to the daemon and to the agent, and lie in the store.
+//!
+//! Fields are only ever added, with a default, so that older records and older peers stay readable.
+
+pub mod agent;
+pub mod app;
+pub mod audit;
+pub mod container;
+pub mod metric;
+pub mod operation;
+pub mod plan;
+pub mod server;
+pub mod settings;
+pub mod user;

@@ -1,0 +1,116 @@
+//! Agents: who speaks for a server, and what its owner lets it do.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AgentId, EnrolmentId, ServerId};
+
+/// Whether an agent has a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Connected and welcomed.
+    Online,
+    /// Enrolled, not connected.
+    Offline,
+    /// The server has none.
+    None,
+    /// Shut out for good.
+    Revoked,
+}
+
+impl AgentState {
+    /// The state as it stands in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Offline => "offline",
+            Self::None => "none",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// An enrolled agent as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Agent {
+    /// Stable id, in its certificate.
+    pub id: AgentId,
+    /// Server it speaks for.
+    pub server: ServerId,
+    /// SHA-256 of its certificate, hex.
+    pub certificate_fingerprint: String,
+    /// When it enrolled (UTC ms).
+    pub enrolled_at: u64,
+    /// When its certificate ends (UTC ms).
+    pub certificate_expires_at: u64,
+    /// When it was shut out (UTC ms).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<u64>,
+}
+
+/// One line of the agent list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AgentSummary {
+    /// Stable id.
+    pub id: AgentId,
+    /// Name of its server.
+    pub server: String,
+    /// Whether it is connected.
+    pub state: AgentState,
+    /// Version of the program; absent until it has connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Address it connects from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Round trip of the link in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_ms: Option<f64>,
+    /// When it was last heard (UTC ms).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<u64>,
+    /// When it enrolled (UTC ms).
+    pub enrolled_at: u64,
+    /// When its certificate ends (UTC ms).
+    pub certificate_expires_at: u64,
+}
+
+/// A right to enroll one agent, once, as the store keeps it. The secret is kept only as a hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Enrolment {
+    /// Stable id.
+    pub id: EnrolmentId,
+    /// Name the new server gets; its agent takes over if the server is there without one.
+    pub server: String,
+    /// Labels the new server gets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// SHA-256 of the secret, hex.
+    pub secret_hash: String,
+    /// When it was made (UTC ms).
+    pub created_at: u64,
+    /// When it stops working (UTC ms).
+    pub expires_at: u64,
+    /// When it was used (UTC ms).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<u64>,
+}
+
+/// What the host's policy file allows, as the agent tells it. The agent enforces the file, not this.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PolicySummary {
+    /// SHA-256 of the file, hex; empty when there is no file (then nothing but metrics is allowed).
+    pub digest: String,
+    /// Verbs of [`crate::wire::command::Command::verb`] that are allowed.
+    pub verbs: Vec<String>,
+    /// Image names (with `*` at the end as a wildcard) that may be deployed.
+    pub images: Vec<String>,
+    /// Folders below which a bind mount may lie.
+    pub bind_roots: Vec<String>,
+    /// Host ports that may be published, as in `1024-65535`.
+    pub ports: Vec<String>,
+}

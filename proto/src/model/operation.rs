@@ -1,0 +1,130 @@
+//! Operations: changes under way, and what became of them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::ErrorCode,
+    id::{OperationId, PlanId},
+};
+
+/// What an operation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationKind {
+    /// Deploys an app.
+    DeployApp,
+    /// Removes an app.
+    RemoveApp,
+    /// Starts an app.
+    StartApp,
+    /// Stops an app.
+    StopApp,
+    /// Restarts an app.
+    RestartApp,
+    /// Forgets a server.
+    RemoveServer,
+    /// Changes settings.
+    ChangeSettings,
+}
+
+impl OperationKind {
+    /// The kind as it stands in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::DeployApp => "deploy_app",
+            Self::RemoveApp => "remove_app",
+            Self::StartApp => "start_app",
+            Self::StopApp => "stop_app",
+            Self::RestartApp => "restart_app",
+            Self::RemoveServer => "remove_server",
+            Self::ChangeSettings => "change_settings",
+        }
+    }
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OperationStatus {
+    /// Under way.
+    Running,
+    /// Done and checked.
+    Succeeded,
+    /// Did not work; nothing of it is left.
+    Failed,
+    /// A person stopped it.
+    Cancelled,
+    /// The answer never came: it may have happened.
+    Unknown,
+}
+
+impl OperationStatus {
+    /// The status as it stands in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Running)
+    }
+}
+
+/// A change under way, or done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Operation {
+    /// Stable id.
+    pub operation: OperationId,
+    /// What it does.
+    pub kind: OperationKind,
+    /// Name of what it changes.
+    pub target: String,
+    /// Name of the server it runs on, if on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Plan it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanId>,
+    /// Where it stands.
+    pub status: OperationStatus,
+    /// What it does right now.
+    pub step: String,
+    /// How far the step is, 0–100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<OperationError>,
+    /// Who started it, as in the audit.
+    pub actor: String,
+    /// When it began (UTC ms).
+    pub started_at: u64,
+    /// When it ended (UTC ms).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<u64>,
+    /// Its last 200 log lines; only where asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+}
+
+/// Why an operation failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OperationError {
+    /// Kind of the failure.
+    pub code: ErrorCode,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}

@@ -1,0 +1,54 @@
+//! What an admin can set without touching a file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The daemon's settings with their defaults.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Settings {
+    /// Sampling while nobody watches, seconds (1–300).
+    pub sample_interval_secs: u32,
+    /// Raw samples are kept this long, hours (1–8760).
+    pub raw_retention_hours: u32,
+    /// A plan can be approved this long, minutes (1–1440).
+    pub plan_expiry_minutes: u32,
+    /// A login lasts this long without use, hours (1–720).
+    pub session_hours: u32,
+    /// CPU use that counts as a problem, percent (1–100).
+    pub cpu_warning_percent: u32,
+    /// Memory use that counts as a problem, percent (1–100).
+    pub memory_warning_percent: u32,
+    /// Filesystem use that counts as a problem, percent (1–100).
+    pub disk_warning_percent: u32,
+    /// Title of the public status page; empty switches the page off.
+    pub status_page_title: String,
+    /// Servers the public status page names, separated by commas.
+    pub status_page_servers: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            sample_interval_secs: 10,
+            raw_retention_hours: 24,
+            plan_expiry_minutes: 30,
+            session_hours: 12,
+            cpu_warning_percent: 90,
+            memory_warning_percent: 90,
+            disk_warning_percent: 85,
+            status_page_title: String::new(),
+            status_page_servers: String::new(),
+        }
+    }
+}
+
+/// One setting and its new value, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SettingChange {
+    /// Name, e.g. `raw_retention_hours`.
+    pub name: String,
+    /// New value.
+    pub value: String,
+}

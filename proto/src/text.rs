@@ -1,0 +1,117 @@
+//! Text from containers, images and hosts is untrusted: this is where it becomes safe to show.
+
+/// Whether a character may reach a terminal, a title or an answer: no control characters (C0, C1, DEL), no
+/// bidirectional or zero-width marks, no Unicode tags, no line or paragraph separators.
+#[must_use]
+pub fn is_display_safe(character: char) -> bool {
+    !matches!(character,
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{180e}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Makes one line of untrusted text safe to show: escape sequences are dropped whole, tabs become a blank, other unsafe
+/// characters vanish, and what is longer than `max_chars` ends in `…`.
+///
+/// # Examples
+/// ```
+/// use tomo_proto::text::display_line;
+/// assert_eq!(display_line("\u{1b}]0;owned\u{7}web\u{1b}[31m-1\u{202e}", 80), "web-1");
+/// assert_eq!(display_line("abcdef", 4), "abc…");
+/// ```
+#[must_use]
+pub fn display_line(text: &str, max_chars: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(max_chars.saturating_mul(4)));
+    let mut shown = 0;
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let safe = match character {
+            '\u{1b}' => {
+                skip_escape(&mut characters);
+                continue;
+            }
+            '\u{9b}' => {
+                skip_control_sequence(&mut characters);
+                continue;
+            }
+            '\t' => ' ',
+            other if is_display_safe(other) => other,
+            _ => continue,
+        };
+        if shown == max_chars {
+            out.pop();
+            out.push('…');
+            break;
+        }
+        out.push(safe);
+        shown += 1;
+    }
+    out
+}
+
+type Characters<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// Drops what follows an ESC: a control sequence, a string (OSC, DCS, APC, PM, SOS) up to its end, or one character.
+fn skip_escape(characters: &mut Characters<'_>) {
+    match characters.next() {
+        Some('[') => skip_control_sequence(characters),
+        Some(']' | 'P' | '_' | '^' | 'X') => {
+            while let Some(character) = characters.next() {
+                if character == '\u{7}' || character == '\u{9c}' {
+                    break;
+                }
+                if character == '\u{1b}' && characters.next_if_eq(&'\\').is_some() {
+                    break;
+                }
+            }
+        }
+        Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
+            characters.next();
+        }
+        _ => {}
+    }
+}
+
+/// Drops parameters and the final byte (0x40–0x7e) of a control sequence.
+fn skip_control_sequence(characters: &mut Characters<'_>) {
+    while let Some(character) = characters.next_if(|character| ('\u{20}'..='\u{7e}').contains(character)) {
+        if ('\u{40}'..='\u{7e}').contains(&character) {
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn drops_what_a_terminal_would_obey() {
+        for (raw, shown) in [
+            ("plain", "plain"),
+            ("\u{1b}[2J\u{1b}[Hgone", "gone"),
+            ("\u{1b}]52;c;ZXZpbA==\u{1b}\\x", "x"),
+            ("\u{1b}Pq#0\u{9c}y", "y"),
+            ("\u{9b}31mred", "red"),
+            ("a\tb", "a b"),
+            ("zero\u{200b}width\u{e0041}", "zerowidth"),
+            ("rtl\u{202e}txt.exe", "rtltxt.exe"),
+            ("日本", "日本"),
+            ("\u{1b}", ""),
+            ("\u{1b}[31", ""),
+        ] {
+            assert_eq!(display_line(raw, 80), shown, "{raw:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_safe_and_short(text in ".*", max in 1_usize..60) {
+            let shown = display_line(&text, max);
+            prop_assert!(shown.chars().all(is_display_safe));
+            prop_assert!(shown.chars().count() <= max);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What daemon and agent say to each other over QUIC.
+//!
+//! Every stream carries length-prefixed [`frame`]s. Messages are `MessagePack` maps with field names, so that fields can be
+//! added on either side; the rows of a report are delta-coded ([`report`]). The first byte of a message is its
+//! encoding's version.
+//!
+//! | stream | opened by | carries |
+//! |---|---|---|
+//! | control | agent, first, bidirectional | [`handshake::Hello`] → [`handshake::Welcome`]; then [`handshake::DaemonNotice`] to the agent |
+//! | report | agent, unidirectional | [`report::Report`] frames |
+//! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome |
+//! | enrolment | agent, bidirectional, own ALPN | [`handshake::EnrollRequest`] → [`handshake::EnrollAnswer`] |
+
+pub mod command;
+pub mod frame;
+pub mod handshake;
+pub mod report;
