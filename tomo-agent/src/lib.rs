@@ -1,1 +1,16 @@
-//! x
+//! The agent: measures a server, tells the daemon, and runs typed commands that the host's own policy allows.
+//!
+//! `collectors → link → daemon ; daemon → link → exec (policy → commands → docker)`
+
+// How it is started.
+pub mod agent;
+pub mod args;
+pub mod config;
+
+// The half with the network.
+pub mod collectors;
+pub mod identity;
+pub mod link;
+
+// The half with the engine.
+pub mod exec;

@@ -1,1 +1,26 @@
-//! x
+//! The daemon: one store, one MCP endpoint, one listener for agents.
+//!
+//! `client → http → mcp tool → service → store | hub | live`: calls go right only.
+
+// How it is started.
+pub mod args;
+pub mod config;
+pub mod daemon;
+
+// What clients reach.
+pub mod http;
+pub mod mcp;
+
+// The rules.
+pub mod services;
+
+// What the rules use.
+pub mod hub;
+pub mod ingest;
+pub mod live;
+pub mod store;
+
+// Small things everybody needs.
+pub mod clock;
+pub mod crypto;
+pub mod tls;
