@@ -27,7 +27,11 @@ pub trait Handle<T: Tool> {
 /// Carries out one request that no tool may carry (`/person/…`).
 pub trait HandlePerson<R: PersonRequest> {
     /// Carries the request out for a person; API tokens are refused before this is called.
-    fn handle_person(&self, caller: &Caller, request: R) -> impl Future<Output = Result<R::Answer, ServiceError>> + Send;
+    fn handle_person(
+        &self,
+        caller: &Caller,
+        request: R,
+    ) -> impl Future<Output = Result<R::Answer, ServiceError>> + Send;
 }
 
 impl Services {
