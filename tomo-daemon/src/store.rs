@@ -3,6 +3,8 @@
 //! Reads use a read transaction of their own; all writes go through one writer that groups them into commits and
 //! answers after the commit.
 
+pub mod records;
+
 use serde::{Serialize, de::DeserializeOwned};
 use tomo_proto::{
     id::{AgentId, ServerId},

@@ -1,0 +1,108 @@
+//! What the store keeps, by table. Secrets lie only as hashes or sealed.
+
+use serde::{Deserialize, Serialize};
+use tomo_proto::{
+    id::{PlanId, SessionId, TokenId, UserId},
+    model::{
+        agent::{Agent, Enrolment},
+        app::{App, Revision},
+        operation::Operation,
+        plan::{Plan, PlannedChange},
+        server::Server,
+        settings::Settings,
+        user::{ApiToken, Session, User},
+    },
+};
+
+use crate::store::Record;
+
+/// An account with its password hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// The account.
+    pub user: User,
+    /// Argon2id, PHC string.
+    pub password_hash: String,
+}
+
+/// A login with its refresh token.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The login.
+    pub session: Session,
+    /// SHA-256 of the newest refresh token, hex.
+    pub refresh_hash: String,
+}
+
+/// An API token with its secret's hash.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// The token.
+    pub token: ApiToken,
+    /// SHA-256 of the secret half, hex.
+    pub secret_hash: String,
+}
+
+/// A plan with what it would do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// What people and tools see.
+    pub plan: Plan,
+    /// What it would do.
+    pub change: PlannedChange,
+    /// SHA-256 of the target's state when the plan was made, hex: if it moved, the plan is stale.
+    pub target_state: String,
+    /// Account or token that asked, as [`Caller::key`](crate::services::access::Caller::key).
+    pub requested_by_key: String,
+}
+
+/// A secret that app environments can name.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecretRecord {
+    /// Key of the record.
+    pub key: u64,
+    /// Name.
+    pub name: String,
+    /// Sealed value; see [`crate::crypto`].
+    pub sealed: Vec<u8>,
+    /// When it was last set (UTC ms).
+    pub set_at: u64,
+}
+
+/// The settings; one record.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SettingsRecord {
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// Key of the one [`SettingsRecord`].
+pub const SETTINGS_KEY: u64 = 0;
+
+macro_rules! records {
+    ($($record:ty, $table:literal, |$it:ident| $key:expr;)*) => {$(
+        impl Record for $record {
+            const TABLE: &'static str = $table;
+
+            fn key(&self) -> u64 {
+                let $it = self;
+                $key
+            }
+        }
+    )*};
+}
+
+records! {
+    UserRecord, "users", |it| UserId::to_u64(it.user.id);
+    SessionRecord, "sessions", |it| SessionId::to_u64(it.session.id);
+    TokenRecord, "tokens", |it| TokenId::to_u64(it.token.id);
+    Server, "servers", |it| it.id.to_u64();
+    Agent, "agents", |it| it.id.to_u64();
+    Enrolment, "enrolments", |it| it.id.to_u64();
+    App, "apps", |it| it.id.to_u64();
+    Revision, "revisions", |it| it.id.to_u64();
+    PlanRecord, "plans", |it| PlanId::to_u64(it.plan.plan);
+    Operation, "operations", |it| it.operation.to_u64();
+    SecretRecord, "secrets", |it| it.key;
+    SettingsRecord, "settings", |_it| SETTINGS_KEY;
+}
