@@ -51,6 +51,14 @@ pub struct UnsealError {
 }
 
 impl Vault {
+    /// Reads the data key, or makes it (create-then-rename, mode 0600).
+    ///
+    /// # Errors
+    /// Names the file and what is wrong with it: size, owner or mode.
+    pub fn open_key(_path: &std::path::Path) -> anyhow::Result<Self> {
+        todo!("vault")
+    }
+
     /// Seals a value for one field of one record.
     #[must_use]
     pub fn seal(&self, _table: &'static str, _record: u64, _field: &'static str, _value: &[u8]) -> Vec<u8> {

@@ -41,6 +41,26 @@ pub struct RunningCommand {
 }
 
 impl Hub {
+    /// Opens the listener and serves agents.
+    ///
+    /// # Errors
+    /// [`HubError::Listen`] names the address.
+    pub fn start(
+        _config: &crate::config::HubConfig,
+        _authority: crate::tls::Authority,
+        _store: crate::store::Store,
+        _live: crate::live::Live,
+        _clock: crate::clock::Clock,
+    ) -> Result<Self, HubError> {
+        todo!("hub")
+    }
+
+    /// Addresses (`host:port`) that enrolment tokens carry.
+    #[must_use]
+    pub fn advertised(&self) -> Vec<String> {
+        todo!("hub")
+    }
+
     /// Where agents connect.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {

@@ -213,6 +213,27 @@ pub struct ChainCheck {
 pub struct Store {}
 
 impl Store {
+    /// Makes a new store: written beside the path, made durable, then renamed into place.
+    ///
+    /// # Errors
+    /// There is a file already, or the folder cannot be written.
+    pub fn create(_path: &std::path::Path) -> Result<Self, StoreError> {
+        todo!("store")
+    }
+
+    /// Opens a store, checks it, and starts its writer.
+    ///
+    /// # Errors
+    /// There is none, it is in use, damaged, or of a newer release; says what to do.
+    pub fn open(_path: &std::path::Path) -> Result<Self, StoreError> {
+        todo!("store")
+    }
+
+    /// Ends the writer after what is queued, and closes the file. Later calls answer an error.
+    pub async fn shutdown(&self) {
+        todo!("store")
+    }
+
     /// Reads in one consistent view. Keep it short: no network, no waiting inside.
     ///
     /// # Errors
