@@ -5,23 +5,36 @@
 
 pub mod records;
 
+mod audit;
+mod codec;
+mod file;
+mod samples;
+mod transaction;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
 use serde::{Serialize, de::DeserializeOwned};
 use tomo_proto::{
     id::{AgentId, ServerId},
     model::{
-        agent::Agent,
-        audit::{AuditEntry, AuditOutcome},
+        agent::{Agent, Enrolment},
+        audit::AuditOutcome,
         metric::SeriesKey,
         server::Server,
     },
     wire::report::Row,
 };
 
+pub use transaction::{ReadTx, WriteTx};
+
+use crate::crypto;
+
 /// The store could not do it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// No room on the disk.
-    #[error("the disk of {path} is full")]
+    /// No room on the disk; nothing of the change was kept.
+    #[error("the disk of {path} is full: free some room, then try again")]
     Full {
         /// The store's file.
         path: std::path::PathBuf,
@@ -74,7 +87,7 @@ pub struct ReportedSamples {
     /// Highest report number in here; what is not above the stored one was committed before.
     pub number: u64,
     /// Columns.
-    pub schema: std::sync::Arc<Vec<SeriesKey>>,
+    pub schema: Arc<Vec<SeriesKey>>,
     /// Rows, oldest first; empty if the reports carried none (the number still moves).
     pub rows: Vec<Row>,
 }
@@ -112,91 +125,6 @@ pub struct NewAuditEntry {
     pub ip_address: String,
 }
 
-/// A consistent view of the store.
-#[derive(Debug)]
-pub struct ReadTx {}
-
-impl ReadTx {
-    /// One record.
-    ///
-    /// # Errors
-    /// The store failed, or the record was written by a newer release.
-    pub fn get<R: Record>(&self, _key: u64) -> Result<Option<R>, StoreError> {
-        todo!("store")
-    }
-
-    /// All records of a table, oldest key first.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub fn list<R: Record>(&self) -> Result<Vec<R>, StoreError> {
-        todo!("store")
-    }
-
-    /// The newest records of a table by key, newest first.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub fn newest<R: Record>(&self, _limit: usize) -> Result<Vec<R>, StoreError> {
-        todo!("store")
-    }
-
-    /// Audit rows below a place in the chain (all without), newest first, that a test accepts.
-    ///
-    /// # Errors
-    /// As [`Self::get`].
-    pub fn audit_before(
-        &self,
-        _before: Option<u64>,
-        _limit: usize,
-        _accept: &mut dyn FnMut(&AuditEntry) -> bool,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        todo!("store")
-    }
-}
-
-/// Changes that become durable together or not at all. Sees its own changes.
-#[derive(Debug)]
-pub struct WriteTx<'a> {
-    _base: std::marker::PhantomData<&'a ()>,
-}
-
-impl WriteTx<'_> {
-    /// One record, as changed so far.
-    ///
-    /// # Errors
-    /// As [`ReadTx::get`].
-    pub fn get<R: Record>(&self, _key: u64) -> Result<Option<R>, StoreError> {
-        todo!("store")
-    }
-
-    /// All records of a table, as changed so far.
-    ///
-    /// # Errors
-    /// As [`ReadTx::get`].
-    pub fn list<R: Record>(&self) -> Result<Vec<R>, StoreError> {
-        todo!("store")
-    }
-
-    /// Writes a record, new or over the one there.
-    ///
-    /// # Errors
-    /// The record cannot be encoded.
-    pub fn put<R: Record>(&mut self, _record: &R) -> Result<(), StoreError> {
-        todo!("store")
-    }
-
-    /// Removes a record if it is there.
-    pub fn remove<R: Record>(&mut self, _key: u64) {
-        todo!("store")
-    }
-
-    /// Appends a row to the audit trail, chained to the one before, in this same change.
-    pub fn audit(&mut self, _entry: NewAuditEntry) {
-        todo!("store")
-    }
-}
-
 /// What a check of the hash chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainCheck {
@@ -210,36 +138,44 @@ pub struct ChainCheck {
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    file: Arc<file::StoreFile>,
+    writer: Arc<writer::Writer>,
+}
 
 impl Store {
     /// Makes a new store: written beside the path, made durable, then renamed into place.
     ///
     /// # Errors
     /// There is a file already, or the folder cannot be written.
-    pub fn create(_path: &std::path::Path) -> Result<Self, StoreError> {
-        todo!("store")
+    pub fn create(path: &Path) -> Result<Self, StoreError> {
+        file::StoreFile::create(path)?;
+        Self::open(path)
     }
 
     /// Opens a store, checks it, and starts its writer.
     ///
     /// # Errors
     /// There is none, it is in use, damaged, or of a newer release; says what to do.
-    pub fn open(_path: &std::path::Path) -> Result<Self, StoreError> {
-        todo!("store")
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = Arc::new(file::StoreFile::open(path)?);
+        let writer = Arc::new(writer::Writer::start(Arc::clone(&file))?);
+        Ok(Self { file, writer })
     }
 
     /// Ends the writer after what is queued, and closes the file. Later calls answer an error.
     pub async fn shutdown(&self) {
-        todo!("store")
+        self.writer.shutdown().await;
+        self.file.close();
     }
 
     /// Reads in one consistent view. Keep it short: no network, no waiting inside.
     ///
     /// # Errors
     /// Whatever the reading says.
-    pub fn read<T, E: From<StoreError>>(&self, _reading: impl FnOnce(&ReadTx) -> Result<T, E>) -> Result<T, E> {
-        todo!("store")
+    pub fn read<T, E: From<StoreError>>(&self, reading: impl FnOnce(&ReadTx) -> Result<T, E>) -> Result<T, E> {
+        let view = self.file.begin_read()?;
+        reading(&view)
     }
 
     /// Changes something on the writer's thread, grouped with others into one commit; returns after the commit. If the
@@ -249,13 +185,13 @@ impl Store {
     /// Whatever the closure says, or that the commit failed.
     pub async fn write<T, E>(
         &self,
-        _change: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
+        change: impl FnOnce(&mut WriteTx<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        todo!("store")
+        self.writer.submit(change).await
     }
 
     /// Checks the audit trail's hash chain from the first row.
@@ -263,7 +199,7 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn verify_audit(&self) -> Result<ChainCheck, StoreError> {
-        todo!("store")
+        self.read(audit::verify)
     }
 
     /// Samples of a server between two times (UTC ms, inclusive), oldest block first, with each block's columns. The newest window is included
@@ -273,43 +209,43 @@ impl Store {
     /// The store failed.
     pub fn samples(
         &self,
-        _server: ServerId,
-        _from_ms: u64,
-        _until_ms: u64,
-    ) -> Result<Vec<(std::sync::Arc<Vec<SeriesKey>>, Vec<Row>)>, StoreError> {
-        todo!("store")
+        server: ServerId,
+        from_ms: u64,
+        until_ms: u64,
+    ) -> Result<Vec<(Arc<Vec<SeriesKey>>, Vec<Row>)>, StoreError> {
+        self.read(|view| samples::read(view, server, from_ms, until_ms))
     }
 
     /// Deletes samples older than a time (UTC ms), a bounded amount per call; says whether there is more.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn delete_samples_before(&self, _before_ms: u64) -> Result<bool, StoreError> {
-        todo!("store")
+    pub async fn delete_samples_before(&self, before_ms: u64) -> Result<bool, StoreError> {
+        self.writer.submit(move |change| samples::delete_before(change, before_ms)).await
     }
 
     /// Deletes all samples of a removed server.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn delete_server_samples(&self, _server: ServerId) -> Result<(), StoreError> {
-        todo!("store")
+    pub async fn delete_server_samples(&self, server: ServerId) -> Result<(), StoreError> {
+        self.writer.submit(move |change| samples::delete_server(change, server)).await
     }
 
     /// Uses an enrolment once: makes the server if it is new, records the agent, writes the audit row; one commit.
     ///
     /// # Errors
     /// See [`RedeemError`].
-    pub async fn redeem_enrolment(&self, _redemption: Redemption) -> Result<(Server, Agent), RedeemError> {
-        todo!("store")
+    pub async fn redeem_enrolment(&self, redemption: Redemption) -> Result<(Server, Agent), RedeemError> {
+        self.write(move |change| redeem(change, &redemption)).await
     }
 
     /// An enrolled agent.
     ///
     /// # Errors
     /// The store failed.
-    pub fn agent(&self, _id: AgentId) -> Result<Option<Agent>, StoreError> {
-        todo!("store")
+    pub fn agent(&self, id: AgentId) -> Result<Option<Agent>, StoreError> {
+        self.read(|view| view.get(id.to_u64()))
     }
 
     /// Every enrolled agent, revoked ones too.
@@ -317,30 +253,85 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn agents(&self) -> Result<Vec<Agent>, StoreError> {
-        todo!("store")
+        self.read(ReadTx::list)
     }
 
     /// A server.
     ///
     /// # Errors
     /// The store failed.
-    pub fn server(&self, _id: ServerId) -> Result<Option<Server>, StoreError> {
-        todo!("store")
+    pub fn server(&self, id: ServerId) -> Result<Option<Server>, StoreError> {
+        self.read(|view| view.get(id.to_u64()))
     }
 
     /// Highest committed report number of an agent's boot; 0 if none.
     ///
     /// # Errors
     /// The store failed.
-    pub fn acknowledged(&self, _agent: AgentId, _boot_id: u64) -> Result<u64, StoreError> {
-        todo!("store")
+    pub fn acknowledged(&self, agent: AgentId, boot_id: u64) -> Result<u64, StoreError> {
+        self.read(|view| samples::acknowledged(view, agent, boot_id))
     }
 
     /// Commits samples of many servers at once; returns after the commit. Repeated numbers are skipped.
     ///
     /// # Errors
     /// The store failed; nothing of the group is stored.
-    pub async fn commit_samples(&self, _group: Vec<ReportedSamples>) -> Result<(), StoreError> {
-        todo!("store")
+    pub async fn commit_samples(&self, group: Vec<ReportedSamples>) -> Result<(), StoreError> {
+        self.writer.submit(move |change| samples::commit(change, &group)).await
     }
 }
+
+fn redeem(change: &mut WriteTx<'_>, redemption: &Redemption) -> Result<(Server, Agent), RedeemError> {
+    let now_ms = redemption.now_ms;
+    let mut enrolment = change
+        .list::<Enrolment>()?
+        .into_iter()
+        .find(|known| known.secret_hash == redemption.secret_hash)
+        .filter(|known| known.used_at.is_none() && known.expires_at > now_ms)
+        .ok_or(RedeemError::Refused)?;
+    let known = change.list::<Server>()?.into_iter().find(|server| server.name == enrolment.server);
+    let mut server = match known {
+        Some(server) => {
+            let agent = server.agent.map(|id| change.get::<Agent>(id.to_u64())).transpose()?.flatten();
+            if agent.is_some_and(|agent| agent.revoked_at.is_none()) {
+                return Err(RedeemError::Taken(server.name));
+            }
+            server
+        }
+        None => Server {
+            id: ServerId::from_parts(now_ms, crypto::random_u32()),
+            name: enrolment.server.clone(),
+            labels: enrolment.labels.clone(),
+            agent: None,
+            created_at: now_ms,
+        },
+    };
+    let agent = Agent {
+        id: redemption.agent,
+        server: server.id,
+        certificate_fingerprint: redemption.certificate_fingerprint.clone(),
+        enrolled_at: now_ms,
+        certificate_expires_at: redemption.certificate_expires_at,
+        revoked_at: None,
+    };
+    server.agent = Some(agent.id);
+    enrolment.used_at = Some(now_ms);
+    change.put(&enrolment)?;
+    change.put(&server)?;
+    change.put(&agent)?;
+    change.audit(NewAuditEntry {
+        at_ms: now_ms,
+        actor: format!("agent:{}", server.name),
+        action: "agent.enroll".to_owned(),
+        resource_type: "server".to_owned(),
+        resource: server.name.clone(),
+        outcome: AuditOutcome::Ok,
+        reason: None,
+        details: format!("{} with enrolment {}", agent.id, enrolment.id),
+        ip_address: redemption.address.clone(),
+    });
+    Ok((server, agent))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,195 @@
+//! The store's one file: made, opened, checked, and opened again after the disk was full.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{PoisonError, RwLock},
+};
+
+use redb::{Builder, Database, ReadableDatabase, TableDefinition, WriteTransaction};
+
+use crate::store::{StoreError, transaction::ReadTx};
+
+/// Facts about the store itself, by name.
+pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
+
+/// Name of the format's version in [`META`].
+const FORMAT: &str = "format";
+
+/// Version of the tables' layout that this release reads and writes.
+const FORMAT_VERSION: u8 = 1;
+
+/// Page cache; redb's own default is 1 GiB.
+const CACHE_BYTES: usize = 32 << 20;
+
+/// The open database, or none while it is closed or could not be opened again.
+#[derive(Debug)]
+pub(super) struct StoreFile {
+    path: PathBuf,
+    database: RwLock<Option<Database>>,
+}
+
+impl StoreFile {
+    /// Makes an empty store beside the path and renames it into place.
+    pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+        if path.exists() {
+            return Err(StoreError::Other(format!("{} is there already: it is not overwritten", path.display())));
+        }
+        let beside = path.with_extension("new");
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(&beside, &error)),
+            _ => {}
+        }
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(&beside).map_err(|e| failure(&beside, e))?;
+        let transaction = database.begin_write().map_err(|error| failure(&beside, error))?;
+        transaction
+            .open_table(META)
+            .map_err(|error| failure(&beside, error))?
+            .insert(FORMAT, [FORMAT_VERSION].as_slice())
+            .map_err(|error| failure(&beside, error))?;
+        transaction.commit().map_err(|error| failure(&beside, error))?;
+        drop(database);
+        restrict(&beside)?;
+        fs::rename(&beside, path).map_err(|error| io(path, &error))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io(folder, &error))
+    }
+
+    /// Opens a store that is there, and checks it.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let database = open_checked(path)?;
+        Ok(Self { path: path.to_owned(), database: RwLock::new(Some(database)) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn close(&self) {
+        self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    pub(super) fn begin_read(&self) -> Result<ReadTx, StoreError> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let transaction = database.as_ref().ok_or_else(closed)?.begin_read().map_err(|e| failure(&self.path, e))?;
+        Ok(ReadTx::new(transaction, self.path.clone()))
+    }
+
+    /// Runs `work` in one durable transaction. After an I/O error the file is opened again before the next one, since redb
+    /// refuses to go on with a file it could not write.
+    pub(super) fn commit<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.reopen_if_lost()?;
+        let outcome = {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let transaction =
+                database.as_ref().ok_or_else(closed)?.begin_write().map_err(|error| failure(&self.path, error));
+            transaction.and_then(|transaction| {
+                let answer = work(&transaction)?;
+                transaction.commit().map_err(|error| failure(&self.path, error))?;
+                Ok(answer)
+            })
+        };
+        if let Err(error) = &outcome {
+            tracing::error!(%error, path = %self.path.display(), "a commit failed; the store is opened again");
+            self.close();
+        }
+        outcome
+    }
+
+    fn reopen_if_lost(&self) -> Result<(), StoreError> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if database.is_none() {
+            *database = Some(open_checked(&self.path)?);
+        }
+        Ok(())
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Other("the store is closed".to_owned())
+}
+
+fn open_checked(path: &Path) -> Result<Database, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Other(format!(
+            "there is no store at {}: run `tomo-daemon init` first, or give the right --data",
+            path.display()
+        )));
+    }
+    restrict(path)?;
+    // A file that was cut short can trip an assertion inside redb; that is damage like any other.
+    let opened = std::panic::catch_unwind(|| {
+        Builder::new().set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true).open(path)
+    });
+    let database = match opened {
+        Ok(Ok(database)) => database,
+        Ok(Err(redb::DatabaseError::DatabaseAlreadyOpen)) => {
+            return Err(StoreError::Other(format!(
+                "{} is in use by another process: stop that daemon first",
+                path.display()
+            )));
+        }
+        Ok(Err(error)) => return Err(damaged(path, &redb::Error::from(error))),
+        Err(_) => {
+            return Err(damaged(path, &redb::Error::Corrupted("the file is cut short or overwritten".to_owned())));
+        }
+    };
+    check_format(path, &database)?;
+    Ok(database)
+}
+
+fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
+    let view = database.begin_read().map_err(|error| failure(path, error))?;
+    let format = view
+        .open_table(META)
+        .map_err(|error| damaged(path, &error.into()))?
+        .get(FORMAT)
+        .map_err(|error| failure(path, error))?
+        .and_then(|bytes| bytes.value().first().copied());
+    match format {
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(newer) => Err(StoreError::Other(format!(
+            "{} has format {newer}, this release knows {FORMAT_VERSION}: run the release that wrote it",
+            path.display()
+        ))),
+        None => Err(damaged(path, &redb::Error::Corrupted("it says no format version".to_owned()))),
+    }
+}
+
+fn damaged(path: &Path, error: &redb::Error) -> StoreError {
+    match error {
+        redb::Error::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => {
+            StoreError::Full { path: path.to_owned() }
+        }
+        redb::Error::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => io(path, source),
+        other => StoreError::Other(format!(
+            "{} is damaged or not a store of Tomo ({other}): put a backup in its place, or move it away and run `tomo-daemon init`",
+            path.display()
+        )),
+    }
+}
+
+/// What redb said, as a caller can use it.
+pub(super) fn failure(path: &Path, error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::Io(source) => io(path, &source),
+        other => StoreError::Other(format!("{}: {other}", path.display())),
+    }
+}
+
+fn io(path: &Path, error: &std::io::Error) -> StoreError {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
+            StoreError::Full { path: path.to_owned() }
+        }
+        _ => StoreError::Other(format!("{}: {error}", path.display())),
+    }
+}
+
+fn restrict(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(|error| io(path, &error))
+}
