@@ -30,7 +30,7 @@ pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
         // Writing to a String cannot fail.
-        drop(write!(out, "{byte:02x}"));
+        _ = write!(out, "{byte:02x}");
         out
     })
 }

@@ -2,13 +2,48 @@
 //!
 //! The only module that knows quinn (with [`crate::tls`]).
 
-use std::net::SocketAddr;
+mod connection;
+mod enrolment;
+mod listener;
 
-use tokio::sync::mpsc;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr, UdpSocket},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use quinn::{Endpoint, VarInt};
+use tokio::sync::{mpsc, watch};
+use tokio_util::{
+    codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
+    sync::CancellationToken,
+    task::TaskTracker,
+};
 use tomo_proto::{
     id::{AgentId, ServerId},
-    wire::command::{CommandEvent, CommandRequest},
+    wire::{
+        command::{CommandEvent, CommandRequest},
+        frame::{MAX_FRAME_BYTES, decode, encode},
+    },
 };
+
+use crate::{clock::Clock, config::HubConfig, ingest, live::Live, store::Store, tls::Authority};
+
+/// Why a connection is closed, as the peer reads it.
+mod close {
+    use quinn::VarInt;
+
+    pub(super) const SHUTDOWN: VarInt = VarInt::from_u32(1);
+    pub(super) const REFUSED: VarInt = VarInt::from_u32(2);
+    pub(super) const REPLACED: VarInt = VarInt::from_u32(3);
+    pub(super) const MALFORMED: VarInt = VarInt::from_u32(4);
+    pub(super) const DONE: VarInt = VarInt::from_u32(0);
+}
+
+/// Events of one command that wait for their reader; when full, the agent waits.
+const COMMAND_EVENTS: usize = 64;
 
 /// The hub could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +66,36 @@ pub enum HubError {
 
 /// Keeper of agent connections. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Hub {}
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    endpoint: Endpoint,
+    advertised: Vec<String>,
+    authority: Authority,
+    store: Store,
+    live: Live,
+    clock: Clock,
+    connections: Mutex<HashMap<ServerId, Connected>>,
+    idle_interval_ms: watch::Sender<u32>,
+    ingest: ingest::Ingest,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, HashMap<ServerId, Connected>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Connected {
+    agent: AgentId,
+    connection: quinn::Connection,
+}
 
 /// A command under way. Dropping it resets its stream, which cancels the command.
 #[derive(Debug)]
@@ -46,53 +110,144 @@ impl Hub {
     /// # Errors
     /// [`HubError::Listen`] names the address.
     pub fn start(
-        _config: &crate::config::HubConfig,
-        _authority: crate::tls::Authority,
-        _store: crate::store::Store,
-        _live: crate::live::Live,
-        _clock: crate::clock::Clock,
+        config: &HubConfig,
+        authority: Authority,
+        store: Store,
+        live: Live,
+        clock: Clock,
     ) -> Result<Self, HubError> {
-        todo!("hub")
+        let endpoint = listener::open(config.listen, &authority)?;
+        let local = endpoint.local_addr().map_err(|source| HubError::Listen { address: config.listen, source })?;
+        let advertised = if config.advertise.is_empty() { addresses_of(local) } else { config.advertise.clone() };
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (ingest, committing) = ingest::channel(store.clone(), stop.clone());
+        tasks.spawn(committing);
+        let shared = Arc::new(Shared {
+            endpoint,
+            advertised,
+            authority,
+            store,
+            live,
+            clock,
+            connections: Mutex::default(),
+            idle_interval_ms: watch::Sender::new(10_000),
+            ingest,
+            stop,
+            tasks,
+        });
+        shared.tasks.spawn(listener::serve(Arc::clone(&shared)));
+        Ok(Self { shared })
     }
 
     /// Addresses (`host:port`) that enrolment tokens carry.
     #[must_use]
     pub fn advertised(&self) -> Vec<String> {
-        todo!("hub")
+        self.shared.advertised.clone()
     }
 
     /// Where agents connect.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        todo!("hub")
+        self.shared.endpoint.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)))
     }
 
     /// Whether a server's agent is connected.
     #[must_use]
-    pub fn is_online(&self, _server: ServerId) -> bool {
-        todo!("hub")
+    pub fn is_online(&self, server: ServerId) -> bool {
+        self.shared.connections().contains_key(&server)
     }
 
     /// Sends a command on a stream of its own.
     ///
     /// # Errors
     /// [`HubError::Offline`] at once if there is no connection.
-    pub async fn send(&self, _server: ServerId, _request: CommandRequest) -> Result<RunningCommand, HubError> {
-        todo!("hub")
+    pub async fn send(&self, server: ServerId, request: CommandRequest) -> Result<RunningCommand, HubError> {
+        let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
+        let connection = connection.ok_or_else(|| HubError::Offline(server.to_string()))?;
+        let (sending, receiving) = connection.open_bi().await.map_err(|_| HubError::Broken)?;
+        let frame = encode(&request).map_err(|_| HubError::Broken)?;
+        let mut sending = FramedWrite::new(sending, codec());
+        sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
+        let (queue, events) = mpsc::channel(COMMAND_EVENTS);
+        self.shared.tasks.spawn(async move {
+            let mut frames = FramedRead::new(receiving, codec());
+            loop {
+                let frame = tokio::select! {
+                    frame = frames.next() => frame,
+                    () = queue.closed() => break,
+                };
+                let Some(Ok(frame)) = frame else { break };
+                let event = match decode::<CommandEvent>(&frame) {
+                    Ok(event) => event,
+                    Err(error) => {
+                        tracing::warn!(%server, %error, "an agent's answer to a command is not understood");
+                        break;
+                    }
+                };
+                let last = matches!(event, CommandEvent::Outcome(_));
+                if queue.send(event).await.is_err() || last {
+                    break;
+                }
+            }
+            // Either side may be gone already; then there is nothing to stop.
+            drop(frames.get_mut().stop(VarInt::from_u32(0)));
+            drop(sending.get_mut().reset(VarInt::from_u32(0)));
+        });
+        Ok(RunningCommand { events })
     }
 
-    /// Cuts an agent's live connection and refuses its certificate from now on.
-    pub fn revoke(&self, _agent: AgentId) {
-        todo!("hub")
+    /// Cuts an agent's live connection and refuses its certificate from now on (its record says so already).
+    pub fn revoke(&self, agent: AgentId) {
+        let mut connections = self.shared.connections();
+        let server = connections.iter().find(|(_, connected)| connected.agent == agent).map(|(server, _)| *server);
+        if let Some(connected) = server.and_then(|server| connections.remove(&server)) {
+            connected.connection.close(close::REFUSED, b"revoked");
+        }
+        drop(connections);
+        if let Some(server) = server {
+            self.shared.live.disconnect(server, tomo_proto::model::agent::AgentState::Revoked);
+        }
     }
 
     /// Tells every agent the new interval.
-    pub fn set_idle_interval(&self, _interval_ms: u32) {
-        todo!("hub")
+    pub fn set_idle_interval(&self, interval_ms: u32) {
+        self.shared.idle_interval_ms.send_replace(interval_ms);
     }
 
     /// Closes every connection and waits for its tasks.
     pub async fn shutdown(&self) {
-        todo!("hub")
+        self.shared.endpoint.close(close::SHUTDOWN, b"the daemon stops");
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+        self.shared.endpoint.wait_idle().await;
     }
+}
+
+/// The framing of every stream.
+fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
+}
+
+/// Where agents can reach a listener: itself, or, for a wildcard address, the address this machine uses towards others.
+fn addresses_of(local: SocketAddr) -> Vec<String> {
+    if !local.ip().is_unspecified() {
+        return vec![local.to_string()];
+    }
+    // Connecting a UDP socket sends nothing; it only asks the routing table which address would be used.
+    let outward = |from: &str, to: &str| -> Option<IpAddr> {
+        let socket = UdpSocket::bind(from).ok()?;
+        socket.connect(to).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let mut found: Vec<IpAddr> = Vec::new();
+    found.extend(outward("0.0.0.0:0", "192.0.2.1:9"));
+    if local.is_ipv6() {
+        found.extend(outward("[::]:0", "[2001:db8::1]:9"));
+    }
+    if found.is_empty() {
+        found.push(IpAddr::from([127, 0, 0, 1]));
+    }
+    found.into_iter().map(|ip| SocketAddr::new(ip, local.port()).to_string()).collect()
 }

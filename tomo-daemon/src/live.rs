@@ -2,16 +2,24 @@
 //!
 //! A notice is a hint, not data: on "changed", fetch. A lost notice costs freshness, never truth.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tomo_proto::{
     id::{AgentId, AppId, OperationId, PlanId, ServerId},
     model::{
         agent::{AgentState, PolicySummary},
         container::Container,
+        metric::{SeriesKey, names},
         server::{HostFacts, Vitals},
     },
+    wire::report::Row,
 };
 
 use crate::clock::Clock;
@@ -19,10 +27,13 @@ use crate::clock::Clock;
 /// Samples kept for sparklines.
 pub const SPARK_SAMPLES: usize = 60;
 
+/// Notices kept for slow readers.
+const NOTICES: usize = 1024;
+
 /// Something that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// Anything the overview shows (sent along with the others, at most twice a second).
+    /// Anything the overview shows (readers take a change of a server, app, operation or plan as one of the overview too).
     Overview,
     /// A server's figures, containers or link.
     Server(ServerId),
@@ -71,56 +82,282 @@ pub struct LiveServer {
 
 /// The newest state of everything, with notices. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Live {}
+pub struct Live {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    clock: Clock,
+    revision: AtomicU64,
+    servers: RwLock<HashMap<ServerId, Arc<LiveServer>>>,
+    notices: broadcast::Sender<Topic>,
+    /// How many watch each server.
+    watched: watch::Sender<HashMap<ServerId, usize>>,
+}
 
 /// While it lives, its server is sampled every second.
 #[derive(Debug)]
-pub struct Watch {}
+pub struct Watch {
+    shared: Arc<Shared>,
+    server: ServerId,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.watched.send_modify(|watched| {
+            if let Some(count) = watched.get_mut(&self.server) {
+                *count -= 1;
+                if *count == 0 {
+                    watched.remove(&self.server);
+                }
+            }
+        });
+    }
+}
+
+/// What an agent says when it connects.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) agent: AgentId,
+    pub(crate) address: String,
+    pub(crate) round_trip_ms: f64,
+    pub(crate) release: String,
+    pub(crate) facts: HostFacts,
+    pub(crate) policy: PolicySummary,
+}
 
 impl Live {
     /// An empty fleet.
     #[must_use]
-    pub fn new(_clock: Clock) -> Self {
-        todo!("live")
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                revision: AtomicU64::new(0),
+                servers: RwLock::default(),
+                notices: broadcast::Sender::new(NOTICES),
+                watched: watch::Sender::default(),
+            }),
+        }
     }
 
     /// Grows with every change.
     #[must_use]
     pub fn revision(&self) -> u64 {
-        todo!("live")
+        self.shared.revision.load(Ordering::Acquire)
     }
 
     /// One server, if its agent has connected since the daemon started.
     #[must_use]
-    pub fn server(&self, _id: ServerId) -> Option<Arc<LiveServer>> {
-        todo!("live")
+    pub fn server(&self, id: ServerId) -> Option<Arc<LiveServer>> {
+        self.shared.servers.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     /// Every server whose agent has connected since the daemon started.
     #[must_use]
     pub fn servers(&self) -> Vec<(ServerId, Arc<LiveServer>)> {
-        todo!("live")
+        let servers = self.shared.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.iter().map(|(id, server)| (*id, Arc::clone(server))).collect()
     }
 
     /// Forgets a removed server.
-    pub fn remove_server(&self, _id: ServerId) {
-        todo!("live")
+    pub fn remove_server(&self, id: ServerId) {
+        self.shared.servers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.publish(Topic::Server(id));
     }
 
     /// Notices from now on; a slow reader misses the oldest (`Lagged`) and should fetch everything it shows.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Topic> {
-        todo!("live")
+        self.shared.notices.subscribe()
     }
 
     /// Tells that something changed.
-    pub fn publish(&self, _topic: Topic) {
-        todo!("live")
+    pub fn publish(&self, topic: Topic) {
+        self.shared.revision.fetch_add(1, Ordering::AcqRel);
+        // Without a reader nobody needs to know.
+        drop(self.shared.notices.send(topic));
     }
 
     /// Asks for a sample every second for as long as the returned value lives.
     #[must_use]
-    pub fn watch(&self, _server: ServerId) -> Watch {
-        todo!("live")
+    pub fn watch(&self, server: ServerId) -> Watch {
+        self.shared.watched.send_modify(|watched| *watched.entry(server).or_default() += 1);
+        Watch { shared: Arc::clone(&self.shared), server }
+    }
+
+    /// Who is watched, for the hub.
+    pub(crate) fn watched(&self) -> watch::Receiver<HashMap<ServerId, usize>> {
+        self.shared.watched.subscribe()
+    }
+
+    pub(crate) fn connect(&self, id: ServerId, connected: Connected) {
+        let now_ms = self.shared.clock.now_ms();
+        let (vitals, spark, containers) = self.server(id).map_or_else(Default::default, |before| {
+            (before.vitals, Arc::clone(&before.spark), Arc::clone(&before.containers))
+        });
+        let server = LiveServer {
+            revision: 0,
+            agent: connected.agent,
+            state: AgentState::Online,
+            state_since: now_ms,
+            last_seen_at: now_ms,
+            address: connected.address,
+            round_trip_ms: connected.round_trip_ms,
+            release: connected.release,
+            facts: Some(Arc::new(connected.facts)),
+            policy: Arc::new(connected.policy),
+            containers,
+            vitals,
+            spark,
+        };
+        self.shared.servers.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(server));
+        self.update(id, |_| {});
+    }
+
+    /// The agent of a server went away: its figures stay, with their age.
+    pub(crate) fn disconnect(&self, id: ServerId, state: AgentState) {
+        let now_ms = self.shared.clock.now_ms();
+        self.update(id, |server| {
+            server.state = state;
+            server.state_since = now_ms;
+        });
+    }
+
+    /// Takes a row of samples over into the newest figures.
+    pub(crate) fn take_row(&self, id: ServerId, schema: &[SeriesKey], row: &Row, round_trip_ms: f64) {
+        let now_ms = self.shared.clock.now_ms();
+        let vitals = vitals_of(schema, row);
+        self.update(id, |server| {
+            let spark = Arc::make_mut(&mut server.spark);
+            if spark.len() == SPARK_SAMPLES {
+                spark.pop_front();
+            }
+            let traffic = vitals.rx_bytes_per_sec.saturating_add(vitals.tx_bytes_per_sec);
+            spark.push_back((percent(vitals.cpu_ratio), percent(vitals.memory_ratio()), traffic));
+            server.vitals = Some(vitals);
+            server.last_seen_at = now_ms;
+            server.round_trip_ms = round_trip_ms;
+        });
+    }
+
+    /// Changes a server that has connected, and tells.
+    pub(crate) fn update(&self, id: ServerId, change: impl FnOnce(&mut LiveServer)) {
+        {
+            let mut servers = self.shared.servers.write().unwrap_or_else(PoisonError::into_inner);
+            let Some(server) = servers.get_mut(&id) else { return };
+            let server = Arc::make_mut(server);
+            change(server);
+            server.revision = self.shared.revision.load(Ordering::Acquire) + 1;
+        }
+        self.publish(Topic::Server(id));
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0–100 first")]
+fn percent(ratio: f64) -> u8 {
+    (ratio * 100.0).round().clamp(0.0, 100.0) as u8
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a measured amount is not negative; `as` saturates")]
+fn whole(value: f64) -> u64 {
+    value as u64
+}
+
+fn vitals_of(schema: &[SeriesKey], row: &Row) -> Vitals {
+    let mut vitals = Vitals { at_ms: row.at_ms, ..Vitals::default() };
+    let mut disks: HashMap<&str, (f64, f64)> = HashMap::new();
+    for (key, stored) in schema.iter().zip(&row.values) {
+        let Some(value) = key.decode(*stored) else { continue };
+        match (key.metric.as_str(), key.part.as_str()) {
+            (names::CPU, "") => vitals.cpu_ratio = value,
+            (names::MEMORY_USED, _) => vitals.memory_used_bytes = whole(value),
+            (names::MEMORY_TOTAL, _) => vitals.memory_total_bytes = whole(value),
+            (names::SWAP_USED, _) => vitals.swap_used_bytes = whole(value),
+            (names::LOAD1, _) => vitals.load1 = value,
+            (names::NET_RX, "") => vitals.rx_bytes_per_sec = whole(value),
+            (names::NET_TX, "") => vitals.tx_bytes_per_sec = whole(value),
+            (names::DISK_READ, "") => vitals.disk_read_bytes_per_sec = whole(value),
+            (names::DISK_WRITE, "") => vitals.disk_write_bytes_per_sec = whole(value),
+            (names::UPTIME, _) => vitals.uptime_secs = whole(value),
+            (names::FS_USED, mount) => disks.entry(mount).or_default().0 = value,
+            (names::FS_TOTAL, mount) => disks.entry(mount).or_default().1 = value,
+            _ => {}
+        }
+    }
+    vitals.disk_ratio =
+        disks.values().filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total).fold(0.0, f64::max);
+    vitals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connected() -> Connected {
+        Connected {
+            agent: AgentId::from_u64(1),
+            address: "192.0.2.1".to_owned(),
+            round_trip_ms: 1.0,
+            release: "0.1.0".to_owned(),
+            facts: HostFacts::default(),
+            policy: PolicySummary::default(),
+        }
+    }
+
+    #[test]
+    fn a_row_becomes_figures_and_a_notice() {
+        let live = Live::new(Clock::manual(1_000));
+        let id = ServerId::from_u64(1);
+        live.connect(id, connected());
+        let mut notices = live.subscribe();
+        let before = live.revision();
+        let schema: Vec<SeriesKey> = [
+            (names::CPU, ""),
+            (names::CPU, "0"),
+            (names::MEMORY_USED, ""),
+            (names::MEMORY_TOTAL, ""),
+            (names::FS_USED, "/"),
+            (names::FS_TOTAL, "/"),
+        ]
+        .map(|(metric, part)| SeriesKey::new(metric, part))
+        .into();
+        let row = Row { at_ms: 5, values: vec![5_000, 1, 30, 40, 9, 10] };
+        live.take_row(id, &schema, &row, 2.5);
+        assert_eq!(notices.try_recv(), Ok(Topic::Server(id)));
+        let server = live.server(id).expect("is there");
+        assert!(server.revision > before && server.revision <= live.revision());
+        let vitals = server.vitals.expect("figures");
+        assert_eq!((vitals.cpu_ratio, vitals.disk_ratio, vitals.memory_ratio()), (0.5, 0.9, 0.75));
+        assert_eq!(server.spark.back(), Some(&(50, 75, 0)));
+    }
+
+    #[test]
+    fn sparks_are_bounded_and_survive_a_reconnect() {
+        let live = Live::new(Clock::manual(1_000));
+        let id = ServerId::from_u64(1);
+        live.connect(id, connected());
+        for at_ms in 0..100 {
+            live.take_row(id, &[], &Row { at_ms, values: Vec::new() }, 1.0);
+        }
+        live.disconnect(id, AgentState::Offline);
+        assert_eq!(live.server(id).expect("is there").state, AgentState::Offline);
+        live.connect(id, connected());
+        let server = live.server(id).expect("is there");
+        assert_eq!((server.state, server.spark.len()), (AgentState::Online, SPARK_SAMPLES));
+    }
+
+    #[test]
+    fn watching_is_counted() {
+        let live = Live::new(Clock::manual(1_000));
+        let id = ServerId::from_u64(1);
+        let watched = live.watched();
+        let first = live.watch(id);
+        let second = live.watch(id);
+        drop(first);
+        assert!(watched.borrow().contains_key(&id));
+        drop(second);
+        assert!(!watched.borrow().contains_key(&id));
     }
 }

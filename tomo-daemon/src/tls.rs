@@ -1,32 +1,120 @@
 //! The daemon's own CA and the TLS configurations made from it. Only this module and [`crate::hub`] know rustls and rcgen.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, bail};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ED25519, SanType,
+};
+use rustls::{
+    RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+    server::WebPkiClientVerifier,
+};
+use tomo_proto::{
+    id::AgentId,
+    version::{ENROLL_ALPN, LINK_ALPN, LINK_SERVER_NAME},
+};
+
+use crate::{
+    clock::Clock,
+    crypto::{read_private, sha256_hex, write_private},
+};
+
+const DAY_MS: u64 = 86_400_000;
+/// Lives of certificates. The CA's is long since every agent pins it.
+const CA_DAYS: u64 = 7_300;
+const HTTP_DAYS: u64 = 1_825;
+const AGENT_DAYS: u64 = 730;
+/// An HTTP certificate is made anew when less than this is left of it.
+const HTTP_RENEW_DAYS: u64 = 30;
+/// Head of the URI that names an agent in its certificate.
+const AGENT_URI: &str = "tomo:agent:";
 
 /// The daemon's CA, with its key. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Authority {}
+#[derive(Clone)]
+pub struct Authority {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    certificate_pem: String,
+    certificate: CertificateDer<'static>,
+    issuer: Issuer<'static, KeyPair>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Authority").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
+    }
+}
+
+/// A certificate made for an agent.
+#[derive(Debug)]
+pub(crate) struct AgentCertificate {
+    pub(crate) pem: String,
+    pub(crate) fingerprint: String,
+    pub(crate) expires_at: u64,
+}
 
 impl Authority {
     /// Makes the CA in a folder (key 0600, create-then-rename).
     ///
     /// # Errors
     /// Names the file and what the system said.
-    pub fn create(_folder: &Path) -> anyhow::Result<Self> {
-        todo!("tls")
+    pub fn create(folder: &Path, clock: &Clock) -> anyhow::Result<Self> {
+        let (key_path, certificate_path) = (folder.join("ca.key"), folder.join("ca.pem"));
+        if key_path.exists() {
+            bail!("{} is there already: a CA is not overwritten", key_path.display());
+        }
+        let key = KeyPair::generate_for(&PKCS_ED25519)?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, "Tomo CA");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        limit_life(&mut params, clock.now_ms(), CA_DAYS)?;
+        let certificate = params.self_signed(&key)?;
+        write_private(&certificate_path, certificate.pem().as_bytes())?;
+        write_private(&key_path, key.serialize_pem().as_bytes())?;
+        Self::open(folder, clock)
     }
 
     /// Reads the CA from its folder.
     ///
     /// # Errors
     /// Names the file and what is wrong with it.
-    pub fn open(_folder: &Path) -> anyhow::Result<Self> {
-        todo!("tls")
+    pub fn open(folder: &Path, clock: &Clock) -> anyhow::Result<Self> {
+        let (key_path, certificate_path) = (folder.join("ca.key"), folder.join("ca.pem"));
+        let key_pem = read_private(&key_path)?;
+        let key_pem = std::str::from_utf8(&key_pem).with_context(|| format!("{} is not PEM", key_path.display()))?;
+        let key = KeyPair::from_pem(key_pem).with_context(|| format!("{} holds no key", key_path.display()))?;
+        let certificate_pem = fs::read_to_string(&certificate_path)
+            .with_context(|| format!("cannot read {}", certificate_path.display()))?;
+        let parse = || -> anyhow::Result<_> {
+            let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())?;
+            Ok((certificate, Issuer::from_ca_cert_pem(&certificate_pem, key)?))
+        };
+        let (certificate, issuer) =
+            parse().with_context(|| format!("{} holds no certificate", certificate_path.display()))?;
+        let inner = Inner { folder: folder.to_owned(), certificate_pem, certificate, issuer, clock: clock.clone() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// SHA-256 of the CA's certificate (DER), hex: what enrolment tokens carry.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        todo!("tls")
+        sha256_hex(&self.inner.certificate)
+    }
+
+    pub(crate) fn certificate_pem(&self) -> &str {
+        &self.inner.certificate_pem
     }
 
     /// TLS for the HTTP side with a certificate for these names and addresses, and the SHA-256 of that certificate (DER), hex,
@@ -34,7 +122,170 @@ impl Authority {
     ///
     /// # Errors
     /// A name does not fit into a certificate, or the files cannot be written.
-    pub fn http_config(&self, _names: &[String]) -> anyhow::Result<(Arc<rustls::ServerConfig>, String)> {
-        todo!("tls")
+    pub fn http_config(&self, names: &[String]) -> anyhow::Result<(Arc<ServerConfig>, String)> {
+        let path = self.inner.folder.join("http.pem");
+        let now_ms = self.inner.clock.now_ms();
+        let kept = if path.exists() { read_pair(&read_private(&path)?, names, now_ms) } else { None };
+        let (certificate, key) = match kept {
+            Some(pair) => pair,
+            None => {
+                let (pem, pair) = self.issue_server(names, now_ms, HTTP_DAYS)?;
+                write_private(&path, pem.as_bytes())?;
+                pair
+            }
+        };
+        let fingerprint = sha256_hex(&certificate);
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate, self.inner.certificate.clone()], key)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok((Arc::new(config), fingerprint))
+    }
+
+    /// TLS for the agents' listener: a certificate is asked for; who has none can only enroll.
+    pub(crate) fn hub_config(&self) -> anyhow::Result<ServerConfig> {
+        let name = LINK_SERVER_NAME.to_owned();
+        let (_, (certificate, key)) = self.issue_server(&[name], self.inner.clock.now_ms(), AGENT_DAYS)?;
+        let mut roots = RootCertStore::empty();
+        roots.add(self.inner.certificate.clone())?;
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+            .allow_unauthenticated()
+            .build()
+            .context("the CA cannot verify agents")?;
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![certificate, self.inner.certificate.clone()], key)?;
+        config.alpn_protocols = vec![LINK_ALPN.to_vec(), ENROLL_ALPN.to_vec()];
+        Ok(config)
+    }
+
+    /// Signs an agent's request. Only its key counts: everything else is set here.
+    pub(crate) fn sign_agent(&self, csr_pem: &str, agent: AgentId) -> anyhow::Result<AgentCertificate> {
+        let now_ms = self.inner.clock.now_ms();
+        let mut request = CertificateSigningRequestParams::from_pem(csr_pem).context("the request does not parse")?;
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.distinguished_name.push(DnType::CommonName, agent.to_string());
+        params.subject_alt_names = vec![SanType::URI(format!("{AGENT_URI}{agent}").try_into()?)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        limit_life(&mut params, now_ms, AGENT_DAYS)?;
+        request.params = params;
+        let certificate = request.signed_by(&self.inner.issuer)?;
+        Ok(AgentCertificate {
+            pem: certificate.pem(),
+            fingerprint: sha256_hex(certificate.der()),
+            expires_at: now_ms + AGENT_DAYS * DAY_MS,
+        })
+    }
+
+    fn issue_server(&self, names: &[String], now_ms: u64, days: u64) -> anyhow::Result<(String, Pair)> {
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
+        let mut params = CertificateParams::new(names.to_vec())
+            .with_context(|| format!("{} does not fit into a certificate", names.join(", ")))?;
+        params.distinguished_name.push(DnType::CommonName, "Tomo daemon");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.use_authority_key_identifier_extension = true;
+        limit_life(&mut params, now_ms, days)?;
+        let certificate = params.signed_by(&key, &self.inner.issuer)?;
+        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
+        Ok((pem, (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())))
+    }
+}
+
+type Pair = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// From a day before now, since clocks differ, to `days` after.
+fn limit_life(params: &mut CertificateParams, now_ms: u64, days: u64) -> anyhow::Result<()> {
+    let date = |ms: u64| -> anyhow::Result<_> {
+        let date = jiff::Timestamp::from_millisecond(i64::try_from(ms)?)?.to_zoned(jiff::tz::TimeZone::UTC);
+        Ok(rcgen::date_time_ymd(date.year().into(), date.month().cast_unsigned(), date.day().cast_unsigned()))
+    };
+    params.not_before = date(now_ms.saturating_sub(DAY_MS)).context("the clock is off")?;
+    params.not_after = date(now_ms + days * DAY_MS).context("the clock is off")?;
+    Ok(())
+}
+
+/// The kept HTTP certificate and key, if they still serve these names for a while.
+fn read_pair(pem: &[u8], names: &[String], now_ms: u64) -> Option<Pair> {
+    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+    let certificate = CertificateDer::from_pem_slice(pem).ok()?;
+    let key = PrivateKeyDer::from_pem_slice(pem).ok()?;
+    let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
+    let ends_ms = u64::try_from(parsed.validity().not_after.timestamp()).ok()?.saturating_mul(1_000);
+    let kept: Vec<String> = parsed
+        .subject_alternative_name()
+        .ok()??
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(bytes) => match <[u8; 4]>::try_from(*bytes) {
+                Ok(four) => Some(std::net::Ipv4Addr::from(four).to_string()),
+                Err(_) => <[u8; 16]>::try_from(*bytes).ok().map(|all| std::net::Ipv6Addr::from(all).to_string()),
+            },
+            _ => None,
+        })
+        .collect();
+    let serves = names.iter().all(|name| kept.contains(name)) && ends_ms > now_ms + HTTP_RENEW_DAYS * DAY_MS;
+    serves.then(|| (certificate.into_owned(), key))
+}
+
+/// The agent a client certificate (already checked against the CA) speaks for.
+pub(crate) fn agent_in(certificate: &CertificateDer<'_>) -> Option<AgentId> {
+    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let names = parsed.subject_alternative_name().ok()??;
+    names.value.general_names.iter().find_map(|name| match name {
+        GeneralName::URI(uri) => uri.strip_prefix(AGENT_URI)?.parse().ok(),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
+
+    #[test]
+    fn an_agents_certificate_says_what_the_daemon_wants() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(NOW);
+        let authority = Authority::create(folder.path(), &clock).expect("makes a CA");
+        assert!(Authority::create(folder.path(), &clock).is_err(), "a CA is not overwritten");
+        let again = Authority::open(folder.path(), &clock).expect("reads the CA");
+        assert_eq!(authority.fingerprint(), again.fingerprint());
+        let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+        let wanted = CertificateParams::new(vec!["tomo-daemon".to_owned()]).expect("params");
+        let csr = wanted.serialize_request(&key).expect("a request").pem().expect("PEM");
+        let agent = AgentId::from_parts(NOW, 7);
+        let signed = again.sign_agent(&csr, agent).expect("signs");
+        let certificate = CertificateDer::from_pem_slice(signed.pem.as_bytes()).expect("parses");
+        assert_eq!(agent_in(&certificate), Some(agent));
+        assert_eq!(sha256_hex(&certificate), signed.fingerprint);
+        assert!(!signed.pem.contains("tomo-daemon"));
+        assert!(authority.sign_agent("garbage", agent).is_err());
+    }
+
+    #[test]
+    fn the_http_certificate_is_kept_while_it_serves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(NOW);
+        let authority = Authority::create(folder.path(), &clock).expect("makes a CA");
+        let names = ["tomo.lan".to_owned(), "192.0.2.7".to_owned()];
+        let (_, first) = authority.http_config(&names).expect("a certificate");
+        assert_eq!(authority.http_config(&names).expect("a certificate").1, first);
+        assert_ne!(authority.http_config(&["other.lan".to_owned()]).expect("a certificate").1, first);
+        let (_, second) = authority.http_config(&names).expect("a certificate");
+        clock.advance((HTTP_DAYS - 10) * DAY_MS);
+        assert_ne!(authority.http_config(&names).expect("a certificate").1, second);
     }
 }

@@ -25,7 +25,8 @@ pub const MAX_ROWS: usize = 4096;
 /// Agent → daemon on the report stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Number within this boot of the agent, from 1, without gaps.
+    /// Samples are numbered within a boot of the agent, from 1, and kept until they are acknowledged. Everything else is state
+    /// that is sent anew on every connection: its number is 0.
     pub number: u64,
     /// What it tells.
     pub body: ReportBody,

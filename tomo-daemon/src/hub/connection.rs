@@ -1,0 +1,238 @@
+//! One agent's connection: hello and welcome, reports in, acknowledgements and intervals out.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use quinn::{Connection, RecvStream, SendStream};
+use rustls::pki_types::CertificateDer;
+use tokio::{sync::watch, time::timeout};
+use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tomo_proto::{
+    id::ServerId,
+    model::{
+        agent::{Agent, AgentState},
+        metric::SeriesKey,
+        server::Server,
+    },
+    version::{LINK_NEWEST, LINK_OLDEST, negotiate_link},
+    wire::{
+        frame::{decode, encode},
+        handshake::{DaemonNotice, Hello, Welcome},
+        report::{Report, ReportBody, decode_rows},
+    },
+};
+
+use crate::{
+    crypto::sha256_hex,
+    hub::{Connected, Shared, close, codec},
+    ingest::Reported,
+    live,
+    store::ReportedSamples,
+    tls,
+};
+
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Sampling of a server that somebody looks at.
+const WATCHED_INTERVAL_MS: u32 = 1_000;
+
+type Control = FramedWrite<SendStream, LengthDelimitedCodec>;
+
+pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
+    let address = connection.remote_address();
+    let (server, agent) = match identify(shared, &connection) {
+        Ok(known) => known,
+        Err(reason) => {
+            tracing::warn!(%address, %reason, "an agent is refused");
+            connection.close(close::REFUSED, reason.as_bytes());
+            return;
+        }
+    };
+    let greeted = timeout(HELLO_TIMEOUT, greet(shared, &connection, &server, &agent)).await;
+    let (control, boot_id, acknowledged) = match greeted {
+        Ok(Ok(greeted)) => greeted,
+        Ok(Err(error)) => {
+            tracing::warn!(%address, server = server.name, %error, "an agent's hello is not understood");
+            connection.close(close::MALFORMED, b"the hello is not understood");
+            return;
+        }
+        Err(_) => {
+            connection.close(close::MALFORMED, b"no hello came");
+            return;
+        }
+    };
+    tracing::info!(%address, server = server.name, "an agent is connected");
+    let (committed, commits) = watch::channel(acknowledged);
+    let notices = tell(control, commits, shared.idle_interval_ms.subscribe(), shared.live.watched(), server.id);
+    let ended = tokio::select! {
+        ended = listen(shared, &connection, &server, &agent, boot_id, committed) => ended,
+        ended = notices => ended,
+        reason = connection.closed() => Err(reason.into()),
+    };
+    if let Err(error) = ended {
+        tracing::info!(%address, server = server.name, %error, "an agent's connection has ended");
+    }
+    connection.close(close::MALFORMED, b"a report is not understood");
+    let mut connections = shared.connections();
+    let ours = connections.get(&server.id).is_some_and(|known| known.connection.stable_id() == connection.stable_id());
+    if ours {
+        connections.remove(&server.id);
+        drop(connections);
+        shared.live.disconnect(server.id, AgentState::Offline);
+    }
+}
+
+/// Who connects: the certificate is checked against the CA already, the rest against the store.
+fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, Agent), String> {
+    let identity = connection.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+    let certificate = identity.and_then(|chain| chain.into_iter().next());
+    let certificate = certificate.ok_or("no certificate: enroll this agent with `tomo-agent enroll`")?;
+    let id = tls::agent_in(&certificate).ok_or("the certificate names no agent")?;
+    let store_failed = |error| format!("the store failed: {error}");
+    let agent = shared.store.agent(id).map_err(store_failed)?;
+    let agent = agent.ok_or_else(|| format!("agent {id} is not known here: enroll it anew"))?;
+    if agent.revoked_at.is_some() {
+        return Err(format!("agent {id} was revoked"));
+    }
+    if agent.certificate_fingerprint != sha256_hex(&certificate) {
+        return Err(format!("agent {id} has another certificate by now"));
+    }
+    let server = shared.store.server(agent.server).map_err(store_failed)?;
+    let server = server.ok_or_else(|| format!("the server of agent {id} was removed"))?;
+    if server.agent != Some(id) {
+        return Err(format!("server \"{}\" has another agent by now", server.name));
+    }
+    Ok((server, agent))
+}
+
+async fn greet(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    server: &Server,
+    agent: &Agent,
+) -> anyhow::Result<(Control, u64, u64)> {
+    let (sending, receiving) = connection.accept_bi().await?;
+    let mut control = FramedWrite::new(sending, codec());
+    let mut frames: FramedRead<RecvStream, _> = FramedRead::new(receiving, codec());
+    let hello: Hello = decode(&frames.next().await.context("nothing was sent")??)?;
+    let Some(version) = negotiate_link(hello.oldest_version, hello.newest_version) else {
+        let reason = format!(
+            "the agent speaks link versions {}-{}, this daemon {LINK_OLDEST}-{LINK_NEWEST}: update the older of the two",
+            hello.oldest_version, hello.newest_version
+        );
+        control.send(Bytes::from(encode(&Welcome::Rejected { reason: reason.clone(), retry: true })?)).await?;
+        anyhow::bail!(reason);
+    };
+    let acknowledged = shared.store.acknowledged(agent.id, hello.boot_id)?;
+    let interval_ms = interval(&shared.idle_interval_ms.subscribe(), &shared.live.watched(), server.id);
+    control.send(Bytes::from(encode(&Welcome::Accepted { version, acknowledged, interval_ms })?)).await?;
+    let before = shared
+        .connections()
+        .insert(server.id, Connected { agent: agent.id, connection: connection.clone() });
+    if let Some(before) = before {
+        before.connection.close(close::REPLACED, b"the same agent has connected again");
+    }
+    shared.live.connect(
+        server.id,
+        live::Connected {
+            agent: agent.id,
+            address: connection.remote_address().ip().to_string(),
+            round_trip_ms: round_trip_ms(connection),
+            release: tomo_proto::text::display_line(&hello.release, 40),
+            facts: hello.facts,
+            policy: hello.policy,
+        },
+    );
+    // A revocation may have passed between the look into the store and the entry above.
+    if shared.store.agent(agent.id)?.is_none_or(|agent| agent.revoked_at.is_some()) {
+        connection.close(close::REFUSED, b"revoked");
+    }
+    Ok((control, hello.boot_id, acknowledged))
+}
+
+fn round_trip_ms(connection: &Connection) -> f64 {
+    connection.rtt().as_secs_f64() * 1_000.0
+}
+
+fn interval(idle: &watch::Receiver<u32>, watched: &watch::Receiver<HashMap<ServerId, usize>>, server: ServerId) -> u32 {
+    let idle_ms = *idle.borrow();
+    if watched.borrow().contains_key(&server) { idle_ms.min(WATCHED_INTERVAL_MS) } else { idle_ms }
+}
+
+/// Sends acknowledgements as commits happen, and the interval when it changes.
+async fn tell(
+    mut control: Control,
+    mut commits: watch::Receiver<u64>,
+    mut idle: watch::Receiver<u32>,
+    mut watched: watch::Receiver<HashMap<ServerId, usize>>,
+    server: ServerId,
+) -> anyhow::Result<()> {
+    let mut told_ms = interval(&idle, &watched, server);
+    loop {
+        tokio::select! {
+            changed = commits.changed() => {
+                changed?;
+                let number = *commits.borrow_and_update();
+                control.send(Bytes::from(encode(&DaemonNotice::Acknowledged { number })?)).await?;
+            }
+            changed = idle.changed() => changed?,
+            changed = watched.changed() => changed?,
+        }
+        let interval_ms = interval(&idle, &watched, server);
+        if interval_ms != told_ms {
+            told_ms = interval_ms;
+            control.send(Bytes::from(encode(&DaemonNotice::Interval { interval_ms })?)).await?;
+        }
+    }
+}
+
+/// Takes reports until the stream ends.
+async fn listen(
+    shared: &Shared,
+    connection: &Connection,
+    server: &Server,
+    agent: &Agent,
+    boot_id: u64,
+    committed: watch::Sender<u64>,
+) -> anyhow::Result<()> {
+    let reports = connection.accept_uni().await?;
+    let mut frames = FramedRead::new(reports, codec());
+    let mut schema: Arc<Vec<SeriesKey>> = Arc::default();
+    while let Some(frame) = frames.next().await {
+        let report: Report = decode(&frame?)?;
+        match report.body {
+            ReportBody::Schema { series } => schema = Arc::new(series),
+            ReportBody::Samples { block } => {
+                let rows = decode_rows(&block)?;
+                anyhow::ensure!(
+                    rows.iter().all(|row| row.values.len() == schema.len()),
+                    "a row has another width than its schema"
+                );
+                if let Some(newest) = rows.last() {
+                    shared.live.take_row(server.id, &schema, newest, round_trip_ms(connection));
+                }
+                let samples = ReportedSamples {
+                    server: server.id,
+                    agent: agent.id,
+                    boot_id,
+                    number: report.number,
+                    schema: Arc::clone(&schema),
+                    rows,
+                };
+                shared.ingest.send(Reported { samples, committed: committed.clone() }).await?;
+            }
+            ReportBody::Containers { containers } => {
+                shared.live.update(server.id, |live| live.containers = Arc::new(containers));
+            }
+            ReportBody::Facts { facts } => {
+                shared.live.update(server.id, |live| live.facts = Some(Arc::from(facts)));
+            }
+            ReportBody::Policy { policy } => shared.live.update(server.id, |live| live.policy = Arc::new(policy)),
+            ReportBody::Dropped { count } => {
+                tracing::warn!(server = server.name, count, "an agent's outbox was full: samples are missing");
+            }
+        }
+    }
+    anyhow::bail!("the report stream has ended")
+}
