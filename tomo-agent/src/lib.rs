@@ -14,3 +14,6 @@ pub mod link;
 
 // The half with the engine.
 pub mod exec;
+
+// Small things everybody needs.
+pub mod clock;

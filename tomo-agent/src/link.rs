@@ -1,1 +1,180 @@
-//! link
+//! The agent's end of the link: connects, greets, sends what the outbox holds, runs what the daemon asks.
+//!
+//! The only module that knows quinn (with [`crate::identity`]).
+
+mod connection;
+pub(crate) mod outbox;
+pub(crate) mod sampler;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use quinn::{Endpoint, IdleTimeout, TransportConfig, VarInt, crypto::rustls::QuicClientConfig};
+use rustls::ClientConfig;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{codec::LengthDelimitedCodec, sync::CancellationToken};
+use tomo_proto::{
+    model::{container::Container, server::HostFacts},
+    wire::frame::MAX_FRAME_BYTES,
+};
+
+use crate::{exec::Exec, identity::Identity};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Pause after the daemon has said that trying again makes no sense yet.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// A connection that lasted this long was a good one.
+const GOOD_AFTER: Duration = Duration::from_secs(10);
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+const IDLE_TIMEOUT: VarInt = VarInt::from_u32(12_000);
+/// Commands at a time.
+const COMMANDS: u32 = 64;
+/// Sampling until a daemon has said otherwise.
+const DEFAULT_INTERVAL_MS: u32 = 10_000;
+
+/// Where the link stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Trying.
+    Connecting,
+    /// Welcomed by the daemon at this address.
+    Connected(String),
+    /// Not connected, and why.
+    Failed(String),
+}
+
+/// What the link's and the sampler's tasks share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) exec: Exec,
+    pub(crate) boot_id: u64,
+    pub(crate) outbox: outbox::Outbox,
+    pub(crate) interval_ms: watch::Sender<u32>,
+    pub(crate) facts: watch::Sender<Arc<HostFacts>>,
+    pub(crate) containers: watch::Sender<Arc<Vec<Container>>>,
+    pub(crate) status: watch::Sender<Status>,
+    tls: ClientConfig,
+}
+
+impl Shared {
+    pub(crate) fn new(identity: Identity, exec: Exec) -> anyhow::Result<Self> {
+        use ring::rand::SecureRandom as _;
+        let tls = identity.tls().context("the certificate in the state folder does not work: enroll this host anew")?;
+        let mut boot_id = [0; 8];
+        ring::rand::SystemRandom::new().fill(&mut boot_id).map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
+        Ok(Self {
+            identity,
+            exec,
+            boot_id: u64::from_le_bytes(boot_id),
+            outbox: outbox::Outbox::default(),
+            interval_ms: watch::Sender::new(DEFAULT_INTERVAL_MS),
+            facts: watch::Sender::default(),
+            containers: watch::Sender::default(),
+            status: watch::Sender::new(Status::Connecting),
+            tls,
+        })
+    }
+}
+
+/// Keeps a connection to the daemon until told to stop.
+pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut pause = FIRST_PAUSE;
+    // The first hello carries the facts.
+    let mut facts = shared.facts.subscribe();
+    tokio::select! {
+        _ = facts.wait_for(|facts| !facts.hostname.is_empty()) => {}
+        () = stop.cancelled() => return,
+    }
+    while !stop.is_cancelled() {
+        let mut wait = pause;
+        for address in &shared.identity.addresses {
+            let began = Instant::now();
+            let ended = match connect(&shared, address).await {
+                Ok((endpoint, connection)) => {
+                    let ended = connection::serve(&shared, &connection, address, &stop).await;
+                    connection.close(0_u32.into(), b"the agent stops");
+                    // Lets the close reach the daemon; it takes one round trip or a few timeouts.
+                    drop(timeout(Duration::from_secs(1), endpoint.wait_idle()).await);
+                    ended
+                }
+                Err(error) => connection::Ended::Lost(format!("{address}: {error:#}")),
+            };
+            if stop.is_cancelled() {
+                return;
+            }
+            let reason = match ended {
+                connection::Ended::Lost(reason) => reason,
+                connection::Ended::Refused(reason) => {
+                    wait = REFUSED_PAUSE;
+                    reason
+                }
+            };
+            tracing::warn!(reason, "not connected to the daemon");
+            shared.status.send_replace(Status::Failed(reason));
+            if began.elapsed() > GOOD_AFTER {
+                pause = FIRST_PAUSE;
+                wait = wait.min(FIRST_PAUSE);
+                break;
+            }
+        }
+        tokio::select! {
+            () = sleep(jittered(wait)) => {}
+            () = stop.cancelled() => return,
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Between half and the whole of a pause, so that many agents do not come back in one moment.
+fn jittered(pause: Duration) -> Duration {
+    use ring::rand::SecureRandom as _;
+    let mut random = [0];
+    // Without randomness there is no jitter.
+    _ = ring::rand::SystemRandom::new().fill(&mut random);
+    pause / 2 + (pause / 512) * u32::from(random[0])
+}
+
+async fn connect(shared: &Shared, address: &str) -> anyhow::Result<(Endpoint, quinn::Connection)> {
+    let connecting = async {
+        let socket = resolve(address).await?;
+        let endpoint = open_endpoint(socket, shared.tls.clone())?;
+        let connection = endpoint.connect(socket, tomo_proto::version::LINK_SERVER_NAME)?.await?;
+        anyhow::Ok((endpoint, connection))
+    };
+    timeout(CONNECT_TIMEOUT, connecting)
+        .await
+        .map_err(|_| anyhow::anyhow!("no answer in {} s (is UDP open?)", CONNECT_TIMEOUT.as_secs()))?
+}
+
+pub(crate) async fn resolve(address: &str) -> anyhow::Result<SocketAddr> {
+    let mut found = tokio::net::lookup_host(address).await.with_context(|| format!("cannot resolve {address}"))?;
+    found.next().with_context(|| format!("{address} has no address"))
+}
+
+/// A socket of the address's family with this TLS configuration.
+pub(crate) fn open_endpoint(towards: SocketAddr, tls: ClientConfig) -> anyhow::Result<Endpoint> {
+    let mut transport = TransportConfig::default();
+    transport.keep_alive_interval(Some(KEEP_ALIVE));
+    transport.max_idle_timeout(Some(IdleTimeout::from(IDLE_TIMEOUT)));
+    transport.max_concurrent_bidi_streams(COMMANDS.into());
+    transport.max_concurrent_uni_streams(0_u32.into());
+    transport.datagram_receive_buffer_size(None);
+    let mut config = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport));
+    let local: SocketAddr =
+        if towards.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { (std::net::Ipv6Addr::UNSPECIFIED, 0).into() };
+    let mut endpoint = Endpoint::client(local).context("cannot open a UDP socket")?;
+    endpoint.set_default_client_config(config);
+    Ok(endpoint)
+}
+
+/// The framing of every stream.
+pub(crate) fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME_BYTES).new_codec()
+}

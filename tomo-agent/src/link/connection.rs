@@ -1,0 +1,226 @@
+//! One connection to the daemon, from hello to its end.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use quinn::{Connection, ConnectionError, RecvStream, SendStream};
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::{
+    codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
+    sync::CancellationToken,
+};
+use tomo_proto::{
+    model::metric::SeriesKey,
+    version::{LINK_NEWEST, LINK_OLDEST, RELEASE},
+    wire::{
+        command::{CommandEvent, CommandRequest},
+        frame::{decode, encode},
+        handshake::{DaemonNotice, Hello, Welcome},
+        report::{Report, ReportBody, encode_rows},
+    },
+};
+
+use crate::{
+    clock::now_ms,
+    link::{Shared, Status},
+};
+
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// Close code of the daemon that says this agent is not wanted.
+const REFUSED: u32 = 2;
+/// Close code of the daemon that says the same agent has connected from elsewhere.
+const REPLACED: u32 = 3;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// Try again soon.
+    Lost(String),
+    /// The daemon does not want this agent; try again much later.
+    Refused(String),
+}
+
+type Reports = FramedWrite<SendStream, LengthDelimitedCodec>;
+type Control = FramedRead<RecvStream, LengthDelimitedCodec>;
+
+pub(super) async fn serve(shared: &Arc<Shared>, connection: &Connection, address: &str, stop: &CancellationToken) -> Ended {
+    let ended = tokio::select! {
+        ended = converse(shared, connection, address) => ended,
+        () = stop.cancelled() => return Ended::Lost("the agent stops".to_owned()),
+    };
+    match (ended, connection.close_reason()) {
+        (Err(Refusal::Rejected(reason)), _) => Ended::Refused(reason),
+        (_, Some(ConnectionError::ApplicationClosed(closed)))
+            if closed.error_code == REFUSED.into() || closed.error_code == REPLACED.into() =>
+        {
+            let reason = tomo_proto::text::display_line(&String::from_utf8_lossy(&closed.reason), 300);
+            Ended::Refused(format!("the daemon at {address} closed the connection: {reason}"))
+        }
+        (_, Some(reason)) => Ended::Lost(format!("{address}: {reason}")),
+        (Err(Refusal::Failed(error)), None) => Ended::Lost(format!("{address}: {error:#}")),
+        (Ok(()), None) => Ended::Lost(format!("{address}: the daemon ended the control stream")),
+    }
+}
+
+#[derive(Debug)]
+enum Refusal {
+    Rejected(String),
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) -> Result<(), Refusal> {
+    let (control, acknowledged) =
+        timeout(WELCOME_TIMEOUT, greet(shared, connection)).await.context("no welcome came")??;
+    tracing::info!(address, server = shared.identity.server_name, "connected to the daemon");
+    shared.status.send_replace(Status::Connected(address.to_owned()));
+    tokio::select! {
+        ended = obey(shared, control) => ended?,
+        ended = report(shared, connection, acknowledged) => ended?,
+        ended = run_commands(shared, connection) => ended?,
+    }
+    Ok(())
+}
+
+async fn greet(shared: &Shared, connection: &Connection) -> Result<(Control, u64), Refusal> {
+    let (sending, receiving) = connection.open_bi().await?;
+    let mut sending = FramedWrite::new(sending, super::codec());
+    let mut control = FramedRead::new(receiving, super::codec());
+    let (outbox_first, outbox_next) = shared.outbox.range();
+    let hello = Hello {
+        oldest_version: LINK_OLDEST,
+        newest_version: LINK_NEWEST,
+        release: RELEASE.to_owned(),
+        boot_id: shared.boot_id,
+        facts: shared.facts.borrow().as_ref().clone(),
+        policy: shared.exec.policy().borrow().clone(),
+        outbox_first,
+        outbox_next,
+        clock_ms: now_ms(),
+    };
+    sending.send(Bytes::from(encode(&hello)?)).await?;
+    let frame = control.next().await.context("the daemon hung up")??;
+    match decode(&frame)? {
+        Welcome::Accepted { acknowledged, interval_ms, .. } => {
+            shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
+            shared.outbox.acknowledge(acknowledged);
+            Ok((control, acknowledged))
+        }
+        Welcome::Rejected { reason, .. } => Err(Refusal::Rejected(tomo_proto::text::display_line(&reason, 300))),
+    }
+}
+
+/// Follows what the daemon says on the control stream.
+async fn obey(shared: &Shared, mut control: Control) -> anyhow::Result<()> {
+    while let Some(frame) = control.next().await {
+        match decode(&frame?)? {
+            DaemonNotice::Acknowledged { number } => shared.outbox.acknowledge(number),
+            DaemonNotice::Interval { interval_ms } => {
+                let interval_ms = interval_ms.clamp(200, 300_000);
+                shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends rows as they come, and state when it changes.
+async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> anyhow::Result<()> {
+    let mut reports = FramedWrite::new(connection.open_uni().await?, super::codec());
+    let mut facts = shared.facts.subscribe();
+    let mut containers = shared.containers.subscribe();
+    let mut policy = shared.exec.policy();
+    // The hello has carried both.
+    facts.borrow_and_update();
+    policy.borrow_and_update();
+    containers.mark_changed();
+    let mut sent = acknowledged;
+    let mut schema: Option<Arc<Vec<SeriesKey>>> = None;
+    loop {
+        let dropped = shared.outbox.take_dropped();
+        if dropped > 0 {
+            send(&mut reports, ReportBody::Dropped { count: dropped }).await?;
+        }
+        while let Some(item) = shared.outbox.after(sent) {
+            if schema.as_ref().is_none_or(|known| !Arc::ptr_eq(known, &item.schema)) {
+                send(&mut reports, ReportBody::Schema { series: item.schema.as_ref().clone() }).await?;
+                schema = Some(Arc::clone(&item.schema));
+            }
+            let body = ReportBody::Samples { block: encode_rows(std::slice::from_ref(&item.row))? };
+            reports.send(Bytes::from(encode(&Report { number: item.number, body })?)).await?;
+            sent = item.number;
+        }
+        tokio::select! {
+            () = shared.outbox.filled() => {}
+            changed = facts.changed() => {
+                changed?;
+                let facts = Box::new(facts.borrow_and_update().as_ref().clone());
+                send(&mut reports, ReportBody::Facts { facts }).await?;
+            }
+            changed = containers.changed() => {
+                changed?;
+                let containers = containers.borrow_and_update().as_ref().clone();
+                send(&mut reports, ReportBody::Containers { containers }).await?;
+            }
+            changed = policy.changed() => {
+                changed?;
+                let policy = policy.borrow_and_update().clone();
+                send(&mut reports, ReportBody::Policy { policy }).await?;
+            }
+        }
+    }
+}
+
+async fn send(reports: &mut Reports, body: ReportBody) -> anyhow::Result<()> {
+    reports.send(Bytes::from(encode(&Report { number: 0, body })?)).await?;
+    Ok(())
+}
+
+/// Takes commands, each on a stream of its own; all end with the connection.
+async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::Result<()> {
+    let mut running = JoinSet::new();
+    loop {
+        tokio::select! {
+            stream = connection.accept_bi() => {
+                let (sending, receiving) = stream?;
+                running.spawn(run_command(Arc::clone(shared), sending, receiving));
+            }
+            Some(ended) = running.join_next() => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a command's stream broke"),
+                Err(error) => tracing::error!(%error, "a command's task failed"),
+            },
+        }
+    }
+}
+
+async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvStream) -> anyhow::Result<()> {
+    let frame = FramedRead::new(receiving, super::codec()).next().await.context("no command came")??;
+    let request: CommandRequest = decode(&frame)?;
+    let mut sending = FramedWrite::new(sending, super::codec());
+    let mut events = shared.exec.run(request);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            // Dropping the queue cancels the command.
+            _ = sending.get_ref().stopped() => return Ok(()),
+        };
+        let Some(event) = event else { break };
+        let last = matches!(event, CommandEvent::Outcome(_));
+        sending.send(Bytes::from(encode(&event)?)).await?;
+        if last {
+            break;
+        }
+    }
+    sending.get_mut().finish()?;
+    // The stream's end has to reach the daemon before it is dropped.
+    drop(sending.get_ref().stopped().await);
+    Ok(())
+}
