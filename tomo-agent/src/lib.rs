@@ -13,7 +13,10 @@ pub mod identity;
 pub mod link;
 
 // The half with the engine.
+mod commands;
+mod docker;
 pub mod exec;
+pub mod policy;
 
 // Small things everybody needs.
 pub mod clock;

@@ -1,0 +1,58 @@
+//! Starting, stopping, restarting and removing a container; each is checked before it counts as done.
+
+use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
+
+use crate::{
+    commands::Failure,
+    docker::{APP_LABEL, Engine},
+};
+
+pub(super) async fn start(engine: &Engine, container: &str) -> Result<Outcome, Failure> {
+    engine.start(container).await?;
+    check(engine, container, true).await
+}
+
+pub(super) async fn stop(engine: &Engine, container: &str, timeout_secs: u32) -> Result<Outcome, Failure> {
+    engine.stop(container, timeout_secs).await?;
+    check(engine, container, false).await
+}
+
+pub(super) async fn restart(engine: &Engine, container: &str, timeout_secs: u32) -> Result<Outcome, Failure> {
+    engine.restart(container, timeout_secs).await?;
+    check(engine, container, true).await
+}
+
+async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<Outcome, Failure> {
+    let state = engine.inspect(container).await?.state.unwrap_or_default();
+    if state.running.unwrap_or(false) == wanted {
+        return Ok(Outcome::done());
+    }
+    let shown = display_line(container, 80);
+    Err(if wanted {
+        let code = state.exit_code.unwrap_or(0);
+        Failure::new(ErrorCode::Conflict, format!("container \"{shown}\" ended at once with exit code {code}"))
+            .with_next("read its log")
+    } else {
+        Failure::new(ErrorCode::Conflict, format!("container \"{shown}\" still runs"))
+    })
+}
+
+/// Removes a container that Tomo made, and those of the named volumes that carry the same app's label.
+pub(super) async fn remove(engine: &Engine, container: &str, volumes: &[String]) -> Result<Outcome, Failure> {
+    let Some(found) = engine.find(container).await? else { return Ok(Outcome::done()) };
+    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let Some(app) = labels.get(APP_LABEL) else {
+        let message = format!("container \"{}\" was not made by Tomo and is left alone", display_line(container, 80));
+        return Err(Failure::new(ErrorCode::Conflict, message));
+    };
+    engine.remove(container).await?;
+    for volume in volumes {
+        if !engine.remove_volume(volume, app).await? {
+            tracing::info!(volume, "a volume that Tomo did not make for this app is left alone");
+        }
+    }
+    match engine.find(container).await? {
+        None => Ok(Outcome::done()),
+        Some(_) => Err(Failure::new(ErrorCode::Conflict, format!("container \"{container}\" is still there"))),
+    }
+}

@@ -1,0 +1,314 @@
+//! Deploying an app: the new container is made beside the old one, started, probed, and takes its place; until then everything
+//! can be put back as it was.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    time::Duration,
+};
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding,
+    RestartPolicy as EngineRestart, RestartPolicyNameEnum,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
+use tomo_proto::{
+    error::ErrorCode,
+    model::{
+        app::{AppSpec, HealthCheck, PortSpec, Protocol, RestartPolicy},
+        container::Health,
+    },
+    text::display_line,
+    wire::command::{DeployApp, Outcome},
+};
+
+use crate::{
+    commands::{Events, Failure, logs, progress, pull},
+    docker::{APP_LABEL, Engine, NAME_LABEL, REVISION_LABEL, inventory::health_of},
+};
+
+/// Seconds the old container gets to end.
+const STOP_SECS: u32 = 10;
+/// A container without any check has to run this long.
+const SETTLE: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(250);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Lines kept of a container that did not live.
+const KEPT_LINES: u32 = 200;
+const PIDS_LIMIT: i64 = 4_096;
+const HEAD_AND_REST: usize = 256;
+
+/// What has to be put back if a deploy does not end well.
+#[derive(Debug, Default)]
+pub(crate) struct Undo {
+    /// The new container.
+    created: Option<String>,
+    /// The old container's id, if it was stopped.
+    stopped: Option<String>,
+    /// The old container's id and name, if it was renamed.
+    renamed: Option<(String, String)>,
+}
+
+impl Undo {
+    /// Puts everything back unless the outcome is a success; adds the new container's log to a failure.
+    pub(crate) async fn finish(self, engine: &Engine, outcome: Outcome) -> Outcome {
+        let Outcome::Failed { code, mut message, next, mut log } = outcome else { return outcome };
+        let mut leftovers = Vec::new();
+        let mut note = |what: &str, result: Result<(), crate::docker::EngineError>| {
+            if let Err(error) = result {
+                leftovers.push(format!("{what}: {}", error.message));
+            }
+        };
+        if let Some(created) = &self.created {
+            log = logs::tail(engine, created, KEPT_LINES).await;
+            note("the new container could not be removed", engine.remove(created).await);
+        }
+        if let Some((id, name)) = &self.renamed {
+            note("the old container could not be renamed back", engine.rename(id, name).await);
+        }
+        if let Some(id) = &self.stopped {
+            note("the old container could not be started again", engine.start(id).await);
+        }
+        if !leftovers.is_empty() {
+            message = format!("{message}; and it could not be undone: {}", leftovers.join("; "));
+        }
+        Outcome::Failed { code, message, next, log }
+    }
+}
+
+pub(super) async fn run(
+    engine: &Engine,
+    deploy: &DeployApp,
+    events: &Events,
+    undo: &mut Undo,
+) -> Result<Outcome, Failure> {
+    let name = format!("tomo-{}", deploy.name);
+    let app = deploy.app.to_string();
+    let image_id = pull::ensure(engine, &deploy.spec.image, events).await?;
+
+    progress(events, "check the host", None).await;
+    let old = engine.find(&name).await?;
+    if let Some(old) = &old {
+        let label = old.config.as_ref().and_then(|config| config.labels.as_ref()).and_then(|labels| labels.get(APP_LABEL));
+        if label != Some(&app) {
+            let message = format!("a container called \"{name}\" is there that does not belong to this app");
+            return Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another name for the app, or remove it"));
+        }
+    }
+    check_ports(&deploy.spec.ports, old.as_ref())?;
+    for volume in deploy.spec.volumes.iter().filter(|volume| !volume.is_bind()) {
+        engine.ensure_volume(&volume.source, &app).await?;
+    }
+
+    progress(events, "make the container", None).await;
+    let beside = format!("{name}.new");
+    engine.remove(&beside).await?;
+    let body = container_of(deploy)?;
+    let created = engine.create(&beside, body).await?;
+    undo.created = Some(created.clone());
+
+    // A published port can belong to one container only: then the old one has to go first.
+    let runs = |old: &ContainerInspectResponse| old.state.as_ref().is_some_and(|state| state.running == Some(true));
+    let old_id = old.as_ref().and_then(|old| old.id.clone());
+    if let (Some(old), Some(id)) = (&old, &old_id) {
+        if runs(old) && (!deploy.spec.ports.is_empty() || shares_volume(&deploy.spec, old)) {
+            progress(events, "stop the old container", None).await;
+            undo.stopped = Some(id.clone());
+            engine.stop(id, STOP_SECS).await?;
+        }
+    }
+    progress(events, "start the container", None).await;
+    engine.start(&created).await.map_err(|error| {
+        Failure::new(ErrorCode::Conflict, format!("app \"{}\" does not start: {}", deploy.name, error.message))
+    })?;
+    wait_until_healthy(engine, deploy, &created, events).await?;
+
+    progress(events, "take the old one's place", None).await;
+    if let Some(id) = &old_id {
+        let aside = format!("{name}.old");
+        engine.remove(&aside).await?;
+        undo.renamed = Some((id.clone(), name.clone()));
+        engine.rename(id, &aside).await?;
+    }
+    engine.rename(&created, &name).await?;
+    // From here on the new one is the app: nothing is undone any more.
+    *undo = Undo::default();
+    if let Some(id) = &old_id {
+        if let Err(error) = engine.remove(id).await {
+            tracing::warn!(error = error.message, container = id, "the old container is still there");
+        }
+    }
+    let facts = BTreeMap::from([("container".to_owned(), created), ("image_id".to_owned(), image_id)]);
+    Ok(Outcome::Succeeded { facts })
+}
+
+/// Each wanted port must be free, or held by the container that is replaced.
+fn check_ports(ports: &[PortSpec], old: Option<&ContainerInspectResponse>) -> Result<(), Failure> {
+    let held: Vec<u16> = old
+        .and_then(|old| old.host_config.as_ref())
+        .and_then(|config| config.port_bindings.as_ref())
+        .into_iter()
+        .flat_map(HashMap::values)
+        .flatten()
+        .flatten()
+        .filter_map(|binding| binding.host_port.as_ref()?.parse().ok())
+        .collect();
+    for port in ports.iter().filter(|port| !held.contains(&port.host)) {
+        let ip = if port.loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+        let taken = match port.protocol {
+            Protocol::Tcp => TcpListener::bind((ip, port.host)).err(),
+            Protocol::Udp => UdpSocket::bind((ip, port.host)).err(),
+        };
+        if taken.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse) {
+            let message = format!("port {} of this host is taken by something else", port.host);
+            return Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another host port, or stop what uses it"));
+        }
+    }
+    Ok(())
+}
+
+/// Two containers that write to one volume at a time can spoil it.
+fn shares_volume(spec: &AppSpec, old: &ContainerInspectResponse) -> bool {
+    let mounts = old.host_config.as_ref().and_then(|config| config.mounts.as_ref());
+    let sources: Vec<&str> = mounts.into_iter().flatten().filter_map(|mount| mount.source.as_deref()).collect();
+    spec.volumes.iter().any(|volume| sources.contains(&volume.source.as_str()))
+}
+
+/// The engine's configuration, built from the typed model and nothing else.
+fn container_of(deploy: &DeployApp) -> Result<ContainerCreateBody, Failure> {
+    let spec = &deploy.spec;
+    let mut env = Vec::with_capacity(spec.env.len());
+    for (key, value) in &spec.env {
+        let value = match value.strip_prefix("secret://") {
+            Some(name) => deploy.secrets.get(name).map(|secret| secret.reveal().to_owned()).ok_or_else(|| {
+                Failure::new(ErrorCode::NotFound, format!("the secret \"{name}\" of variable {key} did not come along"))
+            })?,
+            None => value.clone(),
+        };
+        env.push(format!("{key}={value}"));
+    }
+    let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
+    for port in &spec.ports {
+        let host_ip = if port.loopback { "127.0.0.1".to_owned() } else { String::new() };
+        let binding = PortBinding { host_ip: Some(host_ip), host_port: Some(port.host.to_string()) };
+        let key = format!("{}/{}", port.container, port.protocol.as_str());
+        bindings.entry(key).or_default().get_or_insert_default().push(binding);
+    }
+    let mounts = spec.volumes.iter().map(|volume| Mount {
+        target: Some(volume.target.clone()),
+        source: Some(volume.source.clone()),
+        typ: Some(if volume.is_bind() { MountType::BIND } else { MountType::VOLUME }),
+        read_only: Some(volume.read_only),
+        ..Mount::default()
+    });
+    let (restart, retries) = match spec.restart {
+        RestartPolicy::No => (RestartPolicyNameEnum::NO, None),
+        RestartPolicy::OnFailure => (RestartPolicyNameEnum::ON_FAILURE, Some(5)),
+        RestartPolicy::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+        RestartPolicy::Always => (RestartPolicyNameEnum::ALWAYS, None),
+    };
+    let rotation = [("max-size", "10m"), ("max-file", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Ok(ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
+        env: Some(env),
+        exposed_ports: Some(bindings.keys().cloned().collect()),
+        labels: Some(HashMap::from([
+            (APP_LABEL.to_owned(), deploy.app.to_string()),
+            (NAME_LABEL.to_owned(), deploy.name.clone()),
+            (REVISION_LABEL.to_owned(), deploy.revision.to_string()),
+        ])),
+        host_config: Some(HostConfig {
+            port_bindings: Some(bindings),
+            mounts: Some(mounts.collect()),
+            restart_policy: Some(EngineRestart { name: Some(restart), maximum_retry_count: retries }),
+            memory: spec.memory_limit_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            pids_limit: Some(PIDS_LIMIT),
+            security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
+            log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(rotation.into()) }),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    })
+}
+
+async fn wait_until_healthy(engine: &Engine, deploy: &DeployApp, id: &str, events: &Events) -> Result<(), Failure> {
+    let limit = Duration::from_secs(deploy.health_timeout_secs.into());
+    let began = Instant::now();
+    let app = display_line(&deploy.name, 60);
+    let mut last = "it has not answered yet".to_owned();
+    progress(events, "wait until it is healthy", None).await;
+    loop {
+        let details = engine.inspect(id).await?;
+        let restarts = details.restart_count.unwrap_or(0);
+        let state = details.state.clone().unwrap_or_default();
+        if state.running != Some(true) || restarts > 0 {
+            let code = state.exit_code.unwrap_or(0);
+            let memory = if state.oom_killed == Some(true) { ": it ran out of memory" } else { "" };
+            let message = format!("app \"{app}\" ended at once with exit code {code}{memory}");
+            return Err(Failure::new(ErrorCode::Conflict, message).with_next("read the kept log of this operation"));
+        }
+        let own = state.health.and_then(|health| health.status).map_or(Health::None, health_of);
+        let healthy = match (&deploy.spec.health, own) {
+            (Some(check), _) => match probe(check, address_of(&details)).await {
+                Ok(()) => true,
+                Err(error) => {
+                    last = error;
+                    false
+                }
+            },
+            (None, Health::Healthy) => true,
+            (None, Health::None) => began.elapsed() >= SETTLE.min(limit),
+            (None, Health::Starting) => false,
+            (None, Health::Unhealthy) => {
+                last = "the image's own health check fails".to_owned();
+                false
+            }
+        };
+        if healthy {
+            return Ok(());
+        }
+        if began.elapsed() >= limit {
+            let message = format!("app \"{app}\" is not healthy after {} s: {last}", limit.as_secs());
+            return Err(Failure::new(ErrorCode::Conflict, message).with_next("read the kept log of this operation"));
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// The container's own address on the engine's network.
+fn address_of(details: &ContainerInspectResponse) -> Option<IpAddr> {
+    let networks = details.network_settings.as_ref()?.networks.as_ref()?;
+    networks.values().find_map(|network| network.ip_address.as_ref()?.parse().ok())
+}
+
+async fn probe(check: &HealthCheck, address: Option<IpAddr>) -> Result<(), String> {
+    let address = address.ok_or("the container has no address")?;
+    let (HealthCheck::Http { port, .. } | HealthCheck::Tcp { port }) = check;
+    let socket = SocketAddr::new(address, *port);
+    let probing = async {
+        let mut stream =
+            TcpStream::connect(socket).await.map_err(|error| format!("port {port} does not answer: {error}"))?;
+        let HealthCheck::Http { path, .. } = check else { return Ok(()) };
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {socket}\r\nUser-Agent: tomo-agent\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
+        let mut head = Vec::new();
+        while head.len() < HEAD_AND_REST && !head.contains(&b'\n') {
+            if stream.read_buf(&mut head).await.map_err(|error| error.to_string())? == 0 {
+                break;
+            }
+        }
+        let head = String::from_utf8_lossy(&head);
+        let status = head.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok());
+        match status {
+            Some(code) if (100..400).contains(&code) => Ok(()),
+            Some(code) => Err(format!("GET {} answers {code}", display_line(path, 80))),
+            None => Err(format!("port {port} does not speak HTTP")),
+        }
+    };
+    timeout(PROBE_TIMEOUT, probing).await.unwrap_or_else(|_| Err(format!("port {port} does not answer in time")))
+}

@@ -1,0 +1,37 @@
+//! Making sure that an image is on the host.
+
+use futures::StreamExt as _;
+use tomo_proto::text::display_line;
+
+use crate::{
+    commands::{Events, Failure, progress},
+    docker::Engine,
+};
+
+/// Uses the image that is there, or pulls it. Returns its id.
+pub(super) async fn ensure(engine: &Engine, image: &str, events: &Events) -> Result<String, Failure> {
+    let shown = display_line(image, 120);
+    if let Some(id) = engine.image(image).await? {
+        progress(events, format!("image {shown} is on the host"), Some(100)).await;
+        return Ok(id);
+    }
+    progress(events, format!("pull {shown}"), None).await;
+    let mut pulling = engine.pull(image);
+    let mut told = None;
+    while let Some(step) = pulling.next().await {
+        let step = step.map_err(|error| {
+            Failure::new(error.code, format!("image \"{shown}\" cannot be pulled: {}", error.message))
+                .with_next("check the image's name and tag, and that the host reaches its registry")
+        })?;
+        if step.percent != told {
+            told = step.percent;
+            progress(events, format!("pull {shown}"), told).await;
+        }
+    }
+    engine.image(image).await?.ok_or_else(|| {
+        Failure::new(
+            tomo_proto::error::ErrorCode::NotFound,
+            format!("image \"{shown}\" was pulled and is not on the host"),
+        )
+    })
+}

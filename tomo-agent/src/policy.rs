@@ -1,0 +1,336 @@
+//! The host's policy: what its owner lets this agent do. No message of the daemon can widen it; an empty list allows nothing.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::Spanned;
+use tomo_proto::{
+    model::{
+        agent::PolicySummary,
+        app::{AppSpec, VolumeSpec},
+    },
+    text::display_line,
+    wire::command::Command,
+};
+
+/// Folders that are never mounted, whatever the file says.
+const FORBIDDEN_ROOTS: [&str; 13] = [
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib/docker", "/var/run",
+];
+
+/// The commented file that `tomo-agent policy example` prints.
+pub const EXAMPLE: &str = include_str!("policy.example.toml");
+
+/// A policy file, read and checked.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    path: PathBuf,
+    text: String,
+    rules: Rules,
+    /// Why the file could not be used; then nothing is allowed.
+    broken: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rules {
+    verbs: Option<Spanned<Vec<String>>>,
+    images: Option<Spanned<Vec<String>>>,
+    bind_roots: Option<Spanned<Vec<String>>>,
+    ports: Option<Spanned<Vec<String>>>,
+}
+
+/// The policy says no. Its text names the file and the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    message: String,
+    next: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+impl Refusal {
+    /// What the host's owner can do about it.
+    #[must_use]
+    pub fn next(&self) -> &str {
+        &self.next
+    }
+}
+
+impl Policy {
+    /// Reads a policy file. What cannot be read or understood allows nothing, and says why.
+    #[must_use]
+    pub fn load(path: &Path) -> Self {
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let broken = format!("there is no policy file {}, so that nothing but metrics is allowed", path.display());
+                Self { path: path.to_owned(), text: String::new(), rules: Rules::default(), broken: Some(broken) }
+            }
+            Err(error) => {
+                let broken = format!("the policy file {} cannot be read ({error})", path.display());
+                Self { path: path.to_owned(), text: String::new(), rules: Rules::default(), broken: Some(broken) }
+            }
+        }
+    }
+
+    /// Checks the text of a policy file.
+    #[must_use]
+    pub fn parse(path: &Path, text: String) -> Self {
+        let checked = toml::from_str::<Rules>(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| line_of(&text, span.start));
+            format!("line {line}: {}", error.message())
+        });
+        let checked = checked.and_then(|rules| check(&text, &rules).map(|()| rules));
+        let path = path.to_owned();
+        match checked {
+            Ok(rules) => Self { path, text, rules, broken: None },
+            Err(error) => {
+                let broken = format!("the policy file {} is malformed ({error}), so that nothing is allowed", path.display());
+                Self { path, text, rules: Rules::default(), broken: Some(broken) }
+            }
+        }
+    }
+
+    /// Why the file could not be used.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        self.broken.as_deref()
+    }
+
+    /// What the daemon is told. The file is enforced, not this.
+    #[must_use]
+    pub fn summary(&self) -> PolicySummary {
+        let list = |rule: &Option<Spanned<Vec<String>>>| rule.as_ref().map_or_else(Vec::new, |rule| rule.get_ref().clone());
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.text.as_bytes());
+        let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        PolicySummary {
+            digest: if self.broken.is_some() { String::new() } else { digest },
+            verbs: list(&self.rules.verbs),
+            images: list(&self.rules.images),
+            bind_roots: list(&self.rules.bind_roots),
+            ports: list(&self.rules.ports),
+        }
+    }
+
+    /// Whether a command may run.
+    ///
+    /// # Errors
+    /// Names the line that refuses it, or the one that is missing.
+    pub fn check(&self, command: &Command) -> Result<(), Refusal> {
+        let verb = command.verb();
+        self.require("verbs", self.rules.verbs.as_ref(), &format!("\"{verb}\""), |allowed| allowed == verb)?;
+        match command {
+            Command::PullImage { image } => self.check_image(image),
+            Command::DeployApp { deploy } => self.check_spec(&deploy.spec),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_spec(&self, spec: &AppSpec) -> Result<(), Refusal> {
+        self.check_image(&spec.image)?;
+        for port in &spec.ports {
+            let fits = |range: &str| parse_ports(range).is_ok_and(|(low, high)| (low..=high).contains(&port.host));
+            self.require("ports", self.rules.ports.as_ref(), &format!("host port {}", port.host), fits)?;
+        }
+        for volume in spec.volumes.iter().filter(|volume| volume.is_bind()) {
+            self.check_bind(volume)?;
+        }
+        Ok(())
+    }
+
+    fn check_image(&self, image: &str) -> Result<(), Refusal> {
+        let what = format!("image \"{}\"", display_line(image, 120));
+        self.require("images", self.rules.images.as_ref(), &what, |pattern| match pattern.strip_suffix('*') {
+            Some(head) => image.starts_with(head),
+            None => image == pattern,
+        })
+    }
+
+    fn check_bind(&self, volume: &VolumeSpec) -> Result<(), Refusal> {
+        let shown = display_line(&volume.source, 120);
+        let what = format!("mounting \"{shown}\"");
+        let missing = |_| Refusal {
+            message: format!("the folder \"{shown}\" is not on this host"),
+            next: format!("make it first: mkdir -p {shown}"),
+        };
+        // Links are followed before anything is compared.
+        let real = fs::canonicalize(&volume.source).map_err(missing)?;
+        let forbidden = |root: &&str| real.starts_with(root) || Path::new(root).starts_with(&real);
+        if let Some(root) = FORBIDDEN_ROOTS.iter().find(|root| forbidden(root)) {
+            return Err(Refusal {
+                message: format!("{what} is never allowed, since it is, holds or lies in {root}"),
+                next: "use a named volume, or a folder below a bind root of the policy".to_owned(),
+            });
+        }
+        self.require("bind_roots", self.rules.bind_roots.as_ref(), &what, |root| {
+            fs::canonicalize(root).is_ok_and(|root| real.starts_with(root))
+        })
+    }
+
+    fn require(
+        &self,
+        key: &str,
+        rule: Option<&Spanned<Vec<String>>>,
+        what: &str,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<(), Refusal> {
+        let path = self.path.display();
+        let next = format!("the host's owner can allow it under `{key}` in {path}");
+        if let Some(broken) = &self.broken {
+            return Err(Refusal { message: format!("{what} is refused: {broken}"), next: format!("write or mend {path}") });
+        }
+        match rule {
+            Some(list) if list.get_ref().iter().any(|entry| fits(entry)) => Ok(()),
+            Some(list) => {
+                let line = line_of(&self.text, list.span().start);
+                let shown = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+                let message = format!("{what} is refused by line {line} of {path}: {}", display_line(shown, 120));
+                Err(Refusal { message, next })
+            }
+            None => Err(Refusal { message: format!("{what} is refused by {path}: it has no line `{key} = […]`"), next }),
+        }
+    }
+}
+
+/// Line of a byte offset, from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+fn parse_ports(range: &str) -> Result<(u16, u16), String> {
+    let (low, high) = range.split_once('-').unwrap_or((range, range));
+    let parse = |text: &str| text.trim().parse::<u16>();
+    match (parse(low), parse(high)) {
+        (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
+        _ => Err(format!("\"{range}\" is not a port or range, as in 8080 or 1024-65535")),
+    }
+}
+
+fn check(text: &str, rules: &Rules) -> Result<(), String> {
+    let at = |rule: &Spanned<Vec<String>>, error: String| format!("line {}: {error}", line_of(text, rule.span().start));
+    if let Some(verbs) = &rules.verbs {
+        for verb in verbs.get_ref() {
+            if !Command::VERBS.contains(&verb.as_str()) {
+                let error = format!("\"{verb}\" is not a verb; they are {}", Command::VERBS.join(", "));
+                return Err(at(verbs, error));
+            }
+        }
+    }
+    if let Some(ports) = &rules.ports {
+        for range in ports.get_ref() {
+            parse_ports(range).map_err(|error| at(ports, error))?;
+        }
+    }
+    if let Some(roots) = &rules.bind_roots {
+        if let Some(bad) = roots.get_ref().iter().find(|root| !root.starts_with('/') || root.as_str() == "/") {
+            return Err(at(roots, format!("\"{bad}\" is not an absolute folder below /")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tomo_proto::{
+        id::{AppId, RevisionId},
+        model::app::{PortSpec, Protocol},
+        wire::command::{ContainerRef, DeployApp},
+    };
+
+    use super::*;
+
+    fn policy(text: &str) -> Policy {
+        Policy::parse(Path::new("/etc/tomo/agent-policy.toml"), text.to_owned())
+    }
+
+    fn stop() -> Command {
+        Command::StopContainer { container: ContainerRef::new("web").expect("a name"), timeout_secs: 1 }
+    }
+
+    fn deploy(spec: AppSpec) -> Command {
+        let (app, revision) = (AppId::from_u64(1), RevisionId::from_u64(1));
+        let name = "web".to_owned();
+        Command::DeployApp {
+            deploy: Box::new(DeployApp { app, name, revision, spec, secrets: Default::default(), health_timeout_secs: 1 }),
+        }
+    }
+
+    #[test]
+    fn nothing_is_allowed_without_a_line_that_allows_it() {
+        for (text, expected) in [
+            ("", "has no line `verbs"),
+            ("verbs = []", "refused by line 1 of /etc/tomo/agent-policy.toml: verbs = []"),
+            ("# mine\n\nverbs = [\"start\"]\n", "line 3"),
+            ("verbs = [\"stop\"]\nshell = true", "malformed (line 2: unknown field `shell`"),
+            ("verbs = [\"exec\"]", "malformed (line 1: \"exec\" is not a verb"),
+            ("verbs = [\"stop\"]\nports = [\"80-70\"]", "malformed (line 2"),
+            ("verbs = [\"stop\"]\nbind_roots = [\"/\"]", "malformed (line 2"),
+            ("verbs = ", "malformed (line 1"),
+        ] {
+            let refusal = policy(text).check(&stop()).expect_err("is refused").to_string();
+            assert!(refusal.contains(expected), "{text}: {refusal}");
+        }
+        assert_eq!(policy("verbs = [\"stop\"]").check(&stop()), Ok(()));
+        let absent = Policy::load(Path::new("/nonexistent/policy.toml"));
+        assert!(absent.check(&stop()).expect_err("is refused").to_string().contains("there is no policy file"));
+        assert_eq!(absent.summary().digest, "");
+    }
+
+    #[test]
+    fn images_ports_and_folders_are_held_to_their_lists() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inside = folder.path().join("data");
+        fs::create_dir(&inside).expect("makes a folder");
+        std::os::unix::fs::symlink("/etc", folder.path().join("sneaky")).expect("makes a link");
+        let text = format!(
+            "verbs = [\"deploy\"]\nimages = [\"nginx:*\", \"redis:7\"]\nports = [\"8000-8100\", \"443\"]\nbind_roots = [\"{}\"]\n",
+            folder.path().display()
+        );
+        let policy = policy(&text);
+        let image = |image: &str| AppSpec { image: image.to_owned(), ..AppSpec::default() };
+        let port = |host| {
+            let port = PortSpec { container: 80, host, protocol: Protocol::Tcp, loopback: false };
+            AppSpec { ports: vec![port], ..image("redis:7") }
+        };
+        let bind = |source: String| {
+            let volume = VolumeSpec { source, target: "/data".to_owned(), read_only: false };
+            AppSpec { volumes: vec![volume], ..image("redis:7") }
+        };
+        let below = |name: &str| folder.path().join(name).display().to_string();
+        for good in [image("nginx:1.27"), image("redis:7"), port(443), port(8100), bind(below("data")), bind("data".to_owned())] {
+            assert_eq!(policy.check(&deploy(good.clone())), Ok(()), "{good:?}");
+        }
+        for (bad, expected) in [
+            (image("evil/nginx:1"), "line 2"),
+            (image("redis:70"), "line 2"),
+            (port(80), "line 3"),
+            (port(8101), "line 3"),
+            (bind("/".to_owned()), "never allowed"),
+            (bind("/etc".to_owned()), "never allowed"),
+            (bind("/proc/self/root/etc".to_owned()), "never allowed"),
+            (bind("/var/run/docker.sock".to_owned()), "docker.sock"),
+            (bind(below("sneaky")), "never allowed"),
+            (bind(format!("{}/../..", below("data"))), "refused"),
+            (bind(below("missing")), "not on this host"),
+            (bind("/srv".to_owned()), "line 4"),
+        ] {
+            let refusal = policy.check(&deploy(bad.clone())).expect_err("is refused").to_string();
+            assert!(refusal.contains(expected) || expected == "refused", "{bad:?}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn the_example_is_valid_and_allows_nothing() {
+        let example = policy(EXAMPLE);
+        assert_eq!(example.broken(), None);
+        assert!(example.check(&stop()).is_err());
+    }
+}
