@@ -11,8 +11,8 @@ use bollard::{
     models::{ContainerCreateBody, ContainerInspectResponse, VolumeCreateRequest},
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
-        RemoveContainerOptionsBuilder, RemoveVolumeOptions, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
-        StartContainerOptions, StopContainerOptionsBuilder,
+        RemoveContainerOptionsBuilder, RemoveVolumeOptions, RenameContainerOptionsBuilder,
+        RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 use futures::{Stream, StreamExt as _};
@@ -176,7 +176,8 @@ impl Engine {
                     layers.insert(layer, (current, total));
                 }
             }
-            let (current, total) = layers.values().fold((0, 0), |(current, total), layer| (current + layer.0, total + layer.1));
+            let (current, total) =
+                layers.values().fold((0, 0), |(current, total), layer| (current + layer.0, total + layer.1));
             let percent = (total > 0).then(|| u8::try_from((current * 100 / total).clamp(0, 100)).unwrap_or(100));
             Ok(PullProgress { percent })
         }))

@@ -117,8 +117,7 @@ pub async fn enroll(token: &str, state: &Path) -> anyhow::Result<String> {
             Ok(Ok(EnrollAnswer::Enrolled { agent, server, server_name, certificate_pem, ca_pem })) => {
                 let key_pem = key.serialize_pem();
                 let addresses = token.addresses.clone();
-                let identity =
-                    Identity { agent, server, server_name, addresses, certificate_pem, key_pem, ca_pem };
+                let identity = Identity { agent, server, server_name, addresses, certificate_pem, key_pem, ca_pem };
                 write(state, &identity)?;
                 return Ok(identity.server_name);
             }

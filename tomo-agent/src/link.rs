@@ -67,7 +67,9 @@ impl Shared {
         use ring::rand::SecureRandom as _;
         let tls = identity.tls().context("the certificate in the state folder does not work: enroll this host anew")?;
         let mut boot_id = [0; 8];
-        ring::rand::SystemRandom::new().fill(&mut boot_id).map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
+        ring::rand::SystemRandom::new()
+            .fill(&mut boot_id)
+            .map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
         Ok(Self {
             identity,
             exec,

@@ -18,7 +18,19 @@ use tomo_proto::{
 
 /// Folders that are never mounted, whatever the file says.
 const FORBIDDEN_ROOTS: [&str; 13] = [
-    "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sbin", "/sys", "/usr", "/var/lib/docker", "/var/run",
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/docker",
+    "/var/run",
 ];
 
 /// The commented file that `tomo-agent policy example` prints.
@@ -71,7 +83,8 @@ impl Policy {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(path, text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let broken = format!("there is no policy file {}, so that nothing but metrics is allowed", path.display());
+                let broken =
+                    format!("there is no policy file {}, so that nothing but metrics is allowed", path.display());
                 Self { path: path.to_owned(), text: String::new(), rules: Rules::default(), broken: Some(broken) }
             }
             Err(error) => {
@@ -93,7 +106,8 @@ impl Policy {
         match checked {
             Ok(rules) => Self { path, text, rules, broken: None },
             Err(error) => {
-                let broken = format!("the policy file {} is malformed ({error}), so that nothing is allowed", path.display());
+                let broken =
+                    format!("the policy file {} is malformed ({error}), so that nothing is allowed", path.display());
                 Self { path, text, rules: Rules::default(), broken: Some(broken) }
             }
         }
@@ -108,7 +122,8 @@ impl Policy {
     /// What the daemon is told. The file is enforced, not this.
     #[must_use]
     pub fn summary(&self) -> PolicySummary {
-        let list = |rule: &Option<Spanned<Vec<String>>>| rule.as_ref().map_or_else(Vec::new, |rule| rule.get_ref().clone());
+        let list =
+            |rule: &Option<Spanned<Vec<String>>>| rule.as_ref().map_or_else(Vec::new, |rule| rule.get_ref().clone());
         let digest = ring::digest::digest(&ring::digest::SHA256, self.text.as_bytes());
         let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         PolicySummary {
@@ -185,7 +200,10 @@ impl Policy {
         let path = self.path.display();
         let next = format!("the host's owner can allow it under `{key}` in {path}");
         if let Some(broken) = &self.broken {
-            return Err(Refusal { message: format!("{what} is refused: {broken}"), next: format!("write or mend {path}") });
+            return Err(Refusal {
+                message: format!("{what} is refused: {broken}"),
+                next: format!("write or mend {path}"),
+            });
         }
         match rule {
             Some(list) if list.get_ref().iter().any(|entry| fits(entry)) => Ok(()),
@@ -195,7 +213,9 @@ impl Policy {
                 let message = format!("{what} is refused by line {line} of {path}: {}", display_line(shown, 120));
                 Err(Refusal { message, next })
             }
-            None => Err(Refusal { message: format!("{what} is refused by {path}: it has no line `{key} = […]`"), next }),
+            None => {
+                Err(Refusal { message: format!("{what} is refused by {path}: it has no line `{key} = […]`"), next })
+            }
         }
     }
 }
@@ -259,7 +279,14 @@ mod tests {
         let (app, revision) = (AppId::from_u64(1), RevisionId::from_u64(1));
         let name = "web".to_owned();
         Command::DeployApp {
-            deploy: Box::new(DeployApp { app, name, revision, spec, secrets: Default::default(), health_timeout_secs: 1 }),
+            deploy: Box::new(DeployApp {
+                app,
+                name,
+                revision,
+                spec,
+                secrets: Default::default(),
+                health_timeout_secs: 1,
+            }),
         }
     }
 
@@ -305,7 +332,9 @@ mod tests {
             AppSpec { volumes: vec![volume], ..image("redis:7") }
         };
         let below = |name: &str| folder.path().join(name).display().to_string();
-        for good in [image("nginx:1.27"), image("redis:7"), port(443), port(8100), bind(below("data")), bind("data".to_owned())] {
+        for good in
+            [image("nginx:1.27"), image("redis:7"), port(443), port(8100), bind(below("data")), bind("data".to_owned())]
+        {
             assert_eq!(policy.check(&deploy(good.clone())), Ok(()), "{good:?}");
         }
         for (bad, expected) in [

@@ -260,7 +260,11 @@ fn percent(ratio: f64) -> u8 {
     (ratio * 100.0).round().clamp(0.0, 100.0) as u8
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a measured amount is not negative; `as` saturates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a measured amount is not negative; `as` saturates"
+)]
 fn whole(value: f64) -> u64 {
     value as u64
 }

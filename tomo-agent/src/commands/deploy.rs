@@ -93,10 +93,13 @@ pub(super) async fn run(
     progress(events, "check the host", None).await;
     let old = engine.find(&name).await?;
     if let Some(old) = &old {
-        let label = old.config.as_ref().and_then(|config| config.labels.as_ref()).and_then(|labels| labels.get(APP_LABEL));
+        let label =
+            old.config.as_ref().and_then(|config| config.labels.as_ref()).and_then(|labels| labels.get(APP_LABEL));
         if label != Some(&app) {
             let message = format!("a container called \"{name}\" is there that does not belong to this app");
-            return Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another name for the app, or remove it"));
+            return Err(
+                Failure::new(ErrorCode::Conflict, message).with_next("choose another name for the app, or remove it")
+            );
         }
     }
     check_ports(&deploy.spec.ports, old.as_ref())?;
@@ -165,7 +168,9 @@ fn check_ports(ports: &[PortSpec], old: Option<&ContainerInspectResponse>) -> Re
         };
         if taken.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse) {
             let message = format!("port {} of this host is taken by something else", port.host);
-            return Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another host port, or stop what uses it"));
+            return Err(
+                Failure::new(ErrorCode::Conflict, message).with_next("choose another host port, or stop what uses it")
+            );
         }
     }
     Ok(())

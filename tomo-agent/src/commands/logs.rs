@@ -72,7 +72,16 @@ pub(super) async fn tail(engine: &Engine, container: &str, count: u32) -> Vec<Lo
     let mut lines = lines.finish();
     // The outcome has to fit a frame: the newest matter.
     let mut room = BATCH_BYTES;
-    let kept = lines.iter().rev().take_while(|line| room.checked_sub(line.text.len() + 64).is_some_and(|left| { room = left; true })).count();
+    let kept = lines
+        .iter()
+        .rev()
+        .take_while(|line| {
+            room.checked_sub(line.text.len() + 64).is_some_and(|left| {
+                room = left;
+                true
+            })
+        })
+        .count();
     lines.drain(..lines.len() - kept);
     lines
 }

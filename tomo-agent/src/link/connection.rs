@@ -45,7 +45,12 @@ pub(super) enum Ended {
 type Reports = FramedWrite<SendStream, LengthDelimitedCodec>;
 type Control = FramedRead<RecvStream, LengthDelimitedCodec>;
 
-pub(super) async fn serve(shared: &Arc<Shared>, connection: &Connection, address: &str, stop: &CancellationToken) -> Ended {
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    address: &str,
+    stop: &CancellationToken,
+) -> Ended {
     let ended = tokio::select! {
         ended = converse(shared, connection, address) => ended,
         () = stop.cancelled() => return Ended::Lost("the agent stops".to_owned()),

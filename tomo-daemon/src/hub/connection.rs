@@ -127,9 +127,7 @@ async fn greet(
     let acknowledged = shared.store.acknowledged(agent.id, hello.boot_id)?;
     let interval_ms = interval(&shared.idle_interval_ms.subscribe(), &shared.live.watched(), server.id);
     control.send(Bytes::from(encode(&Welcome::Accepted { version, acknowledged, interval_ms })?)).await?;
-    let before = shared
-        .connections()
-        .insert(server.id, Connected { agent: agent.id, connection: connection.clone() });
+    let before = shared.connections().insert(server.id, Connected { agent: agent.id, connection: connection.clone() });
     if let Some(before) = before {
         before.connection.close(close::REPLACED, b"the same agent has connected again");
     }

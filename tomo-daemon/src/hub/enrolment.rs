@@ -54,7 +54,9 @@ async fn answer(shared: &Arc<Shared>, connection: &quinn::Connection, request: E
     let address = connection.remote_address().ip().to_string();
     let certificate = match shared.authority.sign_agent(&request.csr_pem, agent) {
         Ok(certificate) => certificate,
-        Err(error) => return EnrollAnswer::Refused { reason: format!("the certificate request is malformed: {error}") },
+        Err(error) => {
+            return EnrollAnswer::Refused { reason: format!("the certificate request is malformed: {error}") };
+        }
     };
     let redemption = Redemption {
         secret_hash: crypto::sha256_hex(request.secret.reveal().as_bytes()),
