@@ -2,109 +2,72 @@
 //!
 //! Services speak domain types and [`ServiceError`]; they have never heard of MCP, HTTP, QUIC or redb.
 
-use tomo_proto::api::{Tool, person::PersonRequest};
-
 pub mod access;
 pub mod error;
 
-use std::{path::Path, sync::Arc};
+mod agent;
+mod app;
+mod app_logs;
+mod audit;
+mod auth;
+mod execute;
+mod jwt;
+mod lookup;
+mod metrics;
+mod operation;
+mod overview;
+mod plan;
+mod secret;
+mod server;
+mod settings;
+mod span;
+mod spec;
+mod user;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use access::{Authorized, Caller};
 use error::ServiceError;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tomo_proto::{
-    api::{
-        person::{Login, LoginAnswer, Refresh},
-        plan::PlanApply,
-    },
-    model::plan::Plan,
+    api::{Tool, person::PersonRequest},
+    model::{audit::AuditOutcome, settings::Settings},
 };
 
-use crate::{clock::Clock, crypto::Vault, hub::Hub, live::Live, store::Store, tls::Authority};
+use crate::{
+    clock::Clock,
+    crypto::Vault,
+    hub::Hub,
+    live::{Live, Topic},
+    store::{
+        NewAuditEntry, Store, StoreError,
+        records::{SETTINGS_KEY, SettingsRecord},
+    },
+    tls::Authority,
+};
+
+/// Old samples are looked for this often.
+const RETENTION_EVERY: Duration = Duration::from_secs(60);
 
 /// Every service, over one store, hub and live state.
 #[derive(Debug)]
-pub struct Services {}
+pub struct Services {
+    context: Arc<Context>,
+    auth: auth::Auth,
+}
 
-impl Services {
-    /// Puts the services together; reads or makes the key that signs logins in `keys`. Marks operations that a dead daemon left
-    /// running as unknown, and starts the periodic work (retention, expiry).
-    ///
-    /// # Errors
-    /// Names the file that cannot be read or written.
-    pub async fn start(
-        _keys: &Path,
-        _store: Store,
-        _hub: Hub,
-        _live: Live,
-        _vault: Vault,
-        _authority: Authority,
-        _clock: Clock,
-    ) -> anyhow::Result<Arc<Self>> {
-        todo!("services")
-    }
-
-    /// Ends the periodic work and running operations' tasks.
-    pub async fn shutdown(&self) {
-        todo!("services")
-    }
-
-    /// Signs a person in. Every failure takes the same time and reads the same; repeated ones back off.
-    ///
-    /// # Errors
-    /// `denied`, or `rate_limited` with the seconds to wait.
-    pub async fn login(&self, _login: Login, _address: &str) -> Result<LoginAnswer, ServiceError> {
-        todo!("services")
-    }
-
-    /// Gives a new pair of tokens for a refresh token; an old one ends the login it belongs to.
-    ///
-    /// # Errors
-    /// `denied`.
-    pub async fn refresh(&self, _refresh: Refresh, _address: &str) -> Result<LoginAnswer, ServiceError> {
-        todo!("services")
-    }
-
-    /// Who a bearer (JWT or API token) is. Cheap: no argon2, no write on the way.
-    ///
-    /// # Errors
-    /// `denied`; never says which part was wrong.
-    pub fn authenticate(&self, _bearer: &str, _address: &str) -> Result<Caller, ServiceError> {
-        todo!("services")
-    }
-
-    /// An admin on the local socket (the listener has checked the peer's credentials).
-    #[must_use]
-    pub fn socket_caller(&self, _uid: u32, _name: String) -> Caller {
-        todo!("services")
-    }
-
-    /// The open plan that a `plan_apply` needs a person's consent for and for which a client's form may ask (level `confirm`, a caller
-    /// with `deploy`); `None` if nothing is to be asked: then call `plan_apply` and take its answer.
-    ///
-    /// # Errors
-    /// As `plan_apply`.
-    pub async fn plan_to_consent(&self, _caller: &Caller, _request: &PlanApply) -> Result<Option<Plan>, ServiceError> {
-        todo!("services")
-    }
-
-    /// Records that a person said yes (or no: the plan stays open, the answer is audited) in the client's form to the plan with this hash.
-    ///
-    /// # Errors
-    /// `plan_stale`, `plan_expired`, `denied`, `not_found`.
-    pub async fn answer_consent(
-        &self,
-        _caller: &Caller,
-        _plan: tomo_proto::id::PlanId,
-        _hash: &str,
-        _accepted: bool,
-    ) -> Result<(), ServiceError> {
-        todo!("services")
-    }
-
-    /// Writes a denial into the audit.
-    pub async fn audit_denial(&self, _caller: &Caller, _action: &str, _resource: &str, _reason: &str) {
-        todo!("services")
-    }
+/// What every service and every running operation works with.
+#[derive(Debug)]
+struct Context {
+    store: Store,
+    hub: Hub,
+    live: Live,
+    vault: Vault,
+    authority: Authority,
+    clock: Clock,
+    operations: operation::Operations,
+    stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 /// Carries out one tool for a caller who may use it. Implemented by [`Services`] for every contract.
@@ -128,6 +91,45 @@ pub trait HandlePerson<R: PersonRequest> {
 }
 
 impl Services {
+    /// Puts the services together; reads or makes the key that signs logins in `keys`. Marks operations that a dead daemon left
+    /// running as unknown, and starts the periodic work (retention).
+    ///
+    /// # Errors
+    /// Names the file that cannot be read or written.
+    pub async fn start(
+        keys: &Path,
+        store: Store,
+        hub: Hub,
+        live: Live,
+        vault: Vault,
+        authority: Authority,
+        clock: Clock,
+    ) -> anyhow::Result<Arc<Self>> {
+        let auth = auth::Auth::open(keys, &store, clock.clone())?;
+        operation::settle_left_over(&store, &clock).await?;
+        let context = Arc::new(Context {
+            store,
+            hub,
+            live,
+            vault,
+            authority,
+            clock,
+            operations: operation::Operations::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        context.hub.set_idle_interval(context.settings()?.sample_interval_secs.saturating_mul(1_000));
+        context.tasks.spawn(Arc::clone(&context).delete_old_samples());
+        Ok(Arc::new(Self { context, auth }))
+    }
+
+    /// Ends the periodic work and running operations' tasks.
+    pub async fn shutdown(&self) {
+        self.context.stop.cancel();
+        self.context.tasks.close();
+        self.context.tasks.wait().await;
+    }
+
     /// The only way to a tool's service: checks scope and effect, audits a denial, then calls [`Handle::handle`].
     ///
     /// # Errors
@@ -136,7 +138,107 @@ impl Services {
     where
         Self: Handle<T>,
     {
-        let authorized = access::authorize::<T>(caller)?;
-        self.handle(authorized, request).await
+        match access::authorize::<T>(caller) {
+            Ok(authorized) => self.handle(authorized, request).await,
+            Err(denied) => {
+                self.audit_denial(caller, T::NAME, "", &denied.error.message).await;
+                Err(denied)
+            }
+        }
+    }
+
+    /// Writes a denial into the audit.
+    pub async fn audit_denial(&self, caller: &Caller, action: &str, resource: &str, reason: &str) {
+        let mut entry = self.context.entry(caller, action, AuditOutcome::Denied);
+        entry.resource = tomo_proto::text::display_line(resource, 120);
+        entry.details = tomo_proto::text::display_line(reason, 300);
+        let written = self.context.store.write(move |change| {
+            change.audit(entry);
+            Ok::<_, StoreError>(())
+        });
+        if let Err(error) = written.await {
+            tracing::error!(%error, action, "a denial could not be audited");
+        }
+        self.context.live.publish(Topic::Audit);
+    }
+
+    /// The clock of this daemon.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.context.clock
+    }
+}
+
+impl Context {
+    /// A row for the audit trail about what a caller does.
+    fn entry(&self, caller: &Caller, action: &str, outcome: AuditOutcome) -> NewAuditEntry {
+        NewAuditEntry {
+            at_ms: self.clock.now_ms(),
+            actor: caller.actor(),
+            action: action.to_owned(),
+            resource_type: String::new(),
+            resource: String::new(),
+            outcome,
+            reason: None,
+            details: String::new(),
+            ip_address: caller.ip_address.clone(),
+        }
+    }
+
+    fn settings(&self) -> Result<Settings, StoreError> {
+        self.store
+            .read(|view| Ok::<_, StoreError>(view.get::<SettingsRecord>(SETTINGS_KEY)?.unwrap_or_default().settings))
+    }
+
+    async fn delete_old_samples(self: Arc<Self>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(RETENTION_EVERY) => {}
+                () = self.stop.cancelled() => return,
+            }
+            let keep_ms = match self.settings() {
+                Ok(settings) => u64::from(settings.raw_retention_hours) * 3_600_000,
+                Err(error) => {
+                    tracing::error!(%error, "the settings cannot be read");
+                    continue;
+                }
+            };
+            let before_ms = self.clock.now_ms().saturating_sub(keep_ms);
+            loop {
+                match self.store.delete_samples_before(before_ms).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(error) => {
+                        tracing::error!(%error, "old samples cannot be deleted");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds what an entry is about.
+trait About {
+    fn about(self, resource_type: &str, resource: &str) -> Self;
+    fn because(self, reason: Option<&String>) -> Self;
+    fn with(self, details: impl Into<String>) -> Self;
+}
+
+impl About for NewAuditEntry {
+    fn about(mut self, resource_type: &str, resource: &str) -> Self {
+        resource_type.clone_into(&mut self.resource_type);
+        resource.clone_into(&mut self.resource);
+        self
+    }
+
+    fn because(mut self, reason: Option<&String>) -> Self {
+        self.reason = reason.map(|reason| tomo_proto::text::display_line(reason, 300));
+        self
+    }
+
+    fn with(mut self, details: impl Into<String>) -> Self {
+        self.details = details.into();
+        self
     }
 }

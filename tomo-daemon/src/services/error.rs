@@ -2,6 +2,8 @@
 
 use tomo_proto::error::{ApiError, ErrorCode};
 
+use crate::store::StoreError;
+
 /// A refusal or failure, with what caused it kept for the log.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
@@ -50,5 +52,14 @@ impl ServiceError {
 impl From<ApiError> for ServiceError {
     fn from(error: ApiError) -> Self {
         Self { error, source: None }
+    }
+}
+
+impl From<StoreError> for ServiceError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Full { .. } => Self::new(ErrorCode::StorageFull, error.to_string()),
+            StoreError::Other(_) => Self::new(ErrorCode::Internal, "the store failed").with_source(error),
+        }
     }
 }

@@ -1,0 +1,243 @@
+//! Apps: how they do, starting and stopping them, planning deploys and removals.
+
+use tomo_proto::{
+    api::app::{AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+    error::ErrorCode,
+    model::{
+        agent::AgentState,
+        app::{App, AppDetail, AppStatus, AppSummary, Revision},
+        audit::AuditOutcome,
+        container::{Container, ContainerState, Health},
+        operation::{Operation, OperationKind},
+        plan::{Plan, PlannedChange},
+        server::Server,
+    },
+};
+
+use crate::{
+    services::{
+        About as _, Context, Handle, Services,
+        access::{Authorized, Caller},
+        audit::{cursor, limit},
+        error::ServiceError,
+        execute::Work,
+        lookup, secret, spec,
+    },
+    store::{StoreError, records::SecretRecord},
+};
+
+/// Label of an app's container: its id.
+const APP_LABEL: &str = "dev.tomo.app";
+
+impl Context {
+    /// An app's container, as its server last told.
+    pub(super) fn container_of(&self, app: &App) -> Option<Container> {
+        let live = self.live.server(app.server)?;
+        let id = app.id.to_string();
+        live.containers
+            .iter()
+            .filter(|container| container.labels.get(APP_LABEL) == Some(&id))
+            .max_by_key(|container| container.name == format!("tomo-{}", app.name))
+            .cloned()
+    }
+
+    pub(super) fn app_status(&self, app: &App, server: &Server, container: Option<&Container>) -> AppStatus {
+        let operation = self.running_on(&server.name, &app.name);
+        if operation.is_some_and(|operation| operation.kind == OperationKind::DeployApp) {
+            return AppStatus::Deploying;
+        }
+        if self.live.server(app.server).is_none_or(|live| live.state != AgentState::Online) {
+            return AppStatus::Unknown;
+        }
+        match container {
+            Some(container) if container.state == ContainerState::Running && container.health != Health::Unhealthy => {
+                AppStatus::Running
+            }
+            _ if app.stopped => AppStatus::Stopped,
+            _ => AppStatus::Failed,
+        }
+    }
+
+    pub(super) fn summarize_app(&self, app: &App, server: &Server) -> AppSummary {
+        let container = self.container_of(app);
+        let usage = container.as_ref().and_then(|container| container.usage);
+        AppSummary {
+            id: app.id,
+            name: app.name.clone(),
+            server: server.name.clone(),
+            image: app.spec.image.clone(),
+            status: self.app_status(app, server, container.as_ref()),
+            health: container.as_ref().map_or(Health::None, |container| container.health),
+            restarts: container.as_ref().map_or(0, |container| container.restarts),
+            ports: app.spec.ports.clone(),
+            cpu_cores: usage.map(|usage| usage.cpu_cores),
+            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            deployed_at: app.deployed_at,
+        }
+    }
+}
+
+impl Handle<AppList> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppList>, request: AppList) -> Result<AppListAnswer, ServiceError> {
+        let limit = limit(request.limit, 20, 1_000)?;
+        let start = usize::try_from(cursor(request.cursor.as_deref())?.unwrap_or(0)).unwrap_or(usize::MAX);
+        let apps = self.context.store.read(|view| {
+            if let Some(server) = &request.server {
+                lookup::server(view, &caller, server)?;
+            }
+            Ok::<_, ServiceError>(lookup::apps(view, &caller)?)
+        })?;
+        let fits = |summary: &AppSummary| {
+            request.status.is_none_or(|status| status == summary.status)
+                && request
+                    .query
+                    .as_ref()
+                    .is_none_or(|query| summary.name.contains(query.as_str()) || summary.image.contains(query.as_str()))
+        };
+        let on_server = |server: &Server| {
+            request.server.as_ref().is_none_or(|wanted| *wanted == server.name || *wanted == server.id.to_string())
+        };
+        let all: Vec<AppSummary> = apps
+            .iter()
+            .filter(|(_, server)| on_server(server))
+            .map(|(app, server)| self.context.summarize_app(app, server))
+            .filter(fits)
+            .collect();
+        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let end = start.saturating_add(limit);
+        let next_cursor = (end < all.len()).then(|| end.to_string());
+        Ok(AppListAnswer { apps: all.into_iter().skip(start).take(limit).collect(), total, next_cursor })
+    }
+}
+
+impl Handle<AppGet> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppGet>, request: AppGet) -> Result<AppDetail, ServiceError> {
+        let ((app, server), revisions) = self.context.store.read(|view| {
+            let found = lookup::app(view, &caller, &request.app)?;
+            let mut revisions = Vec::new();
+            if request.include.contains(&AppPart::Revisions) {
+                revisions = view.list::<Revision>()?;
+                revisions.retain(|revision| revision.app == found.0.id);
+                revisions.reverse();
+                revisions.truncate(20);
+            }
+            Ok::<_, ServiceError>((found, revisions))
+        })?;
+        Ok(AppDetail {
+            summary: self.context.summarize_app(&app, &server),
+            container: self.context.container_of(&app),
+            spec: app.spec,
+            last_error: app.last_error,
+            revisions,
+        })
+    }
+}
+
+impl Services {
+    /// Starts, stops or restarts an app; a second request for what is under way finds the first.
+    async fn operate(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        app: &str,
+        reason: Option<&String>,
+        work: fn(App) -> Work,
+    ) -> Result<Operation, ServiceError> {
+        let (app, server) = self.context.store.read(|view| lookup::app(view, caller, app))?;
+        let name = app.name.clone();
+        let work = work(app);
+        if let Some(other) = self.context.running_on(&server.name, &name) {
+            if other.kind == work.kind() {
+                return Ok(other);
+            }
+            let message = format!("{} of app \"{name}\" is under way", other.kind.as_str());
+            return Err(ServiceError::new(ErrorCode::Conflict, message)
+                .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation)));
+        }
+        if !self.context.hub.is_online(server.id) {
+            let message = format!("the agent of server \"{}\" is not connected", server.name);
+            return Err(ServiceError::new(ErrorCode::AgentOffline, message)
+                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)));
+        }
+        let operation = self.context.new_operation(caller, work.kind(), &name, Some(&server.name));
+        let intent = self.context.entry(caller, action, AuditOutcome::Intent).about("app", &name).because(reason);
+        let intent = intent.with(format!("{} on {}", operation.operation, server.name));
+        let (stored, entry) = (operation.clone(), intent.clone());
+        self.context
+            .store
+            .write(move |change| {
+                change.put(&stored)?;
+                change.audit(entry);
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        self.context.spawn(operation.clone(), work, intent);
+        Ok(operation)
+    }
+}
+
+impl Handle<AppStart> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppStart>, request: AppStart) -> Result<Operation, ServiceError> {
+        self.operate(&caller, "app_start", &request.app, request.reason.as_ref(), |app| Work::Start { app }).await
+    }
+}
+
+impl Handle<AppStop> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppStop>, request: AppStop) -> Result<Operation, ServiceError> {
+        self.operate(&caller, "app_stop", &request.app, request.reason.as_ref(), |app| Work::Stop { app }).await
+    }
+}
+
+impl Handle<AppRestart> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppRestart>, request: AppRestart) -> Result<Operation, ServiceError> {
+        self.operate(&caller, "app_restart", &request.app, request.reason.as_ref(), |app| Work::Restart { app }).await
+    }
+}
+
+impl Handle<AppDeploy> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppDeploy>, request: AppDeploy) -> Result<Plan, ServiceError> {
+        tomo_proto::api::check_name(&request.name)
+            .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
+        if !caller.selectors.admit_app(&request.name) {
+            let message = format!("an app called \"{}\" is outside what this token may see", request.name);
+            return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
+        }
+        spec::check(&request.spec)?;
+        let server = self.context.store.read(|view| {
+            let server = lookup::server(view, &caller, &request.server).map_err(|error| error.with_field("server"))?;
+            let secrets = view.list::<SecretRecord>()?;
+            for (key, name) in secret::references(&request.spec) {
+                if !secrets.iter().any(|record| record.name == name) {
+                    return Err(secret::missing(key, name));
+                }
+            }
+            for other in
+                view.list::<App>()?.into_iter().filter(|app| app.server == server.id && app.name != request.name)
+            {
+                let taken = request.spec.ports.iter().find(|port| {
+                    other.spec.ports.iter().any(|used| used.host == port.host && used.protocol == port.protocol)
+                });
+                if let Some(port) = taken {
+                    let message = format!(
+                        "host port {} of server \"{}\" belongs to app \"{}\"",
+                        port.host, server.name, other.name
+                    );
+                    return Err(ServiceError::new(ErrorCode::Conflict, message)
+                        .with_field("ports")
+                        .with_next("choose another host port"));
+                }
+            }
+            Ok::<_, ServiceError>(server)
+        })?;
+        let change = PlannedChange::DeployApp { server: server.id, name: request.name, spec: request.spec };
+        self.record_plan(&caller, "app_deploy", change, request.reason).await
+    }
+}
+
+impl Handle<AppRemove> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppRemove>, request: AppRemove) -> Result<Plan, ServiceError> {
+        let (app, _) = self.context.store.read(|view| lookup::app(view, &caller, &request.app))?;
+        let change = PlannedChange::RemoveApp { app: app.id, volumes: request.volumes };
+        self.record_plan(&caller, "app_remove", change, request.reason).await
+    }
+}

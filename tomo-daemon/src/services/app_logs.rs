@@ -1,0 +1,199 @@
+//! Log lines of an app, straight from its server. The cursor says what was read, so that nothing is kept between two calls.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use tomo_proto::{
+    api::app::{AppLogs, AppLogsAnswer},
+    error::ErrorCode,
+    id::CommandId,
+    model::app::LogLine,
+    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
+};
+
+use crate::{
+    crypto,
+    services::{Handle, Services, access::Authorized, audit::limit, error::ServiceError, lookup, span},
+};
+
+/// Text of one answer.
+const TEXT_BYTES: usize = 12_000;
+/// Longest wait for a line.
+const WAIT_MAX: u32 = 50;
+/// An agent has this long for lines that are there.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What was read: time of the newest line, and how many lines had that very time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Cursor {
+    at_ms: u64,
+    count: usize,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, ServiceError> {
+        let parse = || {
+            let (at_ms, count) = text.split_once('.')?;
+            Some(Self { at_ms: at_ms.parse().ok()?, count: count.parse().ok()? })
+        };
+        parse().ok_or_else(|| {
+            ServiceError::new(ErrorCode::Invalid, "the cursor is not one of ours: give back next_cursor as it came")
+                .with_field("cursor")
+        })
+    }
+
+    fn to_text(self) -> String {
+        format!("{}.{}", self.at_ms, self.count)
+    }
+
+    /// Takes a line in; says whether it is new.
+    fn take(&mut self, seen_at: &mut usize, before: Self, line: &LogLine) -> bool {
+        if line.at_ms < before.at_ms {
+            return false;
+        }
+        if line.at_ms == before.at_ms {
+            *seen_at += 1;
+            if *seen_at <= before.count {
+                return false;
+            }
+        }
+        if line.at_ms > self.at_ms {
+            *self = Self { at_ms: line.at_ms, count: 1 };
+        } else if line.at_ms == self.at_ms {
+            self.count += 1;
+        }
+        true
+    }
+}
+
+impl Handle<AppLogs> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppLogs>, request: AppLogs) -> Result<AppLogsAnswer, ServiceError> {
+        let tail = limit(request.tail, 100, 1_000)?;
+        let wait_s = request.wait_s.unwrap_or(0);
+        if wait_s > WAIT_MAX {
+            return Err(ServiceError::new(ErrorCode::Invalid, format!("wait_s is 0 to {WAIT_MAX}, not {wait_s}"))
+                .with_field("wait_s"));
+        }
+        let now_ms = self.context.clock.now_ms();
+        let since = request.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
+        let before = request.cursor.as_deref().map(Cursor::parse).transpose()?;
+        let (app, server) = self.context.store.read(|view| lookup::app(view, &caller, &request.app))?;
+        let invalid = |error| ServiceError::new(ErrorCode::Invalid, error);
+        let container = ContainerRef::new(format!("tomo-{}", app.name)).map_err(invalid)?;
+        let follow = before.is_some() && wait_s > 0;
+        let command = Command::ReadLogs {
+            container,
+            tail: if before.is_some() { None } else { u32::try_from(tail).ok() },
+            since_ms: before.map(|before| before.at_ms).or(since),
+            follow,
+        };
+        let request_id = CommandId::from_parts(now_ms, crypto::random_u32());
+        let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
+        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
+        let offline = |_| {
+            ServiceError::new(
+                ErrorCode::AgentOffline,
+                format!("the agent of server \"{}\" is not connected", server.name),
+            )
+            .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name))
+        };
+        let sent = self.context.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command }).await;
+        let mut sent = sent.map_err(offline)?;
+
+        let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
+        let (mut newest, mut seen_at) = (start, 0);
+        let mut lines: Vec<LogLine> = Vec::new();
+        let mut ended = false;
+        let mut until = Instant::now() + deadline;
+        loop {
+            let event = tokio::select! {
+                event = timeout_at(until, sent.events.recv()) => event,
+                () = caller.ended.cancelled() => break,
+            };
+            match event {
+                Ok(Some(CommandEvent::Log { lines: more })) => {
+                    for line in more {
+                        let fresh = newest.take(&mut seen_at, start, &line);
+                        if fresh && request.grep.as_ref().is_none_or(|grep| line.text.contains(grep.as_str())) {
+                            lines.push(line);
+                        }
+                    }
+                    if follow && !lines.is_empty() {
+                        // The first lines end the wait; what comes right behind them comes along.
+                        until = until.min(Instant::now() + Duration::from_millis(120));
+                    }
+                }
+                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => {
+                    ended = follow;
+                    break;
+                }
+                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code: ErrorCode::NotFound, .. }))) => {
+                    ended = true;
+                    break;
+                }
+                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
+                    let error = ServiceError::new(code, message);
+                    return Err(match next {
+                        Some(next) => error.with_next(next),
+                        None => error,
+                    });
+                }
+                Ok(Some(CommandEvent::Progress { .. })) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let fitting = fit(&lines, tail);
+        let truncated = u32::try_from(lines.len() - fitting).unwrap_or(u32::MAX);
+        lines.drain(..lines.len() - fitting);
+        Ok(AppLogsAnswer { lines, truncated, next_cursor: newest.to_text(), ended })
+    }
+}
+
+/// How many of the newest lines fit an answer.
+fn fit(lines: &[LogLine], most: usize) -> usize {
+    let mut room = TEXT_BYTES;
+    lines
+        .iter()
+        .rev()
+        .take(most)
+        .take_while(|line| match room.checked_sub(line.text.len() + 40) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        })
+        .count()
+        .max(usize::from(!lines.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use tomo_proto::model::app::LogStream;
+
+    use super::*;
+
+    fn line(at_ms: u64) -> LogLine {
+        LogLine { at_ms, stream: LogStream::Stdout, text: "x".repeat(100) }
+    }
+
+    #[test]
+    fn the_cursor_skips_what_was_read() {
+        let start = Cursor::parse("5.2").expect("parses");
+        let (mut newest, mut seen) = (start, 0);
+        let fresh: Vec<_> =
+            [4, 5, 5, 5, 6, 6].map(line).iter().map(|line| newest.take(&mut seen, start, line)).collect();
+        assert_eq!(fresh, [false, false, false, true, true, true]);
+        assert_eq!(newest.to_text(), "6.2");
+        assert!(Cursor::parse("x").is_err());
+    }
+
+    #[test]
+    fn the_newest_lines_fit() {
+        let lines: Vec<_> = (0..500).map(line).collect();
+        assert_eq!(fit(&lines, 10), 10);
+        assert_eq!(fit(&lines, 500), TEXT_BYTES / 140);
+        let huge = LogLine { text: "x".repeat(TEXT_BYTES), ..line(1) };
+        assert_eq!(fit(&[huge], 5), 1);
+    }
+}

@@ -1,0 +1,327 @@
+//! Carrying an operation out: the command to the agent, its progress, its end in the store.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tomo_proto::{
+    error::ErrorCode,
+    id::{AppId, CommandId, OperationId, RevisionId, ServerId},
+    model::{
+        app::{App, AppSpec, Revision},
+        audit::AuditOutcome,
+        operation::{Operation, OperationError, OperationKind, OperationStatus},
+    },
+    text::display_line,
+    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, DeployApp, Outcome},
+};
+
+use crate::{
+    crypto,
+    hub::HubError,
+    live::Topic,
+    services::{About as _, Context, access::Caller, error::ServiceError, operation::Running},
+    store::{NewAuditEntry, StoreError, WriteTx},
+};
+
+/// Seconds a new container has to become healthy.
+const HEALTH_SECS: u32 = 90;
+/// Longest deploy: a slow pull and the health gate.
+const DEPLOY: Duration = Duration::from_secs(1_800);
+/// Longest other command.
+const SHORT: Duration = Duration::from_secs(90);
+/// The agent's own deadline ends first; this much later the link counts as broken.
+const GRACE: Duration = Duration::from_secs(20);
+/// Seconds a container gets to end.
+const STOP_SECS: u32 = 10;
+
+/// What an operation does on a server, and to the app's record.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec, is_new: bool },
+    Remove { app: App, volumes: bool },
+    Start { app: App },
+    Stop { app: App },
+    Restart { app: App },
+}
+
+impl Work {
+    const fn server(&self) -> ServerId {
+        match self {
+            Self::Deploy { server, .. } => *server,
+            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.server,
+        }
+    }
+
+    const fn app(&self) -> AppId {
+        match self {
+            Self::Deploy { app, .. } => *app,
+            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.id,
+        }
+    }
+
+    pub(super) const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Deploy { .. } => OperationKind::DeployApp,
+            Self::Remove { .. } => OperationKind::RemoveApp,
+            Self::Start { .. } => OperationKind::StartApp,
+            Self::Stop { .. } => OperationKind::StopApp,
+            Self::Restart { .. } => OperationKind::RestartApp,
+        }
+    }
+}
+
+/// How the agent's part ended.
+enum Ended {
+    Done,
+    Failed(OperationError, Vec<String>),
+    Cancelled,
+    Unknown(OperationError),
+}
+
+impl Context {
+    /// A new operation of a caller, running.
+    pub(super) fn new_operation(
+        &self,
+        caller: &Caller,
+        kind: OperationKind,
+        target: &str,
+        server: Option<&str>,
+    ) -> Operation {
+        let now_ms = self.clock.now_ms();
+        Operation {
+            operation: OperationId::from_parts(now_ms, crypto::random_u32()),
+            kind,
+            target: target.to_owned(),
+            server: server.map(str::to_owned),
+            plan: None,
+            status: OperationStatus::Running,
+            step: "send to the agent".to_owned(),
+            percent: None,
+            error: None,
+            actor: caller.actor(),
+            started_at: now_ms,
+            ended_at: None,
+            log: Vec::new(),
+        }
+    }
+
+    /// An operation on an app that is under way already.
+    pub(super) fn running_on(&self, server: &str, app: &str) -> Option<Operation> {
+        self.operations.list().into_iter().find(|known| {
+            known.target == app
+                && known.server.as_deref() == Some(server)
+                && !matches!(known.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings)
+        })
+    }
+
+    /// Carries an operation out that the store knows already, in a task of its own.
+    pub(super) fn spawn(self: &Arc<Self>, operation: Operation, work: Work, intent: NewAuditEntry) {
+        let running = self.operations.begin(operation);
+        let context = Arc::clone(self);
+        self.tasks.spawn(async move { context.carry_out(running, work, intent).await });
+    }
+
+    async fn carry_out(&self, running: Running, work: Work, intent: NewAuditEntry) {
+        let id = running.state.borrow().operation;
+        self.live.publish(Topic::Operation(id));
+        self.live.publish(Topic::App(work.app()));
+        let ended = self.command(&running, &work).await;
+        let mut operation = running.state.borrow().clone();
+        operation.ended_at = Some(self.clock.now_ms());
+        operation.percent = None;
+        match ended {
+            Ended::Done => {
+                operation.status = OperationStatus::Succeeded;
+                operation.step = "done".to_owned();
+            }
+            Ended::Failed(error, log) => {
+                operation.status = OperationStatus::Failed;
+                operation.error = Some(error);
+                operation.log = log;
+            }
+            Ended::Cancelled => operation.status = OperationStatus::Cancelled,
+            Ended::Unknown(error) => {
+                operation.status = OperationStatus::Unknown;
+                operation.error = Some(error);
+            }
+        }
+        let outcome =
+            if operation.status == OperationStatus::Succeeded { AuditOutcome::Ok } else { AuditOutcome::Failed };
+        let details = operation
+            .error
+            .as_ref()
+            .map_or_else(|| operation.status.as_str().to_owned(), |error| error.message.clone());
+        let entry = NewAuditEntry { at_ms: self.clock.now_ms(), outcome, ..intent }.with(details);
+        let (app, final_state) = (work.app(), operation.clone());
+        let stored = self
+            .store
+            .write(move |change| {
+                change.put(&operation)?;
+                change.audit(entry);
+                settle(change, &work, &operation)
+            })
+            .await;
+        if let Err(error) = stored {
+            tracing::error!(%error, operation = %id, "the end of an operation could not be stored");
+        }
+        running.state.send_replace(final_state);
+        self.operations.end(id);
+        self.live.publish(Topic::Operation(id));
+        self.live.publish(Topic::App(app));
+    }
+
+    async fn command(&self, running: &Running, work: &Work) -> Ended {
+        let failed = |error: ServiceError| {
+            let error = error.error;
+            Ended::Failed(OperationError { code: error.code, message: error.message, next: error.next }, Vec::new())
+        };
+        let (command, limit) = match self.command_of(work) {
+            Ok(command) => command,
+            Err(error) => return failed(error),
+        };
+        let now_ms = self.clock.now_ms();
+        let request = CommandRequest {
+            id: CommandId::from_parts(now_ms, crypto::random_u32()),
+            deadline_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+            command,
+        };
+        let mut sent = match self.hub.send(work.server(), request).await {
+            Ok(sent) => sent,
+            Err(HubError::Offline(_)) => {
+                return failed(
+                    ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
+                        .with_next("try again once server_get says it is up"),
+                );
+            }
+            Err(error) => return unknown(&error.to_string()),
+        };
+        loop {
+            let event = tokio::select! {
+                event = timeout(limit + GRACE, sent.events.recv()) => event,
+                () = running.cancel.cancelled() => {
+                    // Dropping the command resets its stream; the agent undoes what it began.
+                    return Ended::Cancelled;
+                }
+                () = self.stop.cancelled() => return unknown("the daemon stops"),
+            };
+            match event {
+                Ok(Some(CommandEvent::Progress { step, percent })) => {
+                    running.state.send_modify(|operation| {
+                        operation.step = display_line(&step, 200);
+                        operation.percent = percent;
+                    });
+                    self.live.publish(Topic::Operation(running.state.borrow().operation));
+                }
+                Ok(Some(CommandEvent::Log { .. })) => {}
+                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ended::Done,
+                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, log }))) => {
+                    let error = OperationError {
+                        code,
+                        message: display_line(&message, 600),
+                        next: next.map(|next| display_line(&next, 300)),
+                    };
+                    return Ended::Failed(error, log.iter().map(|line| display_line(&line.text, 2_000)).collect());
+                }
+                Ok(None) => return unknown("the link to the agent broke"),
+                Err(_) => return unknown("the agent did not answer in time"),
+            }
+        }
+    }
+
+    fn command_of(&self, work: &Work) -> Result<(Command, Duration), ServiceError> {
+        let container = |app: &App| {
+            ContainerRef::new(format!("tomo-{}", app.name))
+                .map_err(|error| ServiceError::new(ErrorCode::Invalid, error))
+        };
+        Ok(match work {
+            Work::Deploy { app, name, revision, spec, .. } => {
+                let deploy = DeployApp {
+                    app: *app,
+                    name: name.clone(),
+                    revision: *revision,
+                    spec: spec.clone(),
+                    secrets: self.open_secrets(spec)?,
+                    health_timeout_secs: HEALTH_SECS,
+                };
+                (Command::DeployApp { deploy: Box::new(deploy) }, DEPLOY)
+            }
+            Work::Remove { app, volumes } => {
+                let named = app.spec.volumes.iter().filter(|volume| *volumes && !volume.is_bind());
+                let volumes = named.map(|volume| volume.source.clone()).collect();
+                (Command::RemoveContainer { container: container(app)?, volumes }, SHORT)
+            }
+            Work::Start { app } => (Command::StartContainer { container: container(app)? }, SHORT),
+            Work::Stop { app } => {
+                (Command::StopContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
+            }
+            Work::Restart { app } => {
+                (Command::RestartContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
+            }
+        })
+    }
+}
+
+fn unknown(reason: &str) -> Ended {
+    Ended::Unknown(OperationError {
+        code: ErrorCode::TimeoutUnknown,
+        message: format!("{reason}: it may have happened"),
+        next: Some("look at the app before trying again".to_owned()),
+    })
+}
+
+/// What the end of an operation means for the app's record.
+fn settle(change: &mut WriteTx<'_>, work: &Work, operation: &Operation) -> Result<(), StoreError> {
+    let succeeded = operation.status == OperationStatus::Succeeded;
+    let error = operation.error.as_ref().map(|error| error.message.clone());
+    match work {
+        Work::Deploy { app, name, server, revision, spec, is_new } => {
+            let now_ms = operation.ended_at.unwrap_or(operation.started_at);
+            let known = change.get::<App>(app.to_u64())?;
+            if succeeded {
+                change.put(&Revision {
+                    id: *revision,
+                    app: *app,
+                    spec: spec.clone(),
+                    actor: operation.actor.clone(),
+                    operation: operation.operation,
+                    created_at: now_ms,
+                })?;
+                let created_at = known.map_or(now_ms, |app| app.created_at);
+                change.put(&App {
+                    id: *app,
+                    name: name.clone(),
+                    server: *server,
+                    spec: spec.clone(),
+                    revision: *revision,
+                    stopped: false,
+                    last_error: None,
+                    created_at,
+                    deployed_at: now_ms,
+                })?;
+            } else if let Some(mut known) = known {
+                if *is_new && operation.status == OperationStatus::Cancelled {
+                    change.remove::<App>(app.to_u64());
+                } else {
+                    known.last_error = error.or_else(|| Some(operation.status.as_str().to_owned()));
+                    change.put(&known)?;
+                }
+            }
+        }
+        Work::Remove { app, .. } if succeeded => {
+            change.remove::<App>(app.id.to_u64());
+            for revision in change.list::<Revision>()? {
+                if revision.app == app.id {
+                    change.remove::<Revision>(revision.id.to_u64());
+                }
+            }
+        }
+        Work::Start { app } | Work::Stop { app } | Work::Restart { app } if succeeded => {
+            if let Some(mut known) = change.get::<App>(app.id.to_u64())? {
+                known.stopped = matches!(work, Work::Stop { .. });
+                change.put(&known)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Finding things by name or id. What a caller's selectors hold back is not there.
+
+use tomo_proto::{
+    error::ErrorCode,
+    id::{AppId, ServerId},
+    model::{app::App, server::Server},
+    text::display_line,
+};
+
+use crate::{
+    services::{access::Caller, error::ServiceError},
+    store::{ReadTx, StoreError},
+};
+
+/// Names offered when one is not found.
+const OFFERED: usize = 3;
+
+/// Servers a caller can see, by name.
+pub(super) fn servers(view: &ReadTx, caller: &Caller) -> Result<Vec<Server>, StoreError> {
+    let mut servers: Vec<Server> = view.list()?;
+    servers.retain(|server| caller.selectors.admit_server(&server.name, &server.labels));
+    servers.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(servers)
+}
+
+/// Apps a caller can see with their servers, by name.
+pub(super) fn apps(view: &ReadTx, caller: &Caller) -> Result<Vec<(App, Server)>, StoreError> {
+    let servers = servers(view, caller)?;
+    let mut apps: Vec<(App, Server)> = view
+        .list::<App>()?
+        .into_iter()
+        .filter(|app| caller.selectors.admit_app(&app.name))
+        .filter_map(|app| {
+            let server = servers.iter().find(|server| server.id == app.server)?.clone();
+            Some((app, server))
+        })
+        .collect();
+    apps.sort_by(|left, right| (&left.0.name, &left.1.name).cmp(&(&right.0.name, &right.1.name)));
+    Ok(apps)
+}
+
+pub(super) fn server(view: &ReadTx, caller: &Caller, text: &str) -> Result<Server, ServiceError> {
+    let servers = servers(view, caller)?;
+    let id = text.parse::<ServerId>().ok();
+    let found = servers.iter().find(|server| server.name == text || Some(server.id) == id);
+    found
+        .cloned()
+        .ok_or_else(|| not_found("server", text, servers.iter().map(|server| server.name.as_str()), "server_list {}"))
+}
+
+pub(super) fn app(view: &ReadTx, caller: &Caller, text: &str) -> Result<(App, Server), ServiceError> {
+    let apps = apps(view, caller)?;
+    let id = text.parse::<AppId>().ok();
+    let full_name = |entry: &(App, Server)| format!("{}/{}", entry.1.name, entry.0.name);
+    let found: Vec<_> = apps
+        .iter()
+        .filter(|entry| entry.0.name == text || Some(entry.0.id) == id || full_name(entry) == text)
+        .collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(not_found("app", text, apps.iter().map(|(app, _)| app.name.as_str()), "app_list {}")),
+        several => {
+            let names: Vec<_> = several.iter().map(|entry| full_name(entry)).collect();
+            let message = format!("several servers have an app called \"{text}\": {}", names.join(", "));
+            Err(ServiceError::new(ErrorCode::Ambiguous, message)
+                .with_next(format!("use server/name, as in {}", names.first().map_or("", String::as_str))))
+        }
+    }
+}
+
+/// `not_found`, with the nearest names.
+pub(super) fn not_found<'a>(kind: &str, text: &str, names: impl Iterator<Item = &'a str>, list: &str) -> ServiceError {
+    let mut near: Vec<(f64, &str)> =
+        names.map(|name| (strsim::jaro_winkler(name, text), name)).filter(|(likeness, _)| *likeness > 0.7).collect();
+    near.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
+    near.dedup_by(|left, right| left.1 == right.1);
+    let offered: Vec<_> = near.iter().take(OFFERED).map(|(_, name)| format!("\"{name}\"")).collect();
+    let mut message = format!("there is no {kind} \"{}\"", display_line(text, 60));
+    if !offered.is_empty() {
+        message = format!("{message}; nearest: {}", offered.join(", "));
+    }
+    ServiceError::new(ErrorCode::NotFound, message).with_next(list)
+}

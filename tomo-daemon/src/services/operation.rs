@@ -1,0 +1,212 @@
+//! Operations: what is under way lives in memory and is told as it goes; beginning and end stand in the store.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+use tomo_proto::{
+    api::operation::{OperationCancel, OperationGet, OperationList, OperationListAnswer},
+    error::ErrorCode,
+    id::OperationId,
+    model::{
+        audit::AuditOutcome,
+        operation::{Operation, OperationError, OperationKind, OperationStatus},
+    },
+};
+
+use crate::{
+    clock::Clock,
+    services::{
+        About as _, Context, Handle, Services,
+        access::{Authorized, Caller},
+        audit::limit,
+        error::ServiceError,
+        lookup::not_found,
+    },
+    store::{NewAuditEntry, Store, StoreError},
+};
+
+/// Longest wait of `operation_get`.
+const WAIT_MAX: u32 = 50;
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(super) struct Operations {
+    running: Mutex<HashMap<OperationId, Running>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Running {
+    pub(super) state: watch::Sender<Operation>,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Operations {
+    fn lock(&self) -> MutexGuard<'_, HashMap<OperationId, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn begin(&self, operation: Operation) -> Running {
+        let id = operation.operation;
+        let running = Running { state: watch::Sender::new(operation), cancel: CancellationToken::new() };
+        self.lock().insert(id, running.clone());
+        running
+    }
+
+    pub(super) fn end(&self, id: OperationId) {
+        self.lock().remove(&id);
+    }
+
+    fn get(&self, id: OperationId) -> Option<Running> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// What is under way now, oldest first.
+    pub(super) fn list(&self) -> Vec<Operation> {
+        let mut operations: Vec<Operation> =
+            self.lock().values().map(|running| running.state.borrow().clone()).collect();
+        operations.sort_by_key(|operation| operation.operation);
+        operations
+    }
+}
+
+/// A daemon that died left operations that nobody knows the end of.
+pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(), StoreError> {
+    let now_ms = clock.now_ms();
+    store
+        .write(move |change| {
+            for mut operation in change.list::<Operation>()? {
+                if operation.status.is_final() {
+                    continue;
+                }
+                operation.status = OperationStatus::Unknown;
+                operation.ended_at = Some(now_ms);
+                operation.error = Some(OperationError {
+                    code: ErrorCode::TimeoutUnknown,
+                    message: "the daemon stopped before the answer came: it may have happened".to_owned(),
+                    next: Some("look at the app before trying again".to_owned()),
+                });
+                change.audit(NewAuditEntry {
+                    at_ms: now_ms,
+                    actor: operation.actor.clone(),
+                    action: operation.kind.as_str().to_owned(),
+                    resource_type: "operation".to_owned(),
+                    resource: operation.operation.to_string(),
+                    outcome: AuditOutcome::Failed,
+                    reason: None,
+                    details: format!("{}: the daemon stopped meanwhile", operation.target),
+                    ip_address: String::new(),
+                });
+                change.put(&operation)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+impl Context {
+    /// Whether a caller can see an operation: its server, and its app if it is one's.
+    fn sees_operation(&self, caller: &Caller, operation: &Operation) -> Result<bool, StoreError> {
+        if caller.selectors.is_empty() {
+            return Ok(true);
+        }
+        let Some(server) = &operation.server else { return Ok(false) };
+        let is_app = !matches!(operation.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings);
+        let servers = self.store.read(|view| super::lookup::servers(view, caller))?;
+        Ok(servers.iter().any(|known| known.name == *server)
+            && (!is_app || caller.selectors.admit_app(&operation.target)))
+    }
+
+    fn find_operation(&self, caller: &Caller, text: &str) -> Result<Operation, ServiceError> {
+        let missing = || not_found("operation", text, std::iter::empty(), "operation_list {}");
+        let id: OperationId = text.parse().map_err(|_| missing())?;
+        let operation = match self.operations.get(id) {
+            Some(running) => running.state.borrow().clone(),
+            None => self.store.read(|view| view.get::<Operation>(id.to_u64()))?.ok_or_else(missing)?,
+        };
+        if self.sees_operation(caller, &operation)? { Ok(operation) } else { Err(missing()) }
+    }
+}
+
+impl Handle<OperationGet> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, OperationGet>,
+        request: OperationGet,
+    ) -> Result<Operation, ServiceError> {
+        let wait_s = request.wait_s.unwrap_or(0);
+        if wait_s > WAIT_MAX {
+            let message = format!("wait_s is 0 to {WAIT_MAX}, not {wait_s}");
+            return Err(ServiceError::new(ErrorCode::Invalid, message).with_field("wait_s"));
+        }
+        let operation = self.context.find_operation(&caller, &request.operation)?;
+        if wait_s == 0 || operation.status.is_final() {
+            return Ok(operation);
+        }
+        if let Some(running) = self.context.operations.get(operation.operation) {
+            let mut state = running.state.subscribe();
+            let ended = state.wait_for(|operation| operation.status.is_final());
+            tokio::select! {
+                // Its sender may be dropped right after the end; the look below finds it in the store then.
+                ended = timeout(Duration::from_secs(wait_s.into()), ended) => drop(ended),
+                () = caller.ended.cancelled() => {}
+            }
+        }
+        self.context.find_operation(&caller, &request.operation)
+    }
+}
+
+impl Handle<OperationList> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, OperationList>,
+        request: OperationList,
+    ) -> Result<OperationListAnswer, ServiceError> {
+        let limit = limit(request.limit, 20, 200)?;
+        let running = self.context.operations.list();
+        let stored = self.context.store.read(|view| view.newest::<Operation>(1_000))?;
+        let mut operations = Vec::new();
+        for mut operation in stored {
+            if let Some(newer) = running.iter().find(|running| running.operation == operation.operation) {
+                operation = newer.clone();
+            }
+            let fits = request.status.is_none_or(|status| status == operation.status);
+            if fits && self.context.sees_operation(&caller, &operation)? {
+                operation.log.clear();
+                operations.push(operation);
+            }
+            if operations.len() == limit {
+                break;
+            }
+        }
+        Ok(OperationListAnswer { operations })
+    }
+}
+
+impl Handle<OperationCancel> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, OperationCancel>,
+        request: OperationCancel,
+    ) -> Result<Operation, ServiceError> {
+        let operation = self.context.find_operation(&caller, &request.operation)?;
+        let Some(running) = self.context.operations.get(operation.operation) else { return Ok(operation) };
+        let entry = self.context.entry(&caller, "operation_cancel", AuditOutcome::Ok);
+        let entry = entry.about("operation", &operation.operation.to_string()).because(request.reason.as_ref());
+        self.context
+            .store
+            .write(move |change| {
+                change.audit(entry);
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        running.cancel.cancel();
+        let mut state = running.state.subscribe();
+        drop(timeout(Duration::from_secs(20), state.wait_for(|operation| operation.status.is_final())).await);
+        self.context.find_operation(&caller, &request.operation)
+    }
+}

@@ -1,0 +1,704 @@
+//! Plans: recorded, shown, agreed to by a person, and carried out once, if their target is still as it was.
+
+use tomo_proto::{
+    api::plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList, PlanListAnswer},
+    error::ErrorCode,
+    id::{AppId, PlanId, RevisionId},
+    model::{
+        agent::Agent,
+        app::App,
+        audit::AuditOutcome,
+        operation::{Operation, OperationKind, OperationStatus},
+        plan::{Approval, Change, ChangeOp, Plan, PlanStatus, PlannedChange},
+        server::Server,
+        user::Scope,
+    },
+    text::display_line,
+};
+
+use crate::{
+    crypto,
+    live::Topic,
+    services::{
+        About as _, Handle, Services,
+        access::{Authorized, Caller},
+        audit::limit,
+        error::ServiceError,
+        execute::Work,
+        lookup::not_found,
+        settings, spec,
+    },
+    store::{
+        NewAuditEntry, ReadTx, StoreError, WriteTx,
+        records::{PlanRecord, SETTINGS_KEY, SettingsRecord},
+    },
+};
+
+/// Either side of the store, as far as a plan's target needs it.
+trait Look {
+    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError>;
+    fn apps(&self) -> Result<Vec<App>, StoreError>;
+    fn settings(&self) -> Result<SettingsRecord, StoreError>;
+}
+
+impl Look for ReadTx {
+    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError> {
+        self.get(id.to_u64())
+    }
+
+    fn apps(&self) -> Result<Vec<App>, StoreError> {
+        self.list()
+    }
+
+    fn settings(&self) -> Result<SettingsRecord, StoreError> {
+        Ok(self.get(SETTINGS_KEY)?.unwrap_or_default())
+    }
+}
+
+impl Look for WriteTx<'_> {
+    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError> {
+        self.get(id.to_u64())
+    }
+
+    fn apps(&self) -> Result<Vec<App>, StoreError> {
+        self.list()
+    }
+
+    fn settings(&self) -> Result<SettingsRecord, StoreError> {
+        Ok(self.get(SETTINGS_KEY)?.unwrap_or_default())
+    }
+}
+
+/// A plan's facts, made from its change and what the store says now.
+struct Facts {
+    summary: String,
+    target: String,
+    approval: Approval,
+    changes: Vec<Change>,
+    downtime: Option<String>,
+    data_loss: Option<String>,
+    warnings: Vec<String>,
+    /// SHA-256 of the target as it is, hex.
+    state: String,
+}
+
+fn state_of(value: &impl serde::Serialize) -> String {
+    crypto::sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceError> {
+    let gone = |what: &str| ServiceError::new(ErrorCode::NotFound, format!("the {what} of this plan is gone"));
+    match change {
+        PlannedChange::DeployApp { server, name, spec } => {
+            let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
+            let known = look.apps()?.into_iter().find(|app| app.server == server.id && app.name == *name);
+            let changes = spec::difference(known.as_ref().map(|app| &app.spec), Some(spec));
+            let verb = if known.is_some() { "Update" } else { "Deploy" };
+            let binds = spec.volumes.iter().filter(|volume| volume.is_bind());
+            let mut warnings: Vec<String> = binds
+                .map(|volume| format!("the container can reach the host's folder {}", display_line(&volume.source, 80)))
+                .collect();
+            if changes.is_empty() {
+                warnings.push("nothing differs from what runs: the container is made anew".to_owned());
+            }
+            let lost: Vec<&str> = known
+                .iter()
+                .flat_map(|app| &app.spec.volumes)
+                .filter(|old| !spec.volumes.iter().any(|volume| volume.source == old.source))
+                .map(|old| old.source.as_str())
+                .collect();
+            if !lost.is_empty() {
+                warnings.push(format!("no longer mounted, but kept: {}", lost.join(", ")));
+            }
+            let downtime = known.as_ref().filter(|app| !app.spec.ports.is_empty() || !spec.ports.is_empty());
+            Ok(Facts {
+                summary: format!(
+                    "{verb} app \"{name}\" on server \"{}\" with image {}",
+                    server.name,
+                    display_line(&spec.image, 120)
+                ),
+                target: name.clone(),
+                approval: Approval::Confirm,
+                changes,
+                downtime: downtime
+                    .map(|_| "from the old container's end until the new one answers (it publishes a port)".to_owned()),
+                data_loss: None,
+                warnings,
+                state: state_of(&(server.id, server.agent, known.map(|app| (app.id, app.revision, app.spec)))),
+            })
+        }
+        PlannedChange::RemoveApp { app, volumes } => {
+            let app = look.apps()?.into_iter().find(|known| known.id == *app).ok_or_else(|| gone("app"))?;
+            let server = look.server(app.server)?.ok_or_else(|| gone("server"))?;
+            let named: Vec<&str> = app
+                .spec
+                .volumes
+                .iter()
+                .filter(|volume| !volume.is_bind())
+                .map(|volume| volume.source.as_str())
+                .collect();
+            let loses = *volumes && !named.is_empty();
+            Ok(Facts {
+                summary: format!("Remove app \"{}\" from server \"{}\"", app.name, server.name),
+                target: app.name.clone(),
+                approval: Approval::Human,
+                changes: spec::difference(Some(&app.spec), None),
+                downtime: Some("for good".to_owned()),
+                data_loss: loses.then(|| format!("everything in the volumes {}", named.join(", "))),
+                warnings: if !loses && !named.is_empty() {
+                    vec![format!("kept on the host: {}", named.join(", "))]
+                } else {
+                    Vec::new()
+                },
+                state: state_of(&(app.id, app.revision)),
+            })
+        }
+        PlannedChange::RemoveServer { server } => {
+            let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
+            let apps: Vec<App> = look.apps()?.into_iter().filter(|app| app.server == server.id).collect();
+            let names: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
+            let mut warnings = vec!["its containers stay as they are; its agent is shut out".to_owned()];
+            if !names.is_empty() {
+                warnings.push(format!("Tomo forgets its apps: {}", names.join(", ")));
+            }
+            Ok(Facts {
+                summary: format!("Remove server \"{}\"", server.name),
+                target: server.name.clone(),
+                approval: Approval::Human,
+                changes: vec![Change {
+                    op: ChangeOp::Remove,
+                    path: format!("servers.{}", server.name),
+                    from: Some(server.id.to_string()),
+                    to: None,
+                }],
+                downtime: None,
+                data_loss: Some("its recorded figures".to_owned()),
+                warnings,
+                state: state_of(&(server.id, server.agent, apps.iter().map(|app| app.id).collect::<Vec<_>>())),
+            })
+        }
+        PlannedChange::ChangeSettings { changes } => {
+            let now = look.settings()?.settings;
+            let after = settings::changed(&now, changes)?;
+            let pairs = settings::as_text(&now).into_iter().zip(settings::as_text(&after));
+            let changes = pairs
+                .filter(|(before, after)| before != after)
+                .map(|(before, after)| Change {
+                    op: ChangeOp::Set,
+                    path: before.0.to_owned(),
+                    from: Some(before.1),
+                    to: Some(after.1),
+                })
+                .collect();
+            Ok(Facts {
+                summary: "Change settings".to_owned(),
+                target: "settings".to_owned(),
+                approval: Approval::Human,
+                changes,
+                downtime: None,
+                data_loss: (after.raw_retention_hours < now.raw_retention_hours)
+                    .then(|| format!("samples older than {} hours", after.raw_retention_hours)),
+                warnings: Vec::new(),
+                state: state_of(&now),
+            })
+        }
+    }
+}
+
+fn expire(plan: &mut Plan, now_ms: u64) {
+    if matches!(plan.status, PlanStatus::Pending | PlanStatus::Approved) && plan.expires_at <= now_ms {
+        plan.status = PlanStatus::Expired;
+    }
+}
+
+/// What a plan that can no longer be used answers.
+fn closed(plan: &Plan) -> Option<ServiceError> {
+    let id = plan.plan;
+    let (code, message) = match plan.status {
+        PlanStatus::Pending | PlanStatus::Approved | PlanStatus::Applied => return None,
+        PlanStatus::Denied => (
+            ErrorCode::Declined,
+            format!("plan {id} was denied by {}", plan.decided_by.as_deref().unwrap_or("a person")),
+        ),
+        PlanStatus::Expired => (ErrorCode::PlanExpired, format!("plan {id} has expired")),
+        PlanStatus::Stale => (ErrorCode::PlanStale, format!("the target of plan {id} has changed since")),
+    };
+    Some(ServiceError::new(code, message).with_next("make the plan anew with the same call as before"))
+}
+
+fn missing(text: &str) -> ServiceError {
+    not_found("plan", text, std::iter::empty(), "plan_list {}")
+}
+
+impl Services {
+    /// Writes a plan down. The same plan, asked for again by the same caller while it is open, is found.
+    pub(super) async fn record_plan(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        change: PlannedChange,
+        reason: Option<String>,
+    ) -> Result<Plan, ServiceError> {
+        let now_ms = self.context.clock.now_ms();
+        let life_ms = u64::from(self.context.settings()?.plan_expiry_minutes) * 60_000;
+        let (actor, key) = (caller.actor(), caller.key());
+        let entry = self.context.entry(caller, action, AuditOutcome::Ok).because(reason.as_ref());
+        let plan = self
+            .context
+            .store
+            .write(move |tx| {
+                let facts = examine(tx, &change)?;
+                let hash = state_of(&(&change, &facts.state));
+                for mut old in tx.list::<PlanRecord>()? {
+                    let before = old.plan.status;
+                    expire(&mut old.plan, now_ms);
+                    let open = matches!(old.plan.status, PlanStatus::Pending | PlanStatus::Approved);
+                    if open && old.plan.hash == hash && old.requested_by_key == key {
+                        return Ok(old.plan);
+                    }
+                    if old.plan.status != before {
+                        tx.put(&old)?;
+                    }
+                }
+                let id = PlanId::from_parts(now_ms, crypto::random_u32());
+                let plan = Plan {
+                    plan: id,
+                    summary: facts.summary,
+                    target: facts.target,
+                    status: PlanStatus::Pending,
+                    approval: facts.approval,
+                    changes: facts.changes,
+                    downtime: facts.downtime,
+                    data_loss: facts.data_loss,
+                    warnings: facts.warnings,
+                    reason: reason.map(|reason| display_line(&reason, 300)),
+                    requested_by: actor,
+                    decided_by: None,
+                    operation: None,
+                    hash,
+                    created_at: now_ms,
+                    expires_at: now_ms + life_ms,
+                };
+                tx.put(&PlanRecord { plan: plan.clone(), change, target_state: facts.state, requested_by_key: key })?;
+                tx.audit(entry.about("plan", &id.to_string()).with(plan.summary.clone()));
+                Ok::<_, ServiceError>(plan)
+            })
+            .await?;
+        self.context.live.publish(Topic::Plan(plan.plan));
+        Ok(plan)
+    }
+
+    /// Whether a caller's selectors let it see a plan.
+    pub(super) fn sees_plan(view: &ReadTx, caller: &Caller, record: &PlanRecord) -> Result<bool, StoreError> {
+        if caller.selectors.is_empty() {
+            return Ok(true);
+        }
+        let (server, app) = match &record.change {
+            PlannedChange::DeployApp { server, name, .. } => (Some(*server), Some(name.clone())),
+            PlannedChange::RemoveApp { app, .. } => {
+                let app = view.get::<App>(app.to_u64())?;
+                (app.as_ref().map(|app| app.server), app.map(|app| app.name))
+            }
+            PlannedChange::RemoveServer { server } => (Some(*server), None),
+            PlannedChange::ChangeSettings { .. } => (None, None),
+        };
+        let Some(server) = server.map(|id| view.get::<Server>(id.to_u64())).transpose()?.flatten() else {
+            return Ok(false);
+        };
+        Ok(caller.selectors.admit_server(&server.name, &server.labels)
+            && app.is_none_or(|app| caller.selectors.admit_app(&app)))
+    }
+
+    fn find_plan(&self, caller: &Caller, text: &str) -> Result<PlanRecord, ServiceError> {
+        let id: PlanId = text.parse().map_err(|_| missing(text))?;
+        let now_ms = self.context.clock.now_ms();
+        self.context.store.read(|view| {
+            let mut record = view.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(text))?;
+            expire(&mut record.plan, now_ms);
+            if Self::sees_plan(view, caller, &record)? { Ok(record) } else { Err(missing(text)) }
+        })
+    }
+
+    /// The open plan that a `plan_apply` needs a person's consent for and for which a client's form may ask (level `confirm`, a caller
+    /// with `deploy`); `None` if nothing is to be asked: then call `plan_apply` and take its answer.
+    ///
+    /// # Errors
+    /// As `plan_apply`.
+    pub async fn plan_to_consent(&self, caller: &Caller, request: &PlanApply) -> Result<Option<Plan>, ServiceError> {
+        if !caller.scopes.contains(&Scope::Deploy) {
+            return Ok(None);
+        }
+        let plan = self.find_plan(caller, &request.plan)?.plan;
+        Ok(Some(plan).filter(|plan| plan.status == PlanStatus::Pending && plan.approval == Approval::Confirm))
+    }
+
+    /// Records that a person said yes (or no: the plan stays open, the answer is audited) in the client's form to the plan with this hash.
+    ///
+    /// # Errors
+    /// `plan_stale`, `plan_expired`, `denied`, `not_found`.
+    pub async fn answer_consent(
+        &self,
+        caller: &Caller,
+        plan: PlanId,
+        hash: &str,
+        accepted: bool,
+    ) -> Result<(), ServiceError> {
+        self.find_plan(caller, &plan.to_string())?;
+        if !caller.scopes.contains(&Scope::Deploy) {
+            return Err(
+                ServiceError::new(ErrorCode::Denied, "consent needs the scope deploy").with_next("auth_whoami {}")
+            );
+        }
+        let outcome = if accepted { AuditOutcome::Ok } else { AuditOutcome::Denied };
+        let entry = self.context.entry(caller, "plan.consent", outcome).about("plan", &plan.to_string());
+        let entry = entry.with(if accepted {
+            "a person agreed in the client's form"
+        } else {
+            "a person declined in the client's form"
+        });
+        let who = format!("a person at the client of {}", caller.actor());
+        self.decide(plan, hash.to_owned(), entry, accepted.then_some((who, Some(Approval::Confirm)))).await.map(drop)
+    }
+
+    /// Marks an open plan approved by somebody; without anybody only the audit is written.
+    async fn decide(
+        &self,
+        id: PlanId,
+        hash: String,
+        entry: NewAuditEntry,
+        by: Option<(String, Option<Approval>)>,
+    ) -> Result<Plan, ServiceError> {
+        let now_ms = self.context.clock.now_ms();
+        let plan = self
+            .context
+            .store
+            .write(move |tx| {
+                let mut record = tx.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(&id.to_string()))?;
+                expire(&mut record.plan, now_ms);
+                if let Some(error) = closed(&record.plan) {
+                    return Err(error);
+                }
+                let state = examine(tx, &record.change)?.state;
+                if record.plan.hash != hash || record.target_state != state {
+                    return Err(ServiceError::new(
+                        ErrorCode::PlanStale,
+                        format!("plan {id} is not what was shown any more"),
+                    )
+                    .with_next("make the plan anew with the same call as before"));
+                }
+                if let Some((by, level)) = by {
+                    if level.is_some_and(|level| level != record.plan.approval) {
+                        let message = format!("plan {id} needs a person's own session");
+                        return Err(ServiceError::new(ErrorCode::ApprovalRequired, message)
+                            .with_next(format!("tomo plan approve {id}")));
+                    }
+                    if record.plan.status == PlanStatus::Pending {
+                        record.plan.status = PlanStatus::Approved;
+                        record.plan.decided_by = Some(by);
+                        tx.put(&record)?;
+                    }
+                }
+                tx.audit(entry);
+                Ok(record.plan)
+            })
+            .await?;
+        self.context.live.publish(Topic::Plan(id));
+        Ok(plan)
+    }
+}
+
+impl Handle<PlanGet> for Services {
+    async fn handle(&self, caller: Authorized<'_, PlanGet>, request: PlanGet) -> Result<Plan, ServiceError> {
+        Ok(self.find_plan(&caller, &request.plan)?.plan)
+    }
+}
+
+impl Handle<PlanList> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, PlanList>,
+        request: PlanList,
+    ) -> Result<PlanListAnswer, ServiceError> {
+        let limit = limit(request.limit, 20, 200)?;
+        let now_ms = self.context.clock.now_ms();
+        let plans = self.context.store.read(|view| {
+            let mut plans = Vec::new();
+            for mut record in view.newest::<PlanRecord>(1_000)? {
+                expire(&mut record.plan, now_ms);
+                let fits = request.status.is_none_or(|status| status == record.plan.status);
+                if plans.len() < limit && fits && Self::sees_plan(view, &caller, &record)? {
+                    plans.push(record.plan);
+                }
+            }
+            Ok::<_, StoreError>(plans)
+        })?;
+        Ok(PlanListAnswer { plans })
+    }
+}
+
+impl Handle<PlanApprove> for Services {
+    async fn handle(&self, caller: Authorized<'_, PlanApprove>, request: PlanApprove) -> Result<Plan, ServiceError> {
+        let record = self.find_plan(&caller, &request.plan)?;
+        let plan = &record.plan;
+        if let Some(error) = closed(plan) {
+            return Err(error);
+        }
+        let admins_only =
+            matches!(record.change, PlannedChange::ChangeSettings { .. } | PlannedChange::RemoveServer { .. });
+        if admins_only && !caller.scopes.contains(&Scope::Admin) {
+            let message = format!("agreeing to plan {} needs the scope admin", plan.plan);
+            self.audit_denial(&caller, "plan_approve", &plan.plan.to_string(), &message).await;
+            return Err(ServiceError::new(ErrorCode::Denied, message).with_next("ask an admin"));
+        }
+        if plan.approval == Approval::Human && request.name.as_deref() != Some(plan.target.as_str()) {
+            let message = format!("this plan cannot be undone: type the target's name, \"{}\"", plan.target);
+            return Err(ServiceError::new(ErrorCode::Invalid, message)
+                .with_field("name")
+                .with_next(format!("tomo plan approve {} --name {}", plan.plan, plan.target)));
+        }
+        let entry = self.context.entry(&caller, "plan_approve", AuditOutcome::Ok).about("plan", &plan.plan.to_string());
+        let entry = entry.with(plan.summary.clone());
+        self.decide(plan.plan, request.hash, entry, Some((caller.actor(), None))).await
+    }
+}
+
+impl Handle<PlanDeny> for Services {
+    async fn handle(&self, caller: Authorized<'_, PlanDeny>, request: PlanDeny) -> Result<Plan, ServiceError> {
+        let id = self.find_plan(&caller, &request.plan)?.plan.plan;
+        let (actor, now_ms) = (caller.actor(), self.context.clock.now_ms());
+        let entry = self.context.entry(&caller, "plan_deny", AuditOutcome::Ok).about("plan", &id.to_string());
+        let entry = entry.because(request.reason.as_ref());
+        let plan = self
+            .context
+            .store
+            .write(move |tx| {
+                let mut record = tx.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(&id.to_string()))?;
+                expire(&mut record.plan, now_ms);
+                if record.plan.status == PlanStatus::Applied {
+                    return Err(ServiceError::new(ErrorCode::Conflict, format!("plan {id} has been applied already")));
+                }
+                if matches!(record.plan.status, PlanStatus::Pending | PlanStatus::Approved) {
+                    record.plan.status = PlanStatus::Denied;
+                    record.plan.decided_by = Some(actor);
+                    tx.put(&record)?;
+                    tx.audit(entry);
+                }
+                Ok::<_, ServiceError>(record.plan)
+            })
+            .await?;
+        self.context.live.publish(Topic::Plan(id));
+        Ok(plan)
+    }
+}
+
+/// What an approved plan turned into, decided in one transaction.
+enum Applied {
+    Before(Operation),
+    Spawn(Operation, Work, NewAuditEntry),
+    Done(Operation, Effect),
+}
+
+/// What is left to do outside the store.
+enum Effect {
+    ForgetServer(Server),
+    SetInterval(u32),
+}
+
+impl Handle<PlanApply> for Services {
+    async fn handle(&self, caller: Authorized<'_, PlanApply>, request: PlanApply) -> Result<Operation, ServiceError> {
+        let record = self.find_plan(&caller, &request.plan)?;
+        let id = record.plan.plan;
+        if let Some(error) = closed(&record.plan) {
+            return Err(error);
+        }
+        if record.plan.status == PlanStatus::Pending {
+            let next = match record.plan.approval {
+                Approval::Confirm => format!(
+                    "a person approves it in the dashboard (Plans) or with `tomo plan approve {id}`; then plan_apply again"
+                ),
+                Approval::Human => format!(
+                    "a person approves it in the dashboard (Plans) or with `tomo plan approve {id} --name {}`; then plan_apply again",
+                    record.plan.target
+                ),
+            };
+            return Err(ServiceError::new(
+                ErrorCode::ApprovalRequired,
+                format!("plan {id} waits for a person: {}", record.plan.summary),
+            )
+            .with_next(next));
+        }
+        let blank = self.context.new_operation(&caller, OperationKind::DeployApp, &record.plan.target, None);
+        let entry = self.context.entry(&caller, "plan_apply", AuditOutcome::Intent).because(request.reason.as_ref());
+        let (running, now_ms) = (self.context.operations.list(), self.context.clock.now_ms());
+        let applied = self.context.store.write(move |tx| apply(tx, id, blank, entry, &running, now_ms)).await;
+        let applied = match applied {
+            Err(error) if error.code() == ErrorCode::PlanStale => {
+                self.mark_stale(id).await?;
+                return Err(error);
+            }
+            other => other?,
+        };
+        self.context.live.publish(Topic::Plan(id));
+        Ok(match applied {
+            Applied::Before(operation) => operation,
+            Applied::Spawn(operation, work, intent) => {
+                self.context.spawn(operation.clone(), work, intent);
+                operation
+            }
+            Applied::Done(operation, effect) => {
+                match effect {
+                    Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
+                    Effect::ForgetServer(server) => {
+                        if let Some(agent) = server.agent {
+                            self.context.hub.revoke(agent);
+                        }
+                        self.context.live.remove_server(server.id);
+                        self.context.store.delete_server_samples(server.id).await?;
+                    }
+                }
+                self.context.live.publish(Topic::Operation(operation.operation));
+                operation
+            }
+        })
+    }
+}
+
+impl Services {
+    async fn mark_stale(&self, id: PlanId) -> Result<(), ServiceError> {
+        self.context
+            .store
+            .write(move |tx| {
+                if let Some(mut record) = tx.get::<PlanRecord>(id.to_u64())? {
+                    record.plan.status = PlanStatus::Stale;
+                    tx.put(&record)?;
+                }
+                Ok::<_, ServiceError>(())
+            })
+            .await?;
+        self.context.live.publish(Topic::Plan(id));
+        Ok(())
+    }
+}
+
+fn apply(
+    tx: &mut WriteTx<'_>,
+    id: PlanId,
+    mut operation: Operation,
+    entry: NewAuditEntry,
+    running: &[Operation],
+    now_ms: u64,
+) -> Result<Applied, ServiceError> {
+    let mut record = tx.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(&id.to_string()))?;
+    expire(&mut record.plan, now_ms);
+    if let Some(error) = closed(&record.plan) {
+        return Err(error);
+    }
+    if record.plan.status == PlanStatus::Applied {
+        let known = record.plan.operation.map(|id| tx.get::<Operation>(id.to_u64())).transpose()?.flatten();
+        return known
+            .map(Applied::Before)
+            .ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("the operation of plan {id} is gone")));
+    }
+    let stale = || {
+        ServiceError::new(ErrorCode::PlanStale, format!("the target of plan {id} has changed since"))
+            .with_next("make the plan anew with the same call as before")
+    };
+    if examine(tx, &record.change).map_err(|_| stale())?.state != record.target_state {
+        return Err(stale());
+    }
+    operation.plan = Some(id);
+    let action = |kind: OperationKind| NewAuditEntry { action: kind.as_str().to_owned(), ..entry.clone() };
+    let applied = match record.change.clone() {
+        PlannedChange::DeployApp { server, name, spec } => {
+            let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
+            let known = tx.list::<App>()?.into_iter().find(|app| app.server == server && app.name == name);
+            refuse_second(running, &host.name, &name)?;
+            let (app, revision) = (
+                known.as_ref().map_or_else(|| AppId::from_parts(now_ms, crypto::random_u32()), |app| app.id),
+                RevisionId::from_parts(now_ms, crypto::random_u32()),
+            );
+            let is_new = known.is_none();
+            if is_new {
+                tx.put(&App {
+                    id: app,
+                    name: name.clone(),
+                    server,
+                    spec: spec.clone(),
+                    revision,
+                    stopped: false,
+                    last_error: None,
+                    created_at: now_ms,
+                    deployed_at: now_ms,
+                })?;
+            }
+            operation.kind = OperationKind::DeployApp;
+            operation.server = Some(host.name.clone());
+            let intent =
+                action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
+            Applied::Spawn(operation.clone(), Work::Deploy { app, name, server, revision, spec, is_new }, intent)
+        }
+        PlannedChange::RemoveApp { app, volumes } => {
+            let app = tx.get::<App>(app.to_u64())?.ok_or_else(stale)?;
+            let host = tx.get::<Server>(app.server.to_u64())?.ok_or_else(stale)?;
+            refuse_second(running, &host.name, &app.name)?;
+            operation.kind = OperationKind::RemoveApp;
+            operation.server = Some(host.name.clone());
+            let intent = action(operation.kind)
+                .about("app", &app.name)
+                .with(format!("{} on {}", operation.operation, host.name));
+            Applied::Spawn(operation.clone(), Work::Remove { app, volumes }, intent)
+        }
+        PlannedChange::RemoveServer { server } => {
+            let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
+            for app in tx.list::<App>()?.into_iter().filter(|app| app.server == server.id) {
+                tx.remove::<App>(app.id.to_u64());
+            }
+            for mut agent in tx.list::<Agent>()?.into_iter().filter(|agent| agent.server == server.id) {
+                agent.revoked_at.get_or_insert(now_ms);
+                tx.put(&agent)?;
+            }
+            tx.remove::<Server>(server.id.to_u64());
+            operation.kind = OperationKind::RemoveServer;
+            operation.server = Some(server.name.clone());
+            finish(&mut operation, now_ms);
+            Applied::Done(operation.clone(), Effect::ForgetServer(server))
+        }
+        PlannedChange::ChangeSettings { changes } => {
+            let before = tx.get::<SettingsRecord>(SETTINGS_KEY)?.unwrap_or_default().settings;
+            let settings = settings::changed(&before, &changes)?;
+            let interval_ms = settings.sample_interval_secs.saturating_mul(1_000);
+            tx.put(&SettingsRecord { settings })?;
+            operation.kind = OperationKind::ChangeSettings;
+            finish(&mut operation, now_ms);
+            Applied::Done(operation.clone(), Effect::SetInterval(interval_ms))
+        }
+    };
+    match &applied {
+        Applied::Spawn(_, _, intent) => tx.audit(intent.clone()),
+        _ => tx.audit(
+            NewAuditEntry { outcome: AuditOutcome::Ok, ..action(operation.kind) }
+                .about("plan", &id.to_string())
+                .with(record.plan.summary.clone()),
+        ),
+    }
+    tx.put(&operation)?;
+    record.plan.status = PlanStatus::Applied;
+    record.plan.operation = Some(operation.operation);
+    tx.put(&record)?;
+    Ok(applied)
+}
+
+fn refuse_second(running: &[Operation], server: &str, app: &str) -> Result<(), ServiceError> {
+    let other = running.iter().find(|other| other.target == app && other.server.as_deref() == Some(server));
+    other.map_or(Ok(()), |other| {
+        let message = format!("{} of app \"{app}\" is under way already", other.kind.as_str());
+        Err(ServiceError::new(ErrorCode::Conflict, message)
+            .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation)))
+    })
+}
+
+fn finish(operation: &mut Operation, now_ms: u64) {
+    operation.status = OperationStatus::Succeeded;
+    operation.step = "done".to_owned();
+    operation.ended_at = Some(now_ms);
+}

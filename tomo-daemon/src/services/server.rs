@@ -1,0 +1,166 @@
+//! Servers: who they are and how they do.
+
+use tomo_proto::{
+    api::server::{ServerGet, ServerList, ServerListAnswer, ServerListPart, ServerPart, ServerRemove},
+    model::{
+        agent::{Agent, AgentState},
+        app::App,
+        container::ContainerState,
+        plan::{Plan, PlannedChange},
+        server::{ContainerCount, EngineState, Server, ServerDetail, ServerStatus, ServerSummary, Vitals},
+        settings::Settings,
+    },
+};
+
+use crate::{
+    live::LiveServer,
+    services::{
+        Context, Handle, Services,
+        access::Authorized,
+        audit::{cursor, limit},
+        error::ServiceError,
+        lookup,
+    },
+    store::StoreError,
+};
+
+/// Figures that are over their limit, as text.
+pub(super) fn over_limit(vitals: &Vitals, settings: &Settings) -> Vec<String> {
+    let percent = |ratio: f64| ratio * 100.0;
+    [
+        ("CPU use", percent(vitals.cpu_ratio), settings.cpu_warning_percent),
+        ("memory use", percent(vitals.memory_ratio()), settings.memory_warning_percent),
+        ("the fullest filesystem", percent(vitals.disk_ratio), settings.disk_warning_percent),
+    ]
+    .into_iter()
+    .filter(|(_, value, limit)| *value >= f64::from(*limit))
+    .map(|(what, value, limit)| format!("{what} is at {value:.0} % (limit {limit} %)"))
+    .collect()
+}
+
+impl Context {
+    pub(super) fn server_status(&self, live: Option<&LiveServer>, settings: &Settings) -> ServerStatus {
+        match live {
+            None => ServerStatus::Unknown,
+            Some(live) if live.state != AgentState::Online => ServerStatus::Down,
+            Some(live) if live.vitals.is_some_and(|vitals| !over_limit(&vitals, settings).is_empty()) => {
+                ServerStatus::Degraded
+            }
+            Some(_) => ServerStatus::Up,
+        }
+    }
+
+    pub(super) fn summarize_server(
+        &self,
+        server: &Server,
+        agent: Option<&Agent>,
+        apps: usize,
+        settings: &Settings,
+        spark: bool,
+    ) -> ServerSummary {
+        let live = self.live.server(server.id);
+        let state = match (agent, &live) {
+            (None, _) => AgentState::None,
+            (Some(agent), _) if agent.revoked_at.is_some() => AgentState::Revoked,
+            (Some(_), Some(live)) => live.state,
+            (Some(_), None) => AgentState::Offline,
+        };
+        // An agent that has not come back since this daemon started was connected before.
+        let status = match (&live, agent) {
+            (None, Some(_)) => ServerStatus::Down,
+            _ => self.server_status(live.as_deref(), settings),
+        };
+        let engine = live.as_ref().and_then(|live| live.facts.as_ref()).map(|facts| &facts.engine);
+        let has_containers = matches!(engine, Some(EngineState::Running { .. }))
+            || live.as_ref().is_some_and(|live| !live.containers.is_empty());
+        let containers = live.as_ref().filter(|_| has_containers).map(|live| {
+            let running = live.containers.iter().filter(|container| container.state == ContainerState::Running).count();
+            let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            ContainerCount { running: count(running), total: count(live.containers.len()) }
+        });
+        let sparks = live.as_ref().filter(|_| spark).map(|live| live.spark.clone()).unwrap_or_default();
+        ServerSummary {
+            id: server.id,
+            name: server.name.clone(),
+            status,
+            agent: state,
+            labels: server.labels.clone(),
+            vitals: live.as_ref().and_then(|live| live.vitals),
+            containers,
+            apps: u32::try_from(apps).unwrap_or(u32::MAX),
+            cpu_spark: sparks.iter().map(|sample| sample.0).collect(),
+            memory_spark: sparks.iter().map(|sample| sample.1).collect(),
+            network_spark: sparks.iter().map(|sample| sample.2).collect(),
+        }
+    }
+}
+
+impl Handle<ServerList> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, ServerList>,
+        request: ServerList,
+    ) -> Result<ServerListAnswer, ServiceError> {
+        let limit = limit(request.limit, 20, 1_000)?;
+        let start = usize::try_from(cursor(request.cursor.as_deref())?.unwrap_or(0)).unwrap_or(usize::MAX);
+        let settings = self.context.settings()?;
+        let (servers, agents, apps) = self.context.store.read(|view| {
+            Ok::<_, StoreError>((lookup::servers(view, &caller)?, view.list::<Agent>()?, view.list::<App>()?))
+        })?;
+        let named = |server: &Server| {
+            request.query.as_ref().is_none_or(|query| match query.split_once('=') {
+                Some((key, value)) => server.labels.get(key).is_some_and(|label| label == value),
+                None => server.name.contains(query.as_str()),
+            })
+        };
+        let spark = request.include.contains(&ServerListPart::Spark);
+        let all: Vec<ServerSummary> = servers
+            .iter()
+            .filter(|server| named(server))
+            .map(|server| {
+                let agent = agents.iter().find(|agent| Some(agent.id) == server.agent);
+                let count = apps.iter().filter(|app| app.server == server.id).count();
+                self.context.summarize_server(server, agent, count, &settings, spark)
+            })
+            .filter(|summary| request.status.is_none_or(|status| status == summary.status))
+            .collect();
+        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let end = start.saturating_add(limit);
+        let next_cursor = (end < all.len()).then(|| end.to_string());
+        Ok(ServerListAnswer { servers: all.into_iter().skip(start).take(limit).collect(), total, next_cursor })
+    }
+}
+
+impl Handle<ServerGet> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, ServerGet>,
+        request: ServerGet,
+    ) -> Result<ServerDetail, ServiceError> {
+        let settings = self.context.settings()?;
+        let (server, agent, apps) = self.context.store.read(|view| {
+            let server = lookup::server(view, &caller, &request.server)?;
+            let agent = server.agent.map(|id| view.get::<Agent>(id.to_u64())).transpose()?.flatten();
+            let apps = view.list::<App>()?.into_iter().filter(|app| app.server == server.id).count();
+            Ok::<_, ServiceError>((server, agent, apps))
+        })?;
+        let live = self.context.live.server(server.id);
+        let with = |part: ServerPart| live.as_ref().filter(|_| request.include.contains(&part));
+        Ok(ServerDetail {
+            summary: self.context.summarize_server(&server, agent.as_ref(), apps, &settings, true),
+            facts: live.as_ref().and_then(|live| live.facts.as_deref().cloned()),
+            containers: with(ServerPart::Containers).map(|live| live.containers.as_ref().clone()).unwrap_or_default(),
+            policy: with(ServerPart::Policy).map(|live| live.policy.as_ref().clone()),
+            created_at: server.created_at,
+            last_seen_at: live.as_ref().map(|live| live.last_seen_at),
+        })
+    }
+}
+
+impl Handle<ServerRemove> for Services {
+    async fn handle(&self, caller: Authorized<'_, ServerRemove>, request: ServerRemove) -> Result<Plan, ServiceError> {
+        let server = self.context.store.read(|view| lookup::server(view, &caller, &request.server))?;
+        let change = PlannedChange::RemoveServer { server: server.id };
+        self.record_plan(&caller, "server_remove", change, request.reason).await
+    }
+}
