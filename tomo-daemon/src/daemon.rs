@@ -1,50 +1,197 @@
 //! The composition root: opens the store, starts the hub, the services and the listeners, and ends them in turn.
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
 
-use crate::{clock::Clock, config::Config, services::Services};
+use anyhow::{Context as _, bail};
+use tomo_proto::{
+    api::check_name,
+    id::{SessionId, UserId},
+    model::{
+        audit::AuditOutcome,
+        user::{Role, User},
+    },
+};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    crypto::{self, Vault},
+    http::Http,
+    hub::Hub,
+    live::Live,
+    services::{Services, check_password},
+    store::{
+        NewAuditEntry, Store,
+        records::{SessionRecord, UserRecord},
+    },
+    tls::Authority,
+};
+
+/// Files in the data folder.
+const STORE: &str = "tomo.redb";
+const DATA_KEY: &str = "data.key";
+const LOGIN_KEY: &str = "login.key";
 
 /// The running daemon.
 #[derive(Debug)]
-pub struct Daemon {}
+pub struct Daemon {
+    store: Store,
+    hub: Hub,
+    services: Arc<Services>,
+    http: Http,
+}
 
 impl Daemon {
     /// Makes the data folder: store, CA, keys, and the first admin if one is given. Fails if there is one already.
     ///
     /// # Errors
     /// Names the file or folder and what to do.
-    pub async fn init(_data: &Path, _admin: Option<(&str, &str)>, _clock: &Clock) -> anyhow::Result<()> {
-        todo!("daemon")
+    pub async fn init(data: &Path, admin: Option<(&str, &str)>, clock: &Clock) -> anyhow::Result<()> {
+        if let Some((name, password)) = admin {
+            check_name(name).map_err(anyhow::Error::msg)?;
+            check_password(password).map_err(anyhow::Error::msg)?;
+        }
+        if data.join(STORE).exists() {
+            bail!("{} holds a daemon's data already: run it with `tomo-daemon run`, or give another --data", data.display());
+        }
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+        made.with_context(|| format!("cannot make {}", data.display()))?;
+        if !data.join("ca.key").exists() {
+            Authority::create(data, clock)?;
+        }
+        Vault::open_key(&data.join(DATA_KEY))?;
+        // The store comes last: where it is, everything is.
+        let store = Store::create(&data.join(STORE))?;
+        if let Some((name, password)) = admin {
+            add_admin(&store, name, password, clock).await?;
+        }
+        store.shutdown().await;
+        Ok(())
     }
 
     /// Opens everything and serves.
     ///
     /// # Errors
     /// Names the file, folder or port and what to do.
-    pub async fn start(_config: Config, _clock: Clock) -> anyhow::Result<Self> {
-        todo!("daemon")
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let data = &config.data;
+        let store = Store::open(&data.join(STORE))?;
+        let vault = Vault::open_key(&data.join(DATA_KEY))?;
+        let authority = Authority::open(data, &clock)?;
+        let live = Live::new(clock.clone());
+        let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone())
+            .context("stop what uses that UDP port, or choose another with hub.listen (or --port)")?;
+        let keys = data.join(LOGIN_KEY);
+        let services =
+            Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, authority.clone(), clock).await?;
+        let http = Http::start(&config, Arc::clone(&services), live, &authority).await?;
+        tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");
+        Ok(Self { store, hub, services, http })
     }
 
     /// Where clients connect.
     #[must_use]
-    pub fn http_addr(&self) -> SocketAddr {
-        todo!("daemon")
+    pub const fn http_addr(&self) -> SocketAddr {
+        self.http.local_addr()
     }
 
     /// Where agents connect.
     #[must_use]
     pub fn hub_addr(&self) -> SocketAddr {
-        todo!("daemon")
+        self.hub.local_addr()
     }
 
     /// The services, for `tomo local`.
     #[must_use]
-    pub fn services(&self) -> &Arc<Services> {
-        todo!("daemon")
+    pub const fn services(&self) -> &Arc<Services> {
+        &self.services
     }
 
     /// Stops listening, lets requests end (5 s at most), closes links and store.
     pub async fn shutdown(self) {
-        todo!("daemon")
+        self.http.shutdown().await;
+        self.services.shutdown().await;
+        self.hub.shutdown().await;
+        self.store.shutdown().await;
     }
+
+    /// Sets a person's password and ends that person's logins. Needs the daemon stopped.
+    ///
+    /// # Errors
+    /// The store is in use, or there is no such person.
+    pub async fn reset_password(data: &Path, name: &str, password: &str, clock: &Clock) -> anyhow::Result<()> {
+        check_password(password).map_err(anyhow::Error::msg)?;
+        let store = Store::open(&data.join(STORE))?;
+        let (name, hash, at_ms) = (name.to_owned(), crypto::hash_password(password)?, clock.now_ms());
+        let done = store
+            .write(move |change| {
+                let users = change.list::<UserRecord>()?;
+                let names: Vec<&str> = users.iter().map(|record| record.user.name.as_str()).collect();
+                let Some(mut record) = users.iter().find(|record| record.user.name == name).cloned() else {
+                    bail!("there is no user \"{name}\"; there are: {}", names.join(", "));
+                };
+                record.password_hash = hash;
+                change.put(&record)?;
+                for session in change.list::<SessionRecord>()? {
+                    if session.session.user == record.user.id {
+                        change.remove::<SessionRecord>(SessionId::to_u64(session.session.id));
+                    }
+                }
+                change.audit(offline_entry("user.reset_password", &name, at_ms));
+                Ok(())
+            })
+            .await;
+        store.shutdown().await;
+        done
+    }
+
+    /// Checks the store and the audit trail; what is found, as text. Needs the daemon stopped.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or the audit trail was tampered with.
+    pub async fn check(data: &Path) -> anyhow::Result<String> {
+        let store = Store::open(&data.join(STORE))?;
+        let check = store.verify_audit();
+        store.shutdown().await;
+        let check = check?;
+        if let Some(broken) = check.broken {
+            bail!("the audit trail was tampered with: {broken}");
+        }
+        Ok(format!("the store is sound; {} audit rows verified, head {}", check.rows, check.head))
+    }
+}
+
+fn offline_entry(action: &str, user: &str, at_ms: u64) -> NewAuditEntry {
+    NewAuditEntry {
+        at_ms,
+        actor: "daemon".to_owned(),
+        action: action.to_owned(),
+        resource_type: "user".to_owned(),
+        resource: user.to_owned(),
+        outcome: AuditOutcome::Ok,
+        reason: None,
+        details: "on the daemon's own host".to_owned(),
+        ip_address: String::new(),
+    }
+}
+
+async fn add_admin(store: &Store, name: &str, password: &str, clock: &Clock) -> anyhow::Result<()> {
+    let now_ms = clock.now_ms();
+    let user = User {
+        id: UserId::from_parts(now_ms, crypto::random_u32()),
+        name: name.to_owned(),
+        email: None,
+        role: Role::Admin,
+        created_at: now_ms,
+        last_login_at: None,
+    };
+    let record = UserRecord { user, password_hash: crypto::hash_password(password)? };
+    let entry = offline_entry("user.create", name, now_ms);
+    store
+        .write(move |change| {
+            change.put(&record)?;
+            change.audit(entry);
+            Ok(())
+        })
+        .await
 }

@@ -2,38 +2,191 @@
 //!
 //! The only module that knows axum.
 
-use std::{net::SocketAddr, sync::Arc};
+mod guard;
+mod person;
+mod socket;
+mod status;
 
-use crate::{clock::Clock, config::Config, live::Live, services::Services, store::Store, tls::Authority};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{get, post},
+    serve::ListenerExt as _,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Config,
+    live::Live,
+    mcp::{self, Surface},
+    services::Services,
+    tls::Authority,
+};
+
+/// Requests under way get this long at the end.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The running listeners.
 #[derive(Debug)]
-pub struct Http {}
+pub struct Http {
+    address: SocketAddr,
+    /// SHA-256 of the TLS certificate, hex, if TLS is spoken.
+    fingerprint: Option<String>,
+    socket: Option<PathBuf>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone)]
+enum Peer {
+    Tcp(SocketAddr),
+    Socket(socket::Uid),
+}
+
+impl Peer {
+    fn address(&self) -> String {
+        match self {
+            Self::Tcp(address) => address.ip().to_string(),
+            Self::Socket(_) => "local".to_owned(),
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().is_loopback(),
+            Self::Socket(_) => true,
+        }
+    }
+}
 
 impl Http {
     /// Opens the TCP listener and the local socket and serves both with one router.
     ///
     /// # Errors
     /// Names the address or path and what to do (port taken, socket in use by a live daemon, folder missing).
-    pub async fn start(
-        _config: &Config,
-        _services: Arc<Services>,
-        _store: Store,
-        _live: Live,
-        _authority: &Authority,
-        _clock: Clock,
-    ) -> anyhow::Result<Self> {
-        todo!("http")
+    pub async fn start(config: &Config, services: Arc<Services>, live: Live, authority: &Authority) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let listen = config.http.listen;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}: stop what uses that port, or choose another with http.listen (or --port)")
+        })?;
+        let address = listener.local_addr()?;
+        let guard = Arc::new(guard::Guard::new(config, address, Arc::clone(&services)));
+        let router = router(&services, &live, &guard, &stop)?;
+        let mut tasks = Vec::new();
+        let mut fingerprint = None;
+        if address.ip().is_loopback() {
+            let app = router.clone().layer(from_fn_with_state((), tcp_peer));
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            let stopped = stop.clone();
+            // Without it every call in a session waits for a delayed acknowledgement.
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            tasks.push(tokio::spawn(async move {
+                let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the HTTP listener has ended");
+                }
+            }));
+        } else {
+            let names: Vec<String> =
+                config.http.allowed_hosts.iter().cloned().chain([listen.ip().to_string(), "localhost".to_owned()]).collect();
+            let (tls, print) = authority.http_config(&names)?;
+            fingerprint = Some(print);
+            let app = router.clone().layer(from_fn_with_state((), tcp_peer));
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            let handle = axum_server::Handle::new();
+            let tls = axum_server::tls_rustls::RustlsConfig::from_config(tls);
+            let server = axum_server::from_tcp_rustls(listener.into_std()?, tls)?.handle(handle.clone());
+            let stopped = stop.clone();
+            tasks.push(tokio::spawn(async move {
+                stopped.cancelled().await;
+                handle.graceful_shutdown(Some(GRACE));
+            }));
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = server.serve(app).await {
+                    tracing::error!(%error, "the HTTPS listener has ended");
+                }
+            }));
+        }
+        let socket = socket::open(&config.socket.path).await?;
+        let path = socket.as_ref().map(|_| config.socket.path.clone());
+        if let Some(listener) = socket {
+            let app = router.layer(from_fn_with_state((), socket_peer));
+            let app = app.into_make_service_with_connect_info::<socket::Uid>();
+            let stopped = stop.clone();
+            tasks.push(tokio::spawn(async move {
+                let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
+                if let Err(error) = serving.await {
+                    tracing::error!(%error, "the local socket has ended");
+                }
+            }));
+        }
+        Ok(Self { address, fingerprint, socket: path, stop, tasks })
     }
 
     /// Where clients connect.
     #[must_use]
-    pub fn local_addr(&self) -> SocketAddr {
-        todo!("http")
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// SHA-256 of the TLS certificate, hex, if TLS is spoken.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// Stops listening, lets requests end (5 s at most), removes the socket.
     pub async fn shutdown(self) {
-        todo!("http")
+        self.stop.cancel();
+        for mut task in self.tasks {
+            if timeout(GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        if let Some(path) = self.socket {
+            // It may have been removed by hand.
+            _ = std::fs::remove_file(path);
+        }
     }
+}
+
+fn router(services: &Arc<Services>, live: &Live, guard: &Arc<guard::Guard>, stop: &CancellationToken) -> anyhow::Result<Router> {
+    let shared = mcp::Shared::new(Arc::clone(services), live.clone())?;
+    let signed_in = Router::new()
+        .nest_service("/mcp/readonly", shared.service(Surface::ReadOnly, stop))
+        .nest_service("/mcp/full", shared.service(Surface::Full, stop))
+        .nest_service("/mcp", shared.service(Surface::Core, stop))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::bind_session))
+        .merge(person::routes(services))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::sign_in));
+    let open = Router::new()
+        .route("/auth/login", post(person::login))
+        .route("/auth/refresh", post(person::refresh))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/status", get(status::page))
+        .route("/metrics", get(status::metrics))
+        .with_state(Arc::clone(services));
+    Ok(signed_in
+        .merge(open)
+        .fallback(guard::not_found)
+        .layer(DefaultBodyLimit::max(mcp::BODY_BYTES))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::check_origin)))
+}
+
+async fn tcp_peer(State(()): State<()>, ConnectInfo(address): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Peer::Tcp(address));
+    next.run(request).await
+}
+
+async fn socket_peer(State(()): State<()>, ConnectInfo(uid): ConnectInfo<socket::Uid>, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Peer::Socket(uid));
+    next.run(request).await
 }

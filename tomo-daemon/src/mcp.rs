@@ -30,6 +30,7 @@ use crate::{
     services::{Services, access::Caller},
 };
 
+pub(crate) use error::public as public_error;
 pub(crate) use tools::Surface;
 
 /// Largest request body.
@@ -194,7 +195,6 @@ impl ServerHandler for Endpoint {
         }
     }
 
-    #[expect(deprecated, reason = "clients of the older protocol subscribe this way")]
     async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         let caller = caller(&context)?;
         let peer = context.peer.clone();
@@ -214,7 +214,6 @@ impl ServerHandler for Endpoint {
         Ok(())
     }
 
-    #[expect(deprecated, reason = "clients of the older protocol unsubscribe this way")]
     async fn unsubscribe(&self, _request: UnsubscribeRequestParams, _context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         Ok(())
     }

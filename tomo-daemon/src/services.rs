@@ -17,6 +17,7 @@ mod metrics;
 mod operation;
 mod overview;
 mod plan;
+pub mod public;
 mod secret;
 mod server;
 mod settings;
@@ -25,6 +26,8 @@ mod spec;
 mod user;
 
 use std::{path::Path, sync::Arc, time::Duration};
+
+pub use user::check_password;
 
 use access::{Authorized, Caller};
 use error::ServiceError;

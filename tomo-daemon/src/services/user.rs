@@ -44,7 +44,7 @@ const DAY_MS: u64 = 86_400_000;
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub(crate) fn check_password(password: &str) -> Result<(), String> {
+pub fn check_password(password: &str) -> Result<(), String> {
     match password.chars().count() {
         0..PASSWORD_MIN => Err(format!("a password has at least {PASSWORD_MIN} characters")),
         PASSWORD_MIN..=PASSWORD_MAX => Ok(()),
