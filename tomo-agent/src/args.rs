@@ -1,1 +1,138 @@
-//! args
+//! The command line of `tomo-agent`.
+
+use std::{io::Read as _, path::PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+
+use crate::{
+    agent::Agent,
+    collectors::{HostCollectors, Source, Synthetic},
+    config::Config,
+    exec::{Exec, ExecConfig},
+    identity::{self, Identity},
+    policy::{self, Policy},
+};
+
+/// Measures this server for Tomo, and does what its policy file allows.
+#[derive(Debug, Parser)]
+#[command(name = "tomo-agent", version)]
+pub struct Args {
+    /// Configuration file [default: /etc/tomo/agent.toml, if it is there].
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// State folder instead of the configured one.
+    #[arg(long, global = true)]
+    state: Option<PathBuf>,
+    /// Policy file instead of the configured one.
+    #[arg(long, global = true)]
+    policy: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure and obey until told to stop.
+    Run {
+        /// Send made-up figures of this seed instead of the host's.
+        #[arg(long, hide = true)]
+        synthetic: Option<u64>,
+    },
+    /// Make this host known to a daemon; the token comes on standard input.
+    Enroll,
+    /// Look at the policy file.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Say who this agent is.
+    Status,
+    /// Print the configuration with its defaults.
+    PrintConfig,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Say whether the file is well formed.
+    Check,
+    /// Say what the file allows.
+    Explain,
+    /// Print a commented file that allows nothing.
+    Example,
+}
+
+impl Args {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// Says what did not work and what to do.
+    #[expect(clippy::print_stdout, reason = "this is the program's own output")]
+    pub async fn run(self) -> anyhow::Result<()> {
+        let mut config = Config::load(self.config.as_deref(), std::env::vars())?;
+        config.state = self.state.unwrap_or(config.state);
+        config.policy = self.policy.unwrap_or(config.policy);
+        match self.command {
+            Command::PrintConfig => print!("{}", crate::config::DEFAULTS),
+            Command::Enroll => {
+                let mut token = String::new();
+                std::io::stdin().take(16 * 1024).read_to_string(&mut token).context("standard input cannot be read")?;
+                let server = identity::enroll(&token, &config.state).await?;
+                println!("this host is enrolled as server \"{server}\". Next: tomo-agent run");
+            }
+            Command::Status => {
+                let identity = Identity::load(&config.state)?;
+                println!("server    {}", identity.server_name);
+                println!("agent     {}", identity.agent);
+                println!("daemon    {}", identity.addresses.join(", "));
+                let policy = Policy::load(&config.policy);
+                println!("policy    {}", policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned));
+            }
+            Command::Policy(PolicyCommand::Example) => print!("{}", policy::EXAMPLE),
+            Command::Policy(PolicyCommand::Check) => {
+                if let Some(broken) = Policy::load(&config.policy).broken() {
+                    bail!("{broken}");
+                }
+                println!("{} is well formed", config.policy.display());
+            }
+            Command::Policy(PolicyCommand::Explain) => {
+                let policy = Policy::load(&config.policy);
+                if let Some(broken) = policy.broken() {
+                    println!("{broken}");
+                }
+                let summary = policy.summary();
+                for (what, list) in [
+                    ("verbs", summary.verbs),
+                    ("images", summary.images),
+                    ("host ports", summary.ports),
+                    ("bind roots", summary.bind_roots),
+                ] {
+                    println!("{what:<12}{}", if list.is_empty() { "none".to_owned() } else { list.join(", ") });
+                }
+                println!("never: a shell, privileged containers, the host's network or processes, devices, /etc and the like");
+            }
+            Command::Run { synthetic } => {
+                let (source, exec) = match synthetic {
+                    Some(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
+                    None => {
+                        let exec = Exec::start(ExecConfig { policy: config.policy, engine_socket: config.engine_socket });
+                        (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
+                    }
+                };
+                let agent = Agent::start(&config.state, source, exec)?;
+                wait_for_signal().await?;
+                agent.shutdown().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}

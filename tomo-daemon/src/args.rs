@@ -1,1 +1,133 @@
-//! args
+//! The command line of `tomo-daemon`.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Parser, Subcommand};
+
+use crate::{clock::Clock, config::Config, daemon::Daemon};
+
+/// Manages a fleet of Linux servers and their containers.
+#[derive(Debug, Parser)]
+#[command(name = "tomo-daemon", version)]
+pub struct Args {
+    /// Configuration file [default: /etc/tomo/daemon.toml, if it is there].
+    #[arg(long, global = true)]
+    config: Option<PathBuf>,
+    /// Data folder instead of the configured one.
+    #[arg(long, global = true)]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until told to stop.
+    Run,
+    /// Make the data folder, the CA, the keys and the first admin.
+    Init {
+        /// Login name of the first admin.
+        #[arg(long, default_value = "admin")]
+        admin: String,
+        /// Read the password from standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a person's password and end that person's logins (with the daemon stopped).
+    ResetPassword {
+        /// Login name.
+        user: String,
+        /// Read the password from standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Check the store and the audit trail (with the daemon stopped).
+    Check,
+    /// Print the configuration with its defaults.
+    PrintConfig,
+}
+
+impl Args {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// Says what did not work and what to do.
+    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the program's own output")]
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = || -> anyhow::Result<Config> {
+            let mut config = Config::load(self.config.as_deref(), std::env::vars())?;
+            if let Some(data) = &self.data {
+                config.data.clone_from(data);
+            }
+            Ok(config)
+        };
+        let clock = Clock::system();
+        match &self.command {
+            Command::PrintConfig => print!("{}", crate::config::DEFAULTS),
+            Command::Init { admin, password_stdin } => {
+                let data = config()?.data;
+                let password = read_password(*password_stdin, true)?;
+                Daemon::init(&data, Some((admin, &password)), &clock).await?;
+                println!("{} is made, with the admin \"{admin}\". Next:", data.display());
+                println!("  tomo-daemon run{}", self.data_flag(&data));
+                println!("  tomo login --user {admin}");
+            }
+            Command::ResetPassword { user, password_stdin } => {
+                let data = config()?.data;
+                let password = read_password(*password_stdin, true)?;
+                Daemon::reset_password(&data, user, &password, &clock).await?;
+                println!("the password of \"{user}\" is set; that person's logins are ended");
+            }
+            Command::Check => println!("{}", Daemon::check(&config()?.data).await?),
+            Command::Run => {
+                let daemon = Daemon::start(config()?, clock).await?;
+                eprintln!("listening for clients on {} and for agents on {}", daemon.http_addr(), daemon.hub_addr());
+                wait_for_signal().await?;
+                daemon.shutdown().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn data_flag(&self, data: &Path) -> String {
+        if self.data.is_some() { format!(" --data {}", data.display()) } else { String::new() }
+    }
+}
+
+/// A password from standard input (one line) or asked for on the terminal, twice.
+///
+/// # Errors
+/// There is no terminal, or the two differ.
+fn read_password(stdin: bool, confirm: bool) -> anyhow::Result<String> {
+    if stdin {
+        let mut text = String::new();
+        std::io::stdin().take(4_096).read_to_string(&mut text).context("standard input cannot be read")?;
+        let line = text.lines().next().unwrap_or_default().to_owned();
+        ensure!(!line.is_empty(), "no password came on standard input");
+        return Ok(line);
+    }
+    let first = rpassword::prompt_password("Password (at least 10 characters): ")
+        .context("there is no terminal to ask for the password on: use --password-stdin")?;
+    if confirm && rpassword::prompt_password("Again: ")? != first {
+        bail!("the two passwords differ");
+    }
+    Ok(first)
+}
+
+/// Waits for SIGTERM or SIGINT.
+///
+/// # Errors
+/// The signals cannot be listened for.
+async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}

@@ -1,24 +1,59 @@
 //! The one client of the daemon, for the dashboard and the CLI: MCP for everything, `/person/…` for what no tool may carry.
 //!
-//! The only module (besides `cli/mcp`) that knows rmcp's client side.
+//! The only module that knows rmcp's client side.
 
-use tomo_proto::{
-    api::{Tool, person::PersonRequest},
-    error::ApiError,
+mod credentials;
+mod http;
+
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
+
+use rmcp::{
+    ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient,
+    model::{
+        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification, SubscriptionFilter,
+    },
+    service::RunningService,
+    transport::{
+        StreamableHttpClientTransport, UnixSocketHttpClient, streamable_http_client::StreamableHttpClientTransportConfig,
+    },
+};
+use tokio::{
+    sync::Mutex,
+    time::timeout,
+};
+use tomo_proto::{
+    api::{
+        Tool,
+        person::{LoginAnswer, PersonRequest, Refresh, SecretText},
+    },
+    error::{ApiError, ErrorCode},
+};
+
+pub(crate) use credentials::{Saved, saved};
+
+/// Longest wait for an answer.
+const CALL: Duration = Duration::from_secs(60);
+const CONNECT: Duration = Duration::from_secs(5);
+/// Key of an error's data in a tool result's `_meta`.
+const ERROR_META: &str = "dev.tomo/error";
 
 /// Which daemon, and as whom.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub(crate) struct Target {
     /// Profile name; `local` for `tomo local`.
-    pub profile: String,
+    pub(crate) profile: String,
     /// `http(s)://host:port` or `unix:/path/tomo.sock`.
-    pub url: String,
+    pub(crate) url: String,
+    /// An API token instead of the saved login.
+    pub(crate) token: Option<SecretText>,
 }
 
 /// A call did not give an answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ClientError {
+pub(crate) enum ClientError {
     /// The daemon refused; the error says what to do.
     #[error(transparent)]
     Api(#[from] ApiError),
@@ -38,51 +73,252 @@ pub enum ClientError {
     Certificate(String),
 }
 
+type Service = RunningService<RoleClient, Handler>;
+
 /// A connection to one daemon that renews its login and reconnects by itself. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    target: Target,
+    http: http::Http,
+    login: RwLock<Option<Saved>>,
+    service: Mutex<Option<Arc<Service>>>,
+    /// One refresh at a time.
+    refreshing: Mutex<()>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Client").field("target", &self.shared.target.url).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone)]
-pub struct Client {}
+struct Handler;
+
+impl ClientHandler for Handler {
+    fn get_info(&self) -> ClientConfig {
+        ClientConfig::new(ClientCapabilities::default(), Implementation::new("tomo", tomo_proto::version::RELEASE))
+    }
+}
 
 impl Client {
     /// Prepares a client with the saved login of the target; the first call connects.
     ///
     /// # Errors
     /// The saved files cannot be read.
-    pub fn open(_target: &Target) -> Result<Self, ClientError> {
-        todo!("client")
+    pub(crate) fn open(target: &Target) -> Result<Self, ClientError> {
+        let login = saved(&target.profile);
+        let pin = login.as_ref().and_then(|login| login.fingerprint.clone());
+        let http = http::Http::new(&target.url, pin)?;
+        let shared = Shared {
+            target: target.clone(),
+            http,
+            login: RwLock::new(login),
+            service: Mutex::default(),
+            refreshing: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Which daemon this is.
+    pub(crate) fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    fn bearer(&self) -> Option<String> {
+        if let Some(token) = &self.shared.target.token {
+            return Some(token.reveal().to_owned());
+        }
+        let login = self.shared.login.read().unwrap_or_else(PoisonError::into_inner);
+        login.as_ref().and_then(|login| login.access_token.as_ref()).map(|token| token.reveal().to_owned())
     }
 
     /// Calls a tool on `/mcp/full` and waits for its answer (60 s at most).
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn call<T: Tool>(&self, _request: &T) -> Result<T::Answer, ClientError> {
-        todo!("client")
+    pub(crate) async fn call<T: Tool>(&self, request: &T) -> Result<T::Answer, ClientError> {
+        match self.call_once(request).await {
+            Err(ClientError::SignedOut(_)) if self.renew().await => self.call_once(request).await,
+            // A connection that has gone says so at the next call: a read may be tried once more.
+            Err(ClientError::NotConnected { .. }) if T::EFFECT == tomo_proto::api::Effect::Read => self.call_once(request).await,
+            other => other,
+        }
+    }
+
+    async fn call_once<T: Tool>(&self, request: &T) -> Result<T::Answer, ClientError> {
+        let service = self.service().await?;
+        let arguments = match serde_json::to_value(request) {
+            Ok(serde_json::Value::Object(arguments)) => arguments,
+            _ => return Err(ApiError::new(ErrorCode::Invalid, format!("the arguments of {} do not encode", T::NAME)).into()),
+        };
+        let call = service.call_tool(CallToolRequestParams::new(T::NAME).with_arguments(arguments));
+        let result = match timeout(CALL, call).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(error)) => return Err(self.failed(&error.to_string()).await),
+            Err(_) => return Err(self.failed("no answer in time").await),
+        };
+        if result.is_error == Some(true) {
+            let data = result.meta.as_ref().and_then(|meta| meta.get(ERROR_META)).cloned();
+            let error = data.and_then(|data| serde_json::from_value::<ApiError>(data).ok()).unwrap_or_else(|| {
+                let text = result.content.first().and_then(|content| content.as_text()).map(|text| text.text.clone());
+                ApiError::new(ErrorCode::Internal, text.unwrap_or_else(|| "the daemon refused without a reason".to_owned()))
+            });
+            if error.code == ErrorCode::Unauthenticated {
+                return Err(ClientError::SignedOut(self.shared.target.url.clone()));
+            }
+            return Err(error.into());
+        }
+        let answer = result.structured_content.unwrap_or_default();
+        serde_json::from_value(answer).map_err(|error| {
+            ApiError::new(ErrorCode::Internal, format!("the answer of {} is not understood ({error}): the daemon may be of another release", T::NAME)).into()
+        })
+    }
+
+    /// What went wrong below MCP: the connection is made anew next time.
+    async fn failed(&self, reason: &str) -> ClientError {
+        self.shared.service.lock().await.take();
+        let url = self.shared.target.url.clone();
+        if reason.contains("401") || reason.to_lowercase().contains("auth") || reason.contains("login or token has ended") {
+            return ClientError::SignedOut(url);
+        }
+        ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) }
+    }
+
+    async fn service(&self) -> Result<Arc<Service>, ClientError> {
+        let mut kept = self.shared.service.lock().await;
+        if let Some(service) = kept.as_ref().filter(|service| !service.is_closed()) {
+            return Ok(Arc::clone(service));
+        }
+        let service = match timeout(CONNECT, self.connect()).await {
+            Ok(Ok(service)) => Arc::new(service),
+            Ok(Err(reason)) => {
+                drop(kept);
+                return Err(self.failed(&reason).await);
+            }
+            Err(_) => {
+                drop(kept);
+                return Err(self.failed("no answer in time").await);
+            }
+        };
+        *kept = Some(Arc::clone(&service));
+        Ok(service)
+    }
+
+    async fn connect(&self) -> Result<Service, String> {
+        let mode = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
+        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp/full", self.shared.http.base()));
+        if let Some(bearer) = self.bearer() {
+            config = config.auth_header(bearer);
+        }
+        match self.shared.http.socket() {
+            Some(path) => {
+                let client = UnixSocketHttpClient::new(&path.to_string_lossy(), &config.uri);
+                let transport = StreamableHttpClientTransport::with_client(client, config);
+                Handler.serve_with_lifecycle(transport, mode).await.map_err(|error| error.to_string())
+            }
+            None => {
+                let transport = StreamableHttpClientTransport::with_client(self.shared.http.client(), config);
+                Handler.serve_with_lifecycle(transport, mode).await.map_err(|error| error.to_string())
+            }
+        }
     }
 
     /// Sends what no tool may carry. `Login` and `Refresh` also save what comes back for the target.
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn person<R: PersonRequest>(&self, _request: &R) -> Result<R::Answer, ClientError> {
-        todo!("client")
+    pub(crate) async fn person<R: PersonRequest>(&self, request: &R) -> Result<R::Answer, ClientError> {
+        let body = serde_json::to_value(request).unwrap_or_default();
+        let answer = match self.shared.http.post(R::PATH, &body, self.bearer()).await {
+            Err(ClientError::Api(error)) if error.code == ErrorCode::Unauthenticated && !R::PATH.starts_with("/auth/login") && self.renew().await => {
+                self.shared.http.post(R::PATH, &body, self.bearer()).await?
+            }
+            other => other?,
+        };
+        if R::PATH == "/auth/login" || R::PATH == "/auth/refresh" {
+            if let Ok(login) = serde_json::from_value::<LoginAnswer>(answer.clone()) {
+                self.keep(&login)?;
+            }
+        }
+        if R::PATH == "/auth/logout" {
+            credentials::forget(&self.shared.target.profile);
+        }
+        serde_json::from_value(answer).map_err(|error| {
+            ApiError::new(ErrorCode::Internal, format!("the answer of {} is not understood: {error}", R::PATH)).into()
+        })
+    }
+
+    fn keep(&self, login: &LoginAnswer) -> Result<(), ClientError> {
+        let saved = Saved {
+            url: self.shared.target.url.clone(),
+            username: login.username.clone(),
+            access_token: Some(login.access_token.clone()),
+            refresh_token: Some(login.refresh_token.clone()),
+            fingerprint: self.shared.http.fingerprint(),
+        };
+        credentials::save(&self.shared.target.profile, &saved)
+            .map_err(|error| ClientError::Certificate(format!("the login cannot be saved: {error:#}")))?;
+        *self.shared.login.write().unwrap_or_else(PoisonError::into_inner) = Some(saved);
+        Ok(())
+    }
+
+    /// Renews the login; says whether there is one now. Several `tomo` share one saved login: whoever comes second takes what
+    /// the first one saved.
+    async fn renew(&self) -> bool {
+        if self.shared.target.token.is_some() {
+            return false;
+        }
+        let _one = self.shared.refreshing.lock().await;
+        let _file = credentials::lock(&self.shared.target.profile);
+        let ours = self.shared.login.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = saved(&self.shared.target.profile);
+        if let Some(newer) = kept.clone().filter(|kept| ours.as_ref().is_none_or(|ours| ours.access_token != kept.access_token)) {
+            *self.shared.login.write().unwrap_or_else(PoisonError::into_inner) = Some(newer);
+            self.shared.service.lock().await.take();
+            return true;
+        }
+        let Some(refresh_token) = kept.and_then(|kept| kept.refresh_token) else { return false };
+        let body = serde_json::to_value(Refresh { refresh_token }).unwrap_or_default();
+        let Ok(answer) = self.shared.http.post(Refresh::PATH, &body, None).await else { return false };
+        let Ok(login) = serde_json::from_value::<LoginAnswer>(answer) else { return false };
+        self.shared.service.lock().await.take();
+        self.keep(&login).is_ok()
     }
 
     /// Listens for changes of resources (`tomo://overview`, `tomo://servers/web-1`, …).
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn listen(&self, _uris: Vec<String>) -> Result<Notices, ClientError> {
-        todo!("client")
+    pub(crate) async fn listen(&self, uris: Vec<String>) -> Result<Notices, ClientError> {
+        let service = self.service().await?;
+        let filter = uris.into_iter().fold(SubscriptionFilter::builder(), |filter, uri| filter.resource_subscription(uri)).build();
+        match service.listen(filter).await {
+            Ok(subscription) => Ok(Notices { subscription, _service: service }),
+            Err(error) => Err(self.failed(&error.to_string()).await),
+        }
     }
 }
 
 /// Notices of changed resources.
-#[derive(Debug)]
-pub struct Notices {}
+pub(crate) struct Notices {
+    subscription: rmcp::service::Subscription,
+    _service: Arc<Service>,
+}
 
 impl Notices {
     /// Address of the next resource that changed; `None` once the daemon is gone or the login is over.
-    pub async fn next(&mut self) -> Option<String> {
-        todo!("client")
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            match self.subscription.next().await {
+                Ok(Some(ServerNotification::ResourceUpdatedNotification(update))) => return Some(update.params.uri),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
     }
 }

@@ -1,0 +1,71 @@
+//! The saved login of a profile: one file each, 0600, written beside its place and renamed into it.
+
+use std::{
+    fs,
+    io::Write as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
+};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tomo_proto::api::person::SecretText;
+
+/// What is saved.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Saved {
+    /// Which daemon.
+    pub(crate) url: String,
+    /// Who signed in.
+    pub(crate) username: String,
+    /// The JWT.
+    pub(crate) access_token: Option<SecretText>,
+    /// Gives the next pair.
+    pub(crate) refresh_token: Option<SecretText>,
+    /// SHA-256 of the daemon's certificate, hex, pinned at the first login.
+    pub(crate) fingerprint: Option<String>,
+}
+
+/// A folder below the person's own ones.
+pub(crate) fn folder(variable: &str, fallback: &str) -> PathBuf {
+    let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
+    given.unwrap_or_else(|| home().join(fallback)).join("tomo")
+}
+
+fn path(profile: &str) -> PathBuf {
+    folder("XDG_STATE_HOME", ".local/state").join(format!("login-{profile}.json"))
+}
+
+/// The saved login of a profile, if there is one that can be read.
+pub(crate) fn saved(profile: &str) -> Option<Saved> {
+    serde_json::from_slice(&fs::read(path(profile)).ok()?).ok()
+}
+
+pub(super) fn save(profile: &str, saved: &Saved) -> anyhow::Result<()> {
+    let path = path(profile);
+    let folder = path.parent().context("the state folder has no parent")?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let beside = path.with_extension("new");
+    let body = serde_json::to_vec_pretty(saved)?;
+    let write = || {
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&body)?;
+        file.sync_all()?;
+        fs::rename(&beside, &path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+pub(super) fn forget(profile: &str) {
+    // Nothing there is as good as removed.
+    _ = fs::remove_file(path(profile));
+}
+
+/// Held while a login is renewed, against other `tomo` processes. Without the lock renewing still works, once.
+pub(super) fn lock(profile: &str) -> Option<fs::File> {
+    let path = path(profile).with_extension("lock");
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}

@@ -1,0 +1,155 @@
+//! Plain HTTP to the daemon, over TCP, TLS with a pinned certificate, or the local socket.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use tomo_proto::error::{ApiError, ErrorCode};
+
+use crate::client::ClientError;
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+const CONNECT: Duration = Duration::from_secs(5);
+
+pub(super) struct Http {
+    url: String,
+    base: String,
+    socket: Option<PathBuf>,
+    client: reqwest::Client,
+    seen: Arc<Mutex<Option<String>>>,
+}
+
+impl Http {
+    /// `pin`: the only certificate that is accepted; without one the first is taken, and told by [`Self::fingerprint`].
+    pub(super) fn new(url: &str, pin: Option<String>) -> Result<Self, ClientError> {
+        let socket = url.strip_prefix("unix:").map(PathBuf::from);
+        let base = if socket.is_some() { "http://localhost".to_owned() } else { url.trim_end_matches('/').to_owned() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let seen = Arc::new(Mutex::new(pin));
+        let wrong = |error: &dyn std::fmt::Display| ClientError::Certificate(format!("TLS cannot be set up: {error}"));
+        let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| wrong(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned { provider, seen: Arc::clone(&seen) }))
+            .with_no_client_auth();
+        let mut builder =
+            reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).connect_timeout(CONNECT).tcp_nodelay(true).no_proxy();
+        if let Some(path) = &socket {
+            builder = builder.unix_socket(path.clone());
+        }
+        // A stream of notices has no end: only the transport's own deadlines hold there.
+        let client = builder.read_timeout(Duration::from_secs(3_600)).build().map_err(|error| wrong(&error))?;
+        Ok(Self { url: url.to_owned(), base, socket, client, seen })
+    }
+
+    pub(super) fn base(&self) -> &str {
+        &self.base
+    }
+
+    pub(super) fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// A client for streams, which may stay open.
+    pub(super) fn client(&self) -> reqwest::Client {
+        self.client.clone()
+    }
+
+    /// The certificate that was seen and is pinned from now on.
+    pub(super) fn fingerprint(&self) -> Option<String> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value, bearer: Option<String>) -> Result<serde_json::Value, ClientError> {
+        let mut request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body);
+        if let Some(bearer) = bearer {
+            request = request.bearer_auth(bearer);
+        }
+        let unreachable = |error: reqwest::Error| {
+            let mut reason = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(deeper) = source {
+                reason = deeper.to_string();
+                source = deeper.source();
+            }
+            if reason.contains(PIN_MISMATCH) {
+                return ClientError::Certificate(reason);
+            }
+            ClientError::NotConnected { url: self.url.clone(), reason }
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let ok = response.status().is_success();
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(unreachable)?;
+        if ok {
+            return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
+        }
+        let error = serde_json::from_slice::<ApiError>(&bytes)
+            .unwrap_or_else(|_| ApiError::new(ErrorCode::Internal, format!("{} answered {status} at {path}", self.url)));
+        Err(error.into())
+    }
+}
+
+const PIN_MISMATCH: &str = "the daemon's certificate is not the pinned one";
+
+/// Trust on first use: the first certificate is taken, every other one refused.
+#[derive(Debug)]
+struct Pinned {
+    provider: Arc<CryptoProvider>,
+    seen: Arc<Mutex<Option<String>>>,
+}
+
+impl ServerCertVerifier for Pinned {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let hash = ring::digest::digest(&ring::digest::SHA256, end_entity);
+        let fingerprint: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.as_ref() {
+            Some(pinned) if *pinned != fingerprint => Err(TlsError::General(format!(
+                "{PIN_MISMATCH} (pinned {pinned}, shown {fingerprint}): if the daemon was made anew, run `tomo logout` and sign in again"
+            ))),
+            _ => {
+                *seen = Some(fingerprint);
+                Ok(ServerCertVerified::assertion())
+            }
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
