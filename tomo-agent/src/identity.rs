@@ -87,6 +87,22 @@ impl Identity {
     }
 }
 
+/// Says where the daemon listens from now on; `false` if the folder holds no identity. For `tomo local`, whose port may change.
+///
+/// # Errors
+/// The identity cannot be read or written.
+pub fn set_addresses(state: &Path, addresses: Vec<String>) -> anyhow::Result<bool> {
+    if !state.join(IDENTITY_FILE).exists() {
+        return Ok(false);
+    }
+    let mut identity = Identity::load(state)?;
+    if identity.addresses != addresses {
+        identity.addresses = addresses;
+        write(state, &identity)?;
+    }
+    Ok(true)
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -153,7 +153,7 @@ impl Http {
         }
         if let Some(path) = self.socket {
             // It may have been removed by hand.
-            _ = std::fs::remove_file(path);
+            drop(std::fs::remove_file(path));
         }
     }
 }

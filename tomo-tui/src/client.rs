@@ -16,9 +16,7 @@ use rmcp::{
         CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification, SubscriptionFilter,
     },
     service::RunningService,
-    transport::{
-        StreamableHttpClientTransport, UnixSocketHttpClient, streamable_http_client::StreamableHttpClientTransportConfig,
-    },
+    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use tokio::{
     sync::Mutex,
@@ -32,7 +30,7 @@ use tomo_proto::{
     error::{ApiError, ErrorCode},
 };
 
-pub(crate) use credentials::{Saved, saved};
+pub(crate) use credentials::{Saved, folder, saved};
 
 /// Longest wait for an answer.
 const CALL: Duration = Duration::from_secs(60);
@@ -215,17 +213,9 @@ impl Client {
         if let Some(bearer) = self.bearer() {
             config = config.auth_header(bearer);
         }
-        match self.shared.http.socket() {
-            Some(path) => {
-                let client = UnixSocketHttpClient::new(&path.to_string_lossy(), &config.uri);
-                let transport = StreamableHttpClientTransport::with_client(client, config);
-                Handler.serve_with_lifecycle(transport, mode).await.map_err(|error| error.to_string())
-            }
-            None => {
-                let transport = StreamableHttpClientTransport::with_client(self.shared.http.client(), config);
-                Handler.serve_with_lifecycle(transport, mode).await.map_err(|error| error.to_string())
-            }
-        }
+        // The same client speaks TCP, TLS and the local socket.
+        let transport = StreamableHttpClientTransport::with_client(self.shared.http.client(), config);
+        Handler.serve_with_lifecycle(transport, mode).await.map_err(|error| error.to_string())
     }
 
     /// Sends what no tool may carry. `Login` and `Refresh` also save what comes back for the target.

@@ -6,19 +6,17 @@ use crate::client::Target;
 
 /// How the dashboard is started.
 #[derive(Debug, Clone)]
-pub struct DashboardOptions {
+pub(crate) struct DashboardOptions {
     /// Daemon to show first.
-    pub target: Target,
+    pub(crate) target: Target,
     /// Refuse every change.
-    pub read_only: bool,
-    /// JSON lines about keys, frames and idle moments go here.
-    pub trace: Option<std::path::PathBuf>,
+    pub(crate) read_only: bool,
 }
 
-/// Runs the dashboard on this terminal until the person leaves. Returns the process's exit code.
+/// Runs the dashboard on this terminal until the person leaves.
 ///
 /// # Errors
 /// The terminal cannot be used.
-pub async fn run(_options: DashboardOptions) -> anyhow::Result<i32> {
+pub(crate) async fn run(_options: DashboardOptions) -> anyhow::Result<()> {
     todo!("dashboard")
 }

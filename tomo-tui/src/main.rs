@@ -1,6 +1,92 @@
 //! `tomo`: the dashboard and the command line.
 
+mod args;
+mod cli;
 mod client;
 mod dashboard;
+mod local;
 
-fn main() {}
+use std::{path::Path, process::ExitCode};
+
+use args::{Args, Command, McpCommand};
+use clap::{CommandFactory as _, Parser as _};
+use client::{Client, Target};
+use dashboard::DashboardOptions;
+use tomo_proto::api::person::SecretText;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ExitCode::from(cli::output::failure(&error.into())),
+    };
+    match runtime.block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => ExitCode::from(cli::output::failure(&error)),
+    }
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(Command::Local { headless, data, port, demo }) = args.command {
+        let options = local::LocalOptions { data, port, demo };
+        return run_local(&options, headless, args.read_only).await;
+    }
+    let target = target(&args);
+    match args.command {
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "tomo", &mut script);
+            cli::output::line(String::from_utf8_lossy(&script));
+            Ok(())
+        }
+        Some(Command::Mcp { command: McpCommand::Config { client } }) => {
+            cli::output::line(cli::mcp::config(&client, &target.url)?);
+            Ok(())
+        }
+        Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
+        None => dashboard::run(DashboardOptions { target, read_only: args.read_only }).await,
+    }
+}
+
+/// Which daemon: named, or signed in to, or `tomo local` if it runs, or the one of this machine.
+fn target(args: &Args) -> Target {
+    let token = args.token.clone().map(SecretText::new);
+    let local = local::data_folder(None).join("tomo.sock");
+    let url = args
+        .url
+        .clone()
+        .or_else(|| client::saved(&args.profile).map(|saved| saved.url))
+        .or_else(|| local.exists().then(|| format!("unix:{}", local.display())))
+        .or_else(|| Path::new("/run/tomo/tomo.sock").exists().then(|| "unix:/run/tomo/tomo.sock".to_owned()))
+        .unwrap_or_else(|| "http://127.0.0.1:8666".to_owned());
+    Target { profile: args.profile.clone(), url, token }
+}
+
+async fn run_local(options: &local::LocalOptions, headless: bool, read_only: bool) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_env("TOMO_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmcp=off"));
+    if headless {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    } else {
+        // The screen belongs to the dashboard.
+        let folder = local::data_folder(options.data.as_deref());
+        std::fs::create_dir_all(&folder)?;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("tomo.log"))?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+    }
+    let local = local::Local::start(options).await?;
+    let ended = if headless {
+        match local.announce().await {
+            Ok(announcement) => {
+                cli::output::line(serde_json::to_string(&announcement)?);
+                local::wait_for_signal().await
+            }
+            Err(error) => Err(error),
+        }
+    } else {
+        let target = Target { profile: "local".to_owned(), url: format!("unix:{}", local.socket.display()), token: None };
+        dashboard::run(DashboardOptions { target, read_only }).await
+    };
+    local.shutdown().await;
+    ended
+}

@@ -59,7 +59,7 @@ pub(super) fn save(profile: &str, saved: &Saved) -> anyhow::Result<()> {
 
 pub(super) fn forget(profile: &str) {
     // Nothing there is as good as removed.
-    _ = fs::remove_file(path(profile));
+    drop(fs::remove_file(path(profile)));
 }
 
 /// Held while a login is renewed, against other `tomo` processes. Without the lock renewing still works, once.

@@ -1,7 +1,7 @@
 //! Plain HTTP to the daemon, over TCP, TLS with a pinned certificate, or the local socket.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -22,7 +22,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) struct Http {
     url: String,
     base: String,
-    socket: Option<PathBuf>,
     client: reqwest::Client,
     seen: Arc<Mutex<Option<String>>>,
 }
@@ -48,15 +47,11 @@ impl Http {
         }
         // A stream of notices has no end: only the transport's own deadlines hold there.
         let client = builder.read_timeout(Duration::from_secs(3_600)).build().map_err(|error| wrong(&error))?;
-        Ok(Self { url: url.to_owned(), base, socket, client, seen })
+        Ok(Self { url: url.to_owned(), base, client, seen })
     }
 
     pub(super) fn base(&self) -> &str {
         &self.base
-    }
-
-    pub(super) fn socket(&self) -> Option<&Path> {
-        self.socket.as_deref()
     }
 
     /// A client for streams, which may stay open.

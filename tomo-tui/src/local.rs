@@ -1,0 +1,196 @@
+//! `tomo local`: daemon, agent and dashboard in one process, over the same QUIC link as anywhere else, with the store below the
+//! person's own data folder. The only module that knows the daemon's and the agent's crates.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use tomo_agent::{
+    agent::Agent,
+    collectors::{HostCollectors, Source, Synthetic},
+    exec::{Exec, ExecConfig},
+    identity,
+};
+use tomo_daemon::{
+    clock::Clock,
+    config::{Config, HttpConfig, HubConfig, SocketConfig},
+    daemon::Daemon,
+    services::{HandlePerson as _, access::Caller},
+};
+use tomo_proto::{
+    api::{
+        auth::AuthTokenRevoke,
+        person::{CreateEnrolment, CreateToken, SecretText},
+    },
+    model::user::Scope,
+};
+
+/// What the policy file of `tomo local` says: deploys, nothing privileged.
+const POLICY: &str = "# What Tomo may do on this machine. Written once by `tomo local`; change it as you like.\n\
+    verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"pull\", \"deploy\"]\n\
+    images = [\"*\"]\n\
+    ports = [\"1024-65535\"]\n\
+    bind_roots = []\n";
+
+/// Name of the token that `--headless` prints.
+const TOKEN: &str = "local";
+/// The engine's usual socket.
+const ENGINE: &str = "/var/run/docker.sock";
+
+/// How it is started.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalOptions {
+    /// Data folder; below the person's own one without.
+    pub(crate) data: Option<PathBuf>,
+    /// TCP and UDP port; 0 for free ones.
+    pub(crate) port: u16,
+    /// Made-up servers to add.
+    pub(crate) demo: usize,
+}
+
+/// The running whole.
+pub(crate) struct Local {
+    daemon: Daemon,
+    agents: Vec<Agent>,
+    /// Where programs connect, and the admin's socket.
+    pub(crate) url: String,
+    pub(crate) socket: PathBuf,
+    pub(crate) data: PathBuf,
+}
+
+/// The one line that `--headless` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Announcement {
+    url: String,
+    socket: String,
+    token: SecretText,
+}
+
+/// Where `tomo local` keeps its data.
+pub(crate) fn data_folder(given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| crate::client::folder("XDG_DATA_HOME", ".local/share").join("local"), Path::to_owned)
+}
+
+impl Local {
+    pub(crate) async fn start(options: &LocalOptions) -> anyhow::Result<Self> {
+        let data = data_folder(options.data.as_deref());
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
+        made.with_context(|| format!("cannot make {}", data.display()))?;
+        let daemon_folder = data.join("daemon");
+        let clock = Clock::system();
+        if !daemon_folder.join("tomo.redb").exists() {
+            // Nobody signs in with a password here: the socket is enough. The account owns the tokens.
+            let password = tomo_daemon::crypto::hex(&tomo_daemon::crypto::random_bytes::<24>());
+            Daemon::init(&daemon_folder, Some(("admin", &password)), &clock).await?;
+        }
+        let socket = data.join("tomo.sock");
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let config = Config {
+            data: daemon_folder,
+            http: HttpConfig { listen: loopback(options.port), allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
+            hub: HubConfig { listen: loopback(options.port), advertise: Vec::new() },
+            socket: SocketConfig {
+                path: socket.clone(),
+                admin_uid: Some(rustix::process::getuid().as_raw()),
+                admin_group: String::new(),
+            },
+        };
+        let daemon = Daemon::start(config, clock).await.context("tomo local does not start")?;
+        let url = format!("http://{}", daemon.http_addr());
+        let mut local = Self { daemon, agents: Vec::new(), url, socket, data };
+        if let Err(error) = local.start_agents(options.demo).await {
+            local.shutdown().await;
+            return Err(error);
+        }
+        Ok(local)
+    }
+
+    fn caller(&self) -> Caller {
+        self.daemon.services().socket_caller(rustix::process::getuid().as_raw(), "local".to_owned())
+    }
+
+    async fn start_agents(&mut self, demo: usize) -> anyhow::Result<()> {
+        let policy = self.data.join("agent-policy.toml");
+        if !policy.exists() {
+            fs::write(&policy, POLICY).with_context(|| format!("cannot write {}", policy.display()))?;
+        }
+        let state = self.data.join("agent");
+        self.enroll(&state, &host_name(), &[]).await?;
+        let exec = Exec::start(ExecConfig { policy, engine_socket: PathBuf::from(ENGINE) });
+        let source = Source::Host(Box::new(HostCollectors::new(&exec)));
+        self.agents.push(Agent::start(&state, source, exec)?);
+        for number in 1..=demo {
+            let state = self.data.join(format!("demo/{number}"));
+            let role = ["web", "db", "cache", "build"][number % 4];
+            self.enroll(&state, &format!("demo-{role}-{number}"), &[("demo", "yes"), ("role", role)]).await?;
+            let seed = u64::try_from(number).unwrap_or(0) * 7_919;
+            let source = Source::Synthetic(Box::new(Synthetic::new(seed)));
+            self.agents.push(Agent::start(&state, source, Exec::without_engine())?);
+        }
+        Ok(())
+    }
+
+    /// Enrolls an agent whose state folder has no identity yet. The port may differ from the last start: the address is renewed.
+    async fn enroll(&self, state: &Path, server: &str, labels: &[(&str, &str)]) -> anyhow::Result<()> {
+        if identity::set_addresses(state, vec![self.daemon.hub_addr().to_string()])? {
+            return Ok(());
+        }
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let request = CreateEnrolment { server: server.to_owned(), labels, expires_in_minutes: None };
+        let made = self.daemon.services().handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
+        identity::enroll(made.token.reveal(), state).await?;
+        Ok(())
+    }
+
+    /// A fresh API token for programs, which replaces the last start's one.
+    pub(crate) async fn announce(&self) -> anyhow::Result<Announcement> {
+        let services = self.daemon.services();
+        // There may be none yet.
+        let revoked = services.call(&self.caller(), AuthTokenRevoke { token: TOKEN.to_owned() }).await;
+        drop(revoked);
+        let scopes = [Scope::Read, Scope::Audit, Scope::Operate, Scope::Plan, Scope::Deploy].into();
+        let request = CreateToken { name: TOKEN.to_owned(), scopes, selectors: Default::default(), expires_in_days: None };
+        let made = services.handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
+        let announcement =
+            Announcement { url: self.url.clone(), socket: self.socket.display().to_string(), token: made.secret };
+        let path = self.data.join("local.json");
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        serde_json::to_writer(file.with_context(|| format!("cannot write {}", path.display()))?, &announcement)?;
+        Ok(announcement)
+    }
+
+    pub(crate) async fn shutdown(self) {
+        for agent in self.agents {
+            agent.shutdown().await;
+        }
+        self.daemon.shutdown().await;
+    }
+}
+
+/// This machine's name as a server's name.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let plain: String = name.chars().map(|one| if one.is_ascii_alphanumeric() || one == '-' { one } else { '-' }).collect();
+    let plain: String = plain.trim_matches('-').chars().take(40).collect();
+    if tomo_proto::api::check_name(&plain).is_ok() { plain } else { "this-machine".to_owned() }
+}
+
+/// Waits for SIGTERM, SIGINT or a hang-up.
+pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+    let [mut term, mut int, mut hangup] = kinds.map(signal);
+    let (Ok(term), Ok(int), Ok(hangup)) = (&mut term, &mut int, &mut hangup) else { bail!("signals cannot be listened for") };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
