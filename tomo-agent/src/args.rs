@@ -84,7 +84,10 @@ impl Args {
                 println!("agent     {}", identity.agent);
                 println!("daemon    {}", identity.addresses.join(", "));
                 let policy = Policy::load(&config.policy);
-                println!("policy    {}", policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned));
+                println!(
+                    "policy    {}",
+                    policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned)
+                );
             }
             Command::Policy(PolicyCommand::Example) => print!("{}", policy::EXAMPLE),
             Command::Policy(PolicyCommand::Check) => {
@@ -107,13 +110,16 @@ impl Args {
                 ] {
                     println!("{what:<12}{}", if list.is_empty() { "none".to_owned() } else { list.join(", ") });
                 }
-                println!("never: a shell, privileged containers, the host's network or processes, devices, /etc and the like");
+                println!(
+                    "never: a shell, privileged containers, the host's network or processes, devices, /etc and the like"
+                );
             }
             Command::Run { synthetic } => {
                 let (source, exec) = match synthetic {
                     Some(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
                     None => {
-                        let exec = Exec::start(ExecConfig { policy: config.policy, engine_socket: config.engine_socket });
+                        let exec =
+                            Exec::start(ExecConfig { policy: config.policy, engine_socket: config.engine_socket });
                         (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
                     }
                 };

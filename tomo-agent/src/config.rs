@@ -40,7 +40,9 @@ impl Config {
                 merged.insert(key.to_lowercase(), toml::Value::String(value));
             }
         }
-        merged.try_into().with_context(|| format!("the configuration does not fit (from {} and {ENVIRONMENT}…)", path.display()))
+        merged
+            .try_into()
+            .with_context(|| format!("the configuration does not fit (from {} and {ENVIRONMENT}…)", path.display()))
     }
 }
 

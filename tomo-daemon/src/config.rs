@@ -1,6 +1,9 @@
 //! The daemon's configuration: compiled-in defaults, then the file, then `TOMO_DAEMON__SECTION__KEY`, then flags.
 
-use std::{net::SocketAddr, path::{Path, PathBuf}};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde::Deserialize;

@@ -52,7 +52,10 @@ impl Daemon {
             check_password(password).map_err(anyhow::Error::msg)?;
         }
         if data.join(STORE).exists() {
-            bail!("{} holds a daemon's data already: run it with `tomo-daemon run`, or give another --data", data.display());
+            bail!(
+                "{} holds a daemon's data already: run it with `tomo-daemon run`, or give another --data",
+                data.display()
+            );
         }
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
         made.with_context(|| format!("cannot make {}", data.display()))?;

@@ -71,11 +71,18 @@ impl Http {
     ///
     /// # Errors
     /// Names the address or path and what to do (port taken, socket in use by a live daemon, folder missing).
-    pub async fn start(config: &Config, services: Arc<Services>, live: Live, authority: &Authority) -> anyhow::Result<Self> {
+    pub async fn start(
+        config: &Config,
+        services: Arc<Services>,
+        live: Live,
+        authority: &Authority,
+    ) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let listen = config.http.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
-            format!("cannot listen on {listen}: stop what uses that port, or choose another with http.listen (or --port)")
+            format!(
+                "cannot listen on {listen}: stop what uses that port, or choose another with http.listen (or --port)"
+            )
         })?;
         let address = listener.local_addr()?;
         let guard = Arc::new(guard::Guard::new(config, address, Arc::clone(&services)));
@@ -95,8 +102,13 @@ impl Http {
                 }
             }));
         } else {
-            let names: Vec<String> =
-                config.http.allowed_hosts.iter().cloned().chain([listen.ip().to_string(), "localhost".to_owned()]).collect();
+            let names: Vec<String> = config
+                .http
+                .allowed_hosts
+                .iter()
+                .cloned()
+                .chain([listen.ip().to_string(), "localhost".to_owned()])
+                .collect();
             let (tls, print) = authority.http_config(&names)?;
             fingerprint = Some(print);
             let app = router.clone().layer(from_fn_with_state((), tcp_peer));
@@ -158,7 +170,12 @@ impl Http {
     }
 }
 
-fn router(services: &Arc<Services>, live: &Live, guard: &Arc<guard::Guard>, stop: &CancellationToken) -> anyhow::Result<Router> {
+fn router(
+    services: &Arc<Services>,
+    live: &Live,
+    guard: &Arc<guard::Guard>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Router> {
     let shared = mcp::Shared::new(Arc::clone(services), live.clone())?;
     let signed_in = Router::new()
         .nest_service("/mcp/readonly", shared.service(Surface::ReadOnly, stop))
@@ -181,12 +198,22 @@ fn router(services: &Arc<Services>, live: &Live, guard: &Arc<guard::Guard>, stop
         .layer(from_fn_with_state(Arc::clone(guard), guard::check_origin)))
 }
 
-async fn tcp_peer(State(()): State<()>, ConnectInfo(address): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+async fn tcp_peer(
+    State(()): State<()>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     request.extensions_mut().insert(Peer::Tcp(address));
     next.run(request).await
 }
 
-async fn socket_peer(State(()): State<()>, ConnectInfo(uid): ConnectInfo<socket::Uid>, mut request: Request, next: Next) -> Response {
+async fn socket_peer(
+    State(()): State<()>,
+    ConnectInfo(uid): ConnectInfo<socket::Uid>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     request.extensions_mut().insert(Peer::Socket(uid));
     next.run(request).await
 }

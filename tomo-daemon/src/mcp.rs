@@ -13,9 +13,9 @@ use std::{sync::Arc, time::Duration};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec, ServerCapabilities, ServerConfig,
-        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+        CallToolRequestParams, CallToolResponse, Implementation, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, RequestStateCodec,
+        ServerCapabilities, ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
     },
     service::{RequestContext, SubscriptionContext},
     transport::streamable_http_server::{
@@ -71,7 +71,11 @@ impl Shared {
     }
 
     /// The transport of one surface. Host, Origin and bearer are checked before it is reached.
-    pub(crate) fn service(&self, surface: Surface, stop: &CancellationToken) -> StreamableHttpService<Endpoint, LocalSessionManager> {
+    pub(crate) fn service(
+        &self,
+        surface: Surface,
+        stop: &CancellationToken,
+    ) -> StreamableHttpService<Endpoint, LocalSessionManager> {
         let shared = self.clone();
         let config = StreamableHttpServerConfig::default()
             .with_cancellation_token(stop.child_token())
@@ -133,7 +137,10 @@ impl ServerHandler for Endpoint {
         let Some(entry) = self.registry.find(self.surface, &request.name) else {
             self.services.audit_denial(&caller, "mcp.call", &request.name, "there is no such tool on this path").await;
             let shown = tomo_proto::text::display_line(&request.name, 60);
-            return Err(ErrorData::invalid_params(format!("there is no tool \"{shown}\" on this path; list them with tools/list"), None));
+            return Err(ErrorData::invalid_params(
+                format!("there is no tool \"{shown}\" on this path; list them with tools/list"),
+                None,
+            ));
         };
         if request.name == consent::TOOL {
             if let Some(response) = self.ask_for_consent(&caller, &request, &context).await? {
@@ -195,7 +202,11 @@ impl ServerHandler for Endpoint {
         }
     }
 
-    async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         let caller = caller(&context)?;
         let peer = context.peer.clone();
         let endpoint = self.clone();
@@ -214,7 +225,11 @@ impl ServerHandler for Endpoint {
         Ok(())
     }
 
-    async fn unsubscribe(&self, _request: UnsubscribeRequestParams, _context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn unsubscribe(
+        &self,
+        _request: UnsubscribeRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
         Ok(())
     }
 }

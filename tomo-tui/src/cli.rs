@@ -18,8 +18,8 @@ use tomo_proto::{
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
-            CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout, SecretText, SetRole,
-            SetSecret,
+            CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout, SecretText,
+            SetRole, SetSecret,
         },
         plan::{PlanApply, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
@@ -34,8 +34,8 @@ use tomo_proto::{
 
 use crate::{
     args::{
-        AgentCommand, AppCommand, AuditCommand, Command, OperationCommand, PlanCommand, SecretCommand, ServerCommand, SettingsCommand,
-        TokenCommand, UserCommand,
+        AgentCommand, AppCommand, AuditCommand, Command, OperationCommand, PlanCommand, SecretCommand, ServerCommand,
+        SettingsCommand, TokenCommand, UserCommand,
     },
     client::Client,
 };
@@ -110,8 +110,14 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
         return json(&answer);
     }
     let (servers, apps) = (answer.servers, answer.apps);
-    line(format!("servers  {} up, {} degraded, {} down, {} unknown", servers.up, servers.degraded, servers.down, servers.unknown));
-    line(format!("apps     {} running, {} stopped, {} failed, {} deploying, {} unknown", apps.running, apps.stopped, apps.failed, apps.deploying, apps.unknown));
+    line(format!(
+        "servers  {} up, {} degraded, {} down, {} unknown",
+        servers.up, servers.degraded, servers.down, servers.unknown
+    ));
+    line(format!(
+        "apps     {} running, {} stopped, {} failed, {} deploying, {} unknown",
+        apps.running, apps.stopped, apps.failed, apps.deploying, apps.unknown
+    ));
     line(format!("plans    {} waiting for a person", answer.plans_pending));
     for problem in &answer.problems {
         line(format!("! {}: {}", problem.subject, problem.message));
@@ -124,7 +130,9 @@ fn percent(ratio: f64) -> String {
 }
 
 fn server_row(server: &ServerSummary) -> [String; 7] {
-    let figure = |show: &dyn Fn(&tomo_proto::model::server::Vitals) -> String| server.vitals.as_ref().map_or_else(|| "-".to_owned(), show);
+    let figure = |show: &dyn Fn(&tomo_proto::model::server::Vitals) -> String| {
+        server.vitals.as_ref().map_or_else(|| "-".to_owned(), show)
+    };
     [
         server.name.clone(),
         server.status.as_str().to_owned(),
@@ -143,36 +151,65 @@ async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyho
             if as_json {
                 return json(&answer.servers);
             }
-            table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], answer.servers.iter().map(server_row).collect());
+            table(
+                ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"],
+                answer.servers.iter().map(server_row).collect(),
+            );
         }
         ServerCommand::Get { server } => {
-            let answer = client.call(&ServerGet { server, include: vec![ServerPart::Containers, ServerPart::Policy] }).await?;
+            let answer =
+                client.call(&ServerGet { server, include: vec![ServerPart::Containers, ServerPart::Policy] }).await?;
             if as_json {
                 return json(&answer);
             }
             table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], vec![server_row(&answer.summary)]);
             if let Some(facts) = &answer.facts {
-                line(format!("\n{} · {} · {} cores · {}", facts.os, facts.kernel, facts.cpu_count, bytes(facts.memory_total_bytes)));
+                line(format!(
+                    "\n{} · {} · {} cores · {}",
+                    facts.os,
+                    facts.kernel,
+                    facts.cpu_count,
+                    bytes(facts.memory_total_bytes)
+                ));
                 for filesystem in &facts.filesystems {
-                    line(format!("{}  {} of {}", filesystem.mount, bytes(filesystem.used_bytes), bytes(filesystem.total_bytes)));
+                    line(format!(
+                        "{}  {} of {}",
+                        filesystem.mount,
+                        bytes(filesystem.used_bytes),
+                        bytes(filesystem.total_bytes)
+                    ));
                 }
                 for missing in &facts.missing {
                     line(format!("missing: {missing}"));
                 }
             }
-            let rows = answer.containers.iter().map(|one| [one.name.clone(), one.state.as_str().to_owned(), one.image.clone()]);
+            let rows = answer
+                .containers
+                .iter()
+                .map(|one| [one.name.clone(), one.state.as_str().to_owned(), one.image.clone()]);
             line("");
             table(["CONTAINER", "STATE", "IMAGE"], rows.collect());
         }
         ServerCommand::Metrics { server, metrics, since } => {
-            let answer = client.call(&ServerMetrics { server, metrics, since: Some(since), ..ServerMetrics::default() }).await?;
+            let answer =
+                client.call(&ServerMetrics { server, metrics, since: Some(since), ..ServerMetrics::default() }).await?;
             if as_json {
                 return json(&answer);
             }
             let rows = answer.series.iter().filter_map(|series| {
                 let summary = series.summary?;
-                let name = if series.part.is_empty() { series.metric.clone() } else { format!("{}/{}", series.metric, series.part) };
-                Some([name, format!("{}", summary.min), format!("{}", summary.avg), format!("{}", summary.max), format!("{}", summary.last)])
+                let name = if series.part.is_empty() {
+                    series.metric.clone()
+                } else {
+                    format!("{}/{}", series.metric, series.part)
+                };
+                Some([
+                    name,
+                    format!("{}", summary.min),
+                    format!("{}", summary.avg),
+                    format!("{}", summary.max),
+                    format!("{}", summary.last),
+                ])
             });
             table(["SERIES", "MIN", "AVG", "MAX", "LAST"], rows.collect());
         }
@@ -193,13 +230,20 @@ async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow:
             }
             let rows = answer.agents.iter().map(|agent| {
                 let seen = agent.last_seen_at.map_or_else(|| "-".to_owned(), time);
-                [agent.server.clone(), agent.state.as_str().to_owned(), agent.version.clone().unwrap_or_default(), seen, agent.id.to_string()]
+                [
+                    agent.server.clone(),
+                    agent.state.as_str().to_owned(),
+                    agent.version.clone().unwrap_or_default(),
+                    seen,
+                    agent.id.to_string(),
+                ]
             });
             table(["SERVER", "STATE", "VERSION", "LAST SEEN", "ID"], rows.collect());
         }
         AgentCommand::Token { server, labels } => {
             let pair = |text: &String| {
-                let (key, value) = text.split_once('=').with_context(|| format!("--label {text}: write it as KEY=VALUE"))?;
+                let (key, value) =
+                    text.split_once('=').with_context(|| format!("--label {text}: write it as KEY=VALUE"))?;
                 anyhow::Ok((key.to_owned(), value.to_owned()))
             };
             let labels = labels.iter().map(pair).collect::<Result<_, _>>()?;
@@ -208,7 +252,11 @@ async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow:
                 return json(&made);
             }
             line(made.token.reveal());
-            note(format!("on {}, before {}: paste it into `tomo-agent enroll`, then `tomo-agent run`", made.server, time(made.expires_at)));
+            note(format!(
+                "on {}, before {}: paste it into `tomo-agent enroll`, then `tomo-agent run`",
+                made.server,
+                time(made.expires_at)
+            ));
         }
         AgentCommand::Revoke { agent, reason } => {
             let answer = client.call(&AgentRevoke { agent, reason }).await?;
@@ -230,7 +278,13 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
             }
             let rows = answer.apps.iter().map(|app| {
                 let ports: Vec<_> = app.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
-                [app.name.clone(), app.server.clone(), app.status.as_str().to_owned(), app.image.clone(), ports.join(" ")]
+                [
+                    app.name.clone(),
+                    app.server.clone(),
+                    app.status.as_str().to_owned(),
+                    app.image.clone(),
+                    ports.join(" "),
+                ]
             });
             table(["NAME", "SERVER", "STATUS", "IMAGE", "PORTS"], rows.collect());
             return Ok(());
@@ -245,7 +299,8 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
         AppCommand::Restart(one) => client.call(&AppRestart { app: one.app, reason: one.reason }).await?,
         AppCommand::Deploy(deploy) => {
             let spec = spec::from_flags(&deploy)?;
-            let request = AppDeploy { server: deploy.server, name: deploy.app, spec, reason: deploy.consent.reason.clone() };
+            let request =
+                AppDeploy { server: deploy.server, name: deploy.app, spec, reason: deploy.consent.reason.clone() };
             let plan = client.call(&request).await?;
             return change::carry_out(client, plan, &deploy.consent, as_json).await;
         }
@@ -257,7 +312,14 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
     change::follow(client, operation, as_json).await
 }
 
-async fn logs(client: &Client, app: String, follow: bool, tail: u32, grep: Option<String>, as_json: bool) -> anyhow::Result<()> {
+async fn logs(
+    client: &Client,
+    app: String,
+    follow: bool,
+    tail: u32,
+    grep: Option<String>,
+    as_json: bool,
+) -> anyhow::Result<()> {
     let mut cursor = None;
     loop {
         let wait_s = cursor.is_some().then_some(30);
@@ -285,7 +347,13 @@ async fn plan(client: &Client, command: PlanCommand, as_json: bool) -> anyhow::R
                 return json(&answer.plans);
             }
             let rows = answer.plans.iter().map(|plan| {
-                [plan.plan.to_string(), plan.status.as_str().to_owned(), time(plan.expires_at), plan.requested_by.clone(), plan.summary.clone()]
+                [
+                    plan.plan.to_string(),
+                    plan.status.as_str().to_owned(),
+                    time(plan.expires_at),
+                    plan.requested_by.clone(),
+                    plan.summary.clone(),
+                ]
             });
             table(["PLAN", "STATUS", "EXPIRES", "BY", "SUMMARY"], rows.collect());
         }
@@ -330,7 +398,13 @@ async fn operation(client: &Client, command: OperationCommand, as_json: bool) ->
                 return json(&answer.operations);
             }
             let rows = answer.operations.iter().map(|one| {
-                [one.operation.to_string(), one.kind.as_str().to_owned(), one.target.clone(), one.status.as_str().to_owned(), time(one.started_at)]
+                [
+                    one.operation.to_string(),
+                    one.kind.as_str().to_owned(),
+                    one.target.clone(),
+                    one.status.as_str().to_owned(),
+                    time(one.started_at),
+                ]
             });
             table(["OPERATION", "KIND", "TARGET", "STATUS", "STARTED"], rows.collect());
             return Ok(());
@@ -344,13 +418,21 @@ async fn operation(client: &Client, command: OperationCommand, as_json: bool) ->
 async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
         AuditCommand::Search { actor, action, limit } => {
-            let answer = client.call(&AuditSearch { actor, action, limit: Some(limit), ..AuditSearch::default() }).await?;
+            let answer =
+                client.call(&AuditSearch { actor, action, limit: Some(limit), ..AuditSearch::default() }).await?;
             if as_json {
                 return json(&answer.entries);
             }
             let rows = answer.entries.iter().map(|entry| {
                 let what = format!("{} {}", entry.resource_type, entry.resource);
-                [time(entry.at_ms), entry.actor.clone(), entry.action.clone(), entry.outcome.as_str().to_owned(), what, entry.details.clone()]
+                [
+                    time(entry.at_ms),
+                    entry.actor.clone(),
+                    entry.action.clone(),
+                    entry.outcome.as_str().to_owned(),
+                    what,
+                    entry.details.clone(),
+                ]
             });
             table(["TIME", "WHO", "WHAT", "OUTCOME", "ON", "DETAILS"], rows.collect());
         }
@@ -392,7 +474,10 @@ async fn user(client: &Client, command: UserCommand, as_json: bool) -> anyhow::R
             if as_json {
                 return json(&answer.users);
             }
-            let rows = answer.users.iter().map(|user| [user.name.clone(), user.role.as_str().to_owned(), time(user.created_at)]);
+            let rows = answer
+                .users
+                .iter()
+                .map(|user| [user.name.clone(), user.role.as_str().to_owned(), time(user.created_at)]);
             table(["USER", "ROLE", "SINCE"], rows.collect());
             return Ok(());
         }
@@ -423,7 +508,13 @@ async fn token(client: &Client, command: TokenCommand, as_json: bool) -> anyhow:
             }
             let rows = answer.tokens.iter().map(|token| {
                 let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
-                [token.name.clone(), token.owner_name.clone(), scopes.join(","), time(token.expires_at), token.id.to_string()]
+                [
+                    token.name.clone(),
+                    token.owner_name.clone(),
+                    scopes.join(","),
+                    time(token.expires_at),
+                    token.id.to_string(),
+                ]
             });
             table(["TOKEN", "OWNER", "SCOPES", "EXPIRES", "ID"], rows.collect());
         }

@@ -13,15 +13,13 @@ use std::{
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::{
-        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification, SubscriptionFilter,
+        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification,
+        SubscriptionFilter,
     },
     service::RunningService,
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
-use tokio::{
-    sync::Mutex,
-    time::timeout,
-};
+use tokio::{sync::Mutex, time::timeout};
 use tomo_proto::{
     api::{
         Tool,
@@ -143,7 +141,9 @@ impl Client {
         match self.call_once(request).await {
             Err(ClientError::SignedOut(_)) if self.renew().await => self.call_once(request).await,
             // A connection that has gone says so at the next call: a read may be tried once more.
-            Err(ClientError::NotConnected { .. }) if T::EFFECT == tomo_proto::api::Effect::Read => self.call_once(request).await,
+            Err(ClientError::NotConnected { .. }) if T::EFFECT == tomo_proto::api::Effect::Read => {
+                self.call_once(request).await
+            }
             other => other,
         }
     }
@@ -152,7 +152,11 @@ impl Client {
         let service = self.service().await?;
         let arguments = match serde_json::to_value(request) {
             Ok(serde_json::Value::Object(arguments)) => arguments,
-            _ => return Err(ApiError::new(ErrorCode::Invalid, format!("the arguments of {} do not encode", T::NAME)).into()),
+            _ => {
+                return Err(
+                    ApiError::new(ErrorCode::Invalid, format!("the arguments of {} do not encode", T::NAME)).into()
+                );
+            }
         };
         let call = service.call_tool(CallToolRequestParams::new(T::NAME).with_arguments(arguments));
         let result = match timeout(CALL, call).await {
@@ -164,7 +168,10 @@ impl Client {
             let data = result.meta.as_ref().and_then(|meta| meta.get(ERROR_META)).cloned();
             let error = data.and_then(|data| serde_json::from_value::<ApiError>(data).ok()).unwrap_or_else(|| {
                 let text = result.content.first().and_then(|content| content.as_text()).map(|text| text.text.clone());
-                ApiError::new(ErrorCode::Internal, text.unwrap_or_else(|| "the daemon refused without a reason".to_owned()))
+                ApiError::new(
+                    ErrorCode::Internal,
+                    text.unwrap_or_else(|| "the daemon refused without a reason".to_owned()),
+                )
             });
             if error.code == ErrorCode::Unauthenticated {
                 return Err(ClientError::SignedOut(self.shared.target.url.clone()));
@@ -173,7 +180,11 @@ impl Client {
         }
         let answer = result.structured_content.unwrap_or_default();
         serde_json::from_value(answer).map_err(|error| {
-            ApiError::new(ErrorCode::Internal, format!("the answer of {} is not understood ({error}): the daemon may be of another release", T::NAME)).into()
+            ApiError::new(
+                ErrorCode::Internal,
+                format!("the answer of {} is not understood ({error}): the daemon may be of another release", T::NAME),
+            )
+            .into()
         })
     }
 
@@ -181,7 +192,10 @@ impl Client {
     async fn failed(&self, reason: &str) -> ClientError {
         self.shared.service.lock().await.take();
         let url = self.shared.target.url.clone();
-        if reason.contains("401") || reason.to_lowercase().contains("auth") || reason.contains("login or token has ended") {
+        if reason.contains("401")
+            || reason.to_lowercase().contains("auth")
+            || reason.contains("login or token has ended")
+        {
             return ClientError::SignedOut(url);
         }
         ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) }
@@ -225,7 +239,11 @@ impl Client {
     pub(crate) async fn person<R: PersonRequest>(&self, request: &R) -> Result<R::Answer, ClientError> {
         let body = serde_json::to_value(request).unwrap_or_default();
         let answer = match self.shared.http.post(R::PATH, &body, self.bearer()).await {
-            Err(ClientError::Api(error)) if error.code == ErrorCode::Unauthenticated && !R::PATH.starts_with("/auth/login") && self.renew().await => {
+            Err(ClientError::Api(error))
+                if error.code == ErrorCode::Unauthenticated
+                    && !R::PATH.starts_with("/auth/login")
+                    && self.renew().await =>
+            {
                 self.shared.http.post(R::PATH, &body, self.bearer()).await?
             }
             other => other?,
@@ -267,7 +285,9 @@ impl Client {
         let _file = credentials::lock(&self.shared.target.profile);
         let ours = self.shared.login.read().unwrap_or_else(PoisonError::into_inner).clone();
         let kept = saved(&self.shared.target.profile);
-        if let Some(newer) = kept.clone().filter(|kept| ours.as_ref().is_none_or(|ours| ours.access_token != kept.access_token)) {
+        if let Some(newer) =
+            kept.clone().filter(|kept| ours.as_ref().is_none_or(|ours| ours.access_token != kept.access_token))
+        {
             *self.shared.login.write().unwrap_or_else(PoisonError::into_inner) = Some(newer);
             self.shared.service.lock().await.take();
             return true;
@@ -286,7 +306,10 @@ impl Client {
     /// See [`ClientError`].
     pub(crate) async fn listen(&self, uris: Vec<String>) -> Result<Notices, ClientError> {
         let service = self.service().await?;
-        let filter = uris.into_iter().fold(SubscriptionFilter::builder(), |filter, uri| filter.resource_subscription(uri)).build();
+        let filter = uris
+            .into_iter()
+            .fold(SubscriptionFilter::builder(), |filter, uri| filter.resource_subscription(uri))
+            .build();
         match service.listen(filter).await {
             Ok(subscription) => Ok(Notices { subscription, _service: service }),
             Err(error) => Err(self.failed(&error.to_string()).await),

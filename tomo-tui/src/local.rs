@@ -154,7 +154,8 @@ impl Local {
         let revoked = services.call(&self.caller(), AuthTokenRevoke { token: TOKEN.to_owned() }).await;
         drop(revoked);
         let scopes = [Scope::Read, Scope::Audit, Scope::Operate, Scope::Plan, Scope::Deploy].into();
-        let request = CreateToken { name: TOKEN.to_owned(), scopes, selectors: Default::default(), expires_in_days: None };
+        let request =
+            CreateToken { name: TOKEN.to_owned(), scopes, selectors: Default::default(), expires_in_days: None };
         let made = services.handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
         let announcement =
             Announcement { url: self.url.clone(), socket: self.socket.display().to_string(), token: made.secret };
@@ -176,7 +177,8 @@ impl Local {
 /// This machine's name as a server's name.
 fn host_name() -> String {
     let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
-    let plain: String = name.chars().map(|one| if one.is_ascii_alphanumeric() || one == '-' { one } else { '-' }).collect();
+    let plain: String =
+        name.chars().map(|one| if one.is_ascii_alphanumeric() || one == '-' { one } else { '-' }).collect();
     let plain: String = plain.trim_matches('-').chars().take(40).collect();
     if tomo_proto::api::check_name(&plain).is_ok() { plain } else { "this-machine".to_owned() }
 }
@@ -186,7 +188,9 @@ pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
     let [mut term, mut int, mut hangup] = kinds.map(signal);
-    let (Ok(term), Ok(int), Ok(hangup)) = (&mut term, &mut int, &mut hangup) else { bail!("signals cannot be listened for") };
+    let (Ok(term), Ok(int), Ok(hangup)) = (&mut term, &mut int, &mut hangup) else {
+        bail!("signals cannot be listened for")
+    };
     tokio::select! {
         _ = term.recv() => {}
         _ = int.recv() => {}

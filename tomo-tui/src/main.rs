@@ -72,7 +72,11 @@ async fn run_local(options: &local::LocalOptions, headless: bool, read_only: boo
         let folder = local::data_folder(options.data.as_deref());
         std::fs::create_dir_all(&folder)?;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("tomo.log"))?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(std::sync::Mutex::new(file)).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(false)
+            .with_writer(std::sync::Mutex::new(file))
+            .init();
     }
     let local = local::Local::start(options).await?;
     let ended = if headless {
@@ -84,7 +88,8 @@ async fn run_local(options: &local::LocalOptions, headless: bool, read_only: boo
             Err(error) => Err(error),
         }
     } else {
-        let target = Target { profile: "local".to_owned(), url: format!("unix:{}", local.socket.display()), token: None };
+        let target =
+            Target { profile: "local".to_owned(), url: format!("unix:{}", local.socket.display()), token: None };
         dashboard::run(DashboardOptions { target, read_only }).await
     };
     local.shutdown().await;

@@ -113,7 +113,9 @@ pub(super) fn refuse(error: ApiError) -> Response {
     let status = match error.code {
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::Denied | ErrorCode::ApprovalRequired | ErrorCode::Declined | ErrorCode::RefusedByPolicy => StatusCode::FORBIDDEN,
+        ErrorCode::Denied | ErrorCode::ApprovalRequired | ErrorCode::Declined | ErrorCode::RefusedByPolicy => {
+            StatusCode::FORBIDDEN
+        }
         ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Invalid | ErrorCode::Ambiguous => StatusCode::BAD_REQUEST,
         ErrorCode::Conflict | ErrorCode::PlanStale | ErrorCode::PlanExpired => StatusCode::CONFLICT,
@@ -137,12 +139,16 @@ pub(super) fn refuse_service(error: ServiceError) -> Response {
 
 pub(super) async fn not_found(request: Request) -> Response {
     let path = display_line(request.uri().path(), 120);
-    refuse(ApiError::new(ErrorCode::NotFound, format!("there is nothing at {path}")).with_next("/mcp, /status or /healthz"))
+    refuse(
+        ApiError::new(ErrorCode::NotFound, format!("there is nothing at {path}"))
+            .with_next("/mcp, /status or /healthz"),
+    )
 }
 
 pub(super) async fn check_origin(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let on_socket = matches!(request.extensions().get::<Peer>(), Some(Peer::Socket(_)));
-    let host = header_text(request.headers(), header::HOST.as_str()).or_else(|| request.uri().authority().map(|name| name.as_str()));
+    let host = header_text(request.headers(), header::HOST.as_str())
+        .or_else(|| request.uri().authority().map(|name| name.as_str()));
     if !on_socket && !host.is_some_and(|host| guard.admits_host(host)) {
         let shown = display_line(host.unwrap_or("none"), 80);
         return refuse(
@@ -174,12 +180,16 @@ pub(super) async fn sign_in(State(guard): State<Arc<Guard>>, mut request: Reques
         return refuse(ApiError::new(ErrorCode::Unauthenticated, "the peer is not known"));
     };
     let bearer = header_text(request.headers(), header::AUTHORIZATION.as_str());
-    let bearer = bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let bearer =
+        bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let caller = match (bearer, &peer) {
-        (Some((_, token)), _) => guard.services.authenticate(token.trim(), &peer.address()).map_err(|error| error.error),
+        (Some((_, token)), _) => {
+            guard.services.authenticate(token.trim(), &peer.address()).map_err(|error| error.error)
+        }
         (None, Peer::Socket(uid)) => guard.local_caller(*uid),
-        (None, Peer::Tcp(_)) => Err(ApiError::new(ErrorCode::Unauthenticated, "nobody is signed in")
-            .with_next("send `Authorization: Bearer …` with an API token (`tomo token create NAME`) or a login (`tomo login`)")),
+        (None, Peer::Tcp(_)) => Err(ApiError::new(ErrorCode::Unauthenticated, "nobody is signed in").with_next(
+            "send `Authorization: Bearer …` with an API token (`tomo token create NAME`) or a login (`tomo login`)",
+        )),
     };
     let caller = match caller {
         Ok(caller) => caller,
@@ -188,8 +198,11 @@ pub(super) async fn sign_in(State(guard): State<Arc<Guard>>, mut request: Reques
     let limiter = if matches!(caller.principal, Principal::Token { .. }) { &guard.tokens } else { &guard.people };
     if limiter.check_key(&caller.key()).is_err() {
         let mut response = refuse(
-            ApiError::new(ErrorCode::RateLimited, format!("too many calls: {TOKEN_RATE} a second, {TOKEN_BURST} at once"))
-                .with_next("wait a second, then go on"),
+            ApiError::new(
+                ErrorCode::RateLimited,
+                format!("too many calls: {TOKEN_RATE} a second, {TOKEN_BURST} at once"),
+            )
+            .with_next("wait a second, then go on"),
         );
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
@@ -206,7 +219,9 @@ pub(super) async fn bind_session(State(guard): State<Arc<Guard>>, request: Reque
     if let Some(session) = header_text(request.headers(), SESSION_HEADER) {
         let owner = guard.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(session).cloned();
         if owner.as_ref() != Some(&key) {
-            return refuse(ApiError::new(ErrorCode::NotFound, "this session is not known").with_next("initialize a new one"));
+            return refuse(
+                ApiError::new(ErrorCode::NotFound, "this session is not known").with_next("initialize a new one"),
+            );
         }
     }
     let response = next.run(request).await;

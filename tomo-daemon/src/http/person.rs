@@ -12,8 +12,8 @@ use axum::{
 use serde::de::DeserializeOwned;
 use tomo_proto::{
     api::person::{
-        ChangePassword, CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout, PersonRequest,
-        Refresh, SetRole, SetSecret,
+        ChangePassword, CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout,
+        PersonRequest, Refresh, SetRole, SetSecret,
     },
     error::{ApiError, ErrorCode},
     text::display_line,
@@ -79,7 +79,11 @@ where
     }
 }
 
-pub(super) async fn login(State(services): State<Arc<Services>>, Extension(peer): Extension<Peer>, body: Bytes) -> Response {
+pub(super) async fn login(
+    State(services): State<Arc<Services>>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Response {
     let login: Login = match parse(&body) {
         Ok(login) => login,
         Err(error) => return guard::refuse(error),
@@ -91,7 +95,11 @@ pub(super) async fn login(State(services): State<Arc<Services>>, Extension(peer)
     }
 }
 
-pub(super) async fn refresh(State(services): State<Arc<Services>>, Extension(peer): Extension<Peer>, body: Bytes) -> Response {
+pub(super) async fn refresh(
+    State(services): State<Arc<Services>>,
+    Extension(peer): Extension<Peer>,
+    body: Bytes,
+) -> Response {
     let refresh: Refresh = match parse(&body) {
         Ok(refresh) => refresh,
         Err(error) => return guard::refuse(error),

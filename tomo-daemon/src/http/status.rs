@@ -18,7 +18,8 @@ use crate::{
 const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><style>\
     body{font:16px/1.6 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}li{list-style:none}.up{color:#1a7f37}.down{color:#b3261e}\
     </style><title>Status</title>";
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -48,8 +49,15 @@ pub(super) async fn page(State(services): State<Arc<Services>>) -> Response {
 }
 
 /// Figures of the fleet in Prometheus' text format, for loopback or a bearer that may read.
-pub(super) async fn metrics(State(services): State<Arc<Services>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+pub(super) async fn metrics(
+    State(services): State<Arc<Services>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let bearer = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     let signed_in = bearer.is_some_and(|token| services.authenticate(token, &peer.address()).is_ok());
     if !peer.is_loopback() && !signed_in {
         return guard::refuse(ApiError::new(ErrorCode::Unauthenticated, "the figures are for loopback or a bearer"));

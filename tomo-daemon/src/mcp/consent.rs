@@ -102,7 +102,9 @@ impl Endpoint {
         if !can_ask {
             return Ok(None);
         }
-        let modern = context.protocol_version().is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
+        let modern = context
+            .protocol_version()
+            .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
         let accepted = if modern {
             match self.modern(caller, request, &plan)? {
                 Answer::Ask(response) => return Ok(Some(response)),
@@ -117,7 +119,10 @@ impl Endpoint {
             Err(failed) => Some(error::result(failed).into()),
             Ok(()) if accepted => None,
             Ok(()) => {
-                let declined = ServiceError::new(ErrorCode::Declined, format!("a person declined plan {}; it stays open", plan.plan));
+                let declined = ServiceError::new(
+                    ErrorCode::Declined,
+                    format!("a person declined plan {}; it stays open", plan.plan),
+                );
                 Some(error::result(declined.with_next("ask the person what should be different")).into())
             }
         })
@@ -127,17 +132,24 @@ impl Endpoint {
         let bound = format!("{}|{TOOL}|{}", caller.key(), plan.plan);
         let Some(state) = &request.request_state else {
             let asked = Asked { hash: plan.hash.clone(), nonce: crypto::hex(&crypto::random_bytes::<16>()) };
-            let body = serde_json::to_vec(&asked).map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
+            let body =
+                serde_json::to_vec(&asked).map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
             let options = SealOptions::new().associated_data(bound.as_bytes()).ttl(LIFE);
             let sealed = self.codec.seal_with(&body, &options);
-            let schema = ElicitationSchema::from_type::<Consent>().map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
-            let form = ElicitRequestParams::FormElicitationParams { meta: None, message: question(plan), requested_schema: schema };
+            let schema = ElicitationSchema::from_type::<Consent>()
+                .map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
+            let form = ElicitRequestParams::FormElicitationParams {
+                meta: None,
+                message: question(plan),
+                requested_schema: schema,
+            };
             let mut requests = InputRequests::new();
             requests.insert(ANSWER.into(), InputRequest::Elicitation(ElicitRequest::new(form)));
             return Ok(Answer::Ask(InputRequiredResult::new(Some(requests), Some(sealed)).into()));
         };
         let refused = |why: &str| ErrorData::invalid_params(format!("the consent does not count: {why}"), None);
-        let body = self.codec.open_with(state, bound.as_bytes()).map_err(|_| refused("its state is not ours, or too old"))?;
+        let body =
+            self.codec.open_with(state, bound.as_bytes()).map_err(|_| refused("its state is not ours, or too old"))?;
         let asked: Asked = serde_json::from_slice(&body).map_err(|_| refused("its state is not ours"))?;
         if asked.hash != plan.hash {
             return Err(refused("the plan has changed since"));

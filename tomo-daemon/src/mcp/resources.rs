@@ -97,10 +97,15 @@ const HELP: &str = "# Tomo over MCP\n\nBegin with `overview`. Reads never change
     never arguments: write `secret://NAME` and let a person enter it with `tomo secret set NAME`.\n";
 
 pub(super) fn templates() -> Vec<ResourceTemplate> {
-    [("servers/{server}", "A server"), ("apps/{app}", "An app"), ("operations/{operation}", "An operation"), ("plans/{plan}", "A plan")]
-        .into_iter()
-        .map(|(path, name)| ResourceTemplate::new(format!("tomo://{path}"), name).with_mime_type(JSON))
-        .collect()
+    [
+        ("servers/{server}", "A server"),
+        ("apps/{app}", "An app"),
+        ("operations/{operation}", "An operation"),
+        ("plans/{plan}", "A plan"),
+    ]
+    .into_iter()
+    .map(|(path, name)| ResourceTemplate::new(format!("tomo://{path}"), name).with_mime_type(JSON))
+    .collect()
 }
 
 fn refused(failed: ServiceError) -> ErrorData {
@@ -110,15 +115,25 @@ fn refused(failed: ServiceError) -> ErrorData {
 }
 
 fn unknown(uri: &str) -> ErrorData {
-    ErrorData::resource_not_found(format!("there is no resource \"{}\"; see resources/list", display_line(uri, 120)), None)
+    ErrorData::resource_not_found(
+        format!("there is no resource \"{}\"; see resources/list", display_line(uri, 120)),
+        None,
+    )
 }
 
 impl Endpoint {
     pub(super) async fn resources(&self, caller: &Caller) -> Result<Vec<Resource>, ErrorData> {
-        let servers = self.services.call(caller, ServerList { limit: Some(200), ..ServerList::default() }).await.map_err(refused)?;
-        let apps = self.services.call(caller, AppList { limit: Some(200), ..AppList::default() }).await.map_err(refused)?;
-        let fixed = [("tomo://overview".to_owned(), "overview".to_owned()), ("tomo://help".to_owned(), "help".to_owned())];
-        let servers = servers.servers.into_iter().map(|server| (format!("tomo://servers/{}", server.name), server.name));
+        let servers = self
+            .services
+            .call(caller, ServerList { limit: Some(200), ..ServerList::default() })
+            .await
+            .map_err(refused)?;
+        let apps =
+            self.services.call(caller, AppList { limit: Some(200), ..AppList::default() }).await.map_err(refused)?;
+        let fixed =
+            [("tomo://overview".to_owned(), "overview".to_owned()), ("tomo://help".to_owned(), "help".to_owned())];
+        let servers =
+            servers.servers.into_iter().map(|server| (format!("tomo://servers/{}", server.name), server.name));
         let apps = apps.apps.into_iter().map(|app| (format!("tomo://apps/{}", app.id), app.name));
         let all = fixed.into_iter().chain(servers).chain(apps);
         Ok(all.map(|(uri, name)| Resource::new(uri, name).with_mime_type(JSON)).collect())
@@ -132,7 +147,9 @@ impl Endpoint {
         };
         let text = match address {
             Address::Help => HELP.to_owned(),
-            Address::Overview => json(serde_json::to_value(services.call(caller, Overview::default()).await.map_err(refused)?))?,
+            Address::Overview => {
+                json(serde_json::to_value(services.call(caller, Overview::default()).await.map_err(refused)?))?
+            }
             Address::Server(server) => {
                 let request = ServerGet { server, include: vec![ServerPart::Containers] };
                 json(serde_json::to_value(services.call(caller, request).await.map_err(refused)?))?
@@ -145,7 +162,9 @@ impl Endpoint {
                 let request = OperationGet { operation, wait_s: None };
                 json(serde_json::to_value(services.call(caller, request).await.map_err(refused)?))?
             }
-            Address::Plan(plan) => json(serde_json::to_value(services.call(caller, PlanGet { plan }).await.map_err(refused)?))?,
+            Address::Plan(plan) => {
+                json(serde_json::to_value(services.call(caller, PlanGet { plan }).await.map_err(refused)?))?
+            }
         };
         Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri)]).into())
     }
@@ -157,13 +176,19 @@ impl Endpoint {
             let (about, watch) = match Address::parse(&uri) {
                 Some(Address::Overview) => (About::Everything, None),
                 Some(Address::Server(server)) => {
-                    let Ok(found) = self.services.call(caller, ServerGet { server, include: Vec::new() }).await else { continue };
+                    let Ok(found) = self.services.call(caller, ServerGet { server, include: Vec::new() }).await else {
+                        continue;
+                    };
                     (About::Server(found.summary.id), Some(self.live.watch(found.summary.id)))
                 }
                 Some(Address::App(app)) => {
-                    let Ok(found) = self.services.call(caller, AppGet { app, ..AppGet::default() }).await else { continue };
+                    let Ok(found) = self.services.call(caller, AppGet { app, ..AppGet::default() }).await else {
+                        continue;
+                    };
                     let server = found.summary.server;
-                    let Ok(host) = self.services.call(caller, ServerGet { server, include: Vec::new() }).await else { continue };
+                    let Ok(host) = self.services.call(caller, ServerGet { server, include: Vec::new() }).await else {
+                        continue;
+                    };
                     (About::App(found.summary.id, host.summary.id), None)
                 }
                 Some(Address::Operation(operation)) => {
@@ -196,7 +221,11 @@ impl Endpoint {
         let mut topics = self.live.subscribe();
         let mut watched = self.watch(caller, uris).await;
         loop {
-            let due = watched.iter().filter(|one| one.changed).map(|one| one.last_told.map_or_else(Instant::now, |at| at + PAUSE)).min();
+            let due = watched
+                .iter()
+                .filter(|one| one.changed)
+                .map(|one| one.last_told.map_or_else(Instant::now, |at| at + PAUSE))
+                .min();
             let pause = async {
                 match due {
                     Some(due) => sleep_until(due).await,

@@ -87,8 +87,10 @@ where
         let request: T = match serde_json::from_value(arguments) {
             Ok(request) => request,
             Err(problem) => {
-                let message = format!("the arguments of {} do not fit: {}", T::NAME, display_line(&problem.to_string(), 300));
-                let error = ServiceError::new(ErrorCode::Invalid, message).with_next(format!("see the input schema of {} in tools/list", T::NAME));
+                let message =
+                    format!("the arguments of {} do not fit: {}", T::NAME, display_line(&problem.to_string(), 300));
+                let error = ServiceError::new(ErrorCode::Invalid, message)
+                    .with_next(format!("see the input schema of {} in tools/list", T::NAME));
                 return error::result(error);
             }
         };
@@ -102,13 +104,20 @@ where
 fn answered<A: serde::Serialize>(caller: &Caller, answer: &A) -> CallToolResult {
     let value = match serde_json::to_value(answer) {
         Ok(value) => value,
-        Err(problem) => return error::result(ServiceError::new(ErrorCode::Internal, "the answer does not encode").with_source(problem)),
+        Err(problem) => {
+            return error::result(
+                ServiceError::new(ErrorCode::Internal, "the answer does not encode").with_source(problem),
+            );
+        }
     };
     let text = value.to_string();
     let limit = if caller.is_person() { PERSON_RESULT_BYTES } else { RESULT_BYTES };
     if text.len() > limit {
         let message = format!("the answer has {} bytes, over the limit of {limit}", text.len());
-        return error::result(ServiceError::new(ErrorCode::Invalid, message).with_next("narrow it: a smaller limit, a query, a shorter time, fewer parts in include"));
+        return error::result(
+            ServiceError::new(ErrorCode::Invalid, message)
+                .with_next("narrow it: a smaller limit, a query, a shorter time, fewer parts in include"),
+        );
     }
     let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
     result.structured_content = Some(value);
@@ -139,7 +148,11 @@ impl Registry {
 
     /// What a caller sees on a path: sorted, the same every time.
     pub(super) fn list(&self, surface: Surface, caller: &Caller) -> Vec<McpTool> {
-        self.entries.values().filter(|entry| entry.is_on(surface) && (entry.may)(caller)).map(|entry| entry.tool.clone()).collect()
+        self.entries
+            .values()
+            .filter(|entry| entry.is_on(surface) && (entry.may)(caller))
+            .map(|entry| entry.tool.clone())
+            .collect()
     }
 
     pub(super) fn describe(&self, surface: Surface, name: &str) -> Option<McpTool> {
@@ -164,10 +177,21 @@ mod tests {
         let principal = if person {
             Principal::Session { session: tomo_proto::id::SessionId::from_u64(1), user, name, role: Role::Admin }
         } else {
-            Principal::Token { token: tomo_proto::id::TokenId::from_u64(1), name: name.clone(), owner: user, owner_name: name }
+            Principal::Token {
+                token: tomo_proto::id::TokenId::from_u64(1),
+                name: name.clone(),
+                owner: user,
+                owner_name: name,
+            }
         };
         let scopes = scopes.into_iter().collect();
-        Caller { principal, scopes, selectors: Selectors::default(), ip_address: String::new(), ended: CancellationToken::new() }
+        Caller {
+            principal,
+            scopes,
+            selectors: Selectors::default(),
+            ip_address: String::new(),
+            ended: CancellationToken::new(),
+        }
     }
 
     #[test]
@@ -203,7 +227,9 @@ mod tests {
         assert!(names(Surface::Full, &caller(Scope::ALL, true)).contains(&"plan_approve".to_owned()));
         assert!(!names(Surface::ReadOnly, &everything).contains(&"app_stop".to_owned()));
         let core = names(Surface::Core, &everything);
-        assert!(core.is_sorted() && core.contains(&"overview".to_owned()) && !core.contains(&"settings_get".to_owned()));
+        assert!(
+            core.is_sorted() && core.contains(&"overview".to_owned()) && !core.contains(&"settings_get".to_owned())
+        );
     }
 
     #[test]

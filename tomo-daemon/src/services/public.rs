@@ -31,7 +31,9 @@ impl Services {
         let servers: Vec<Server> = self.context.store.read(|view| view.list::<Server>())?;
         let is_up = |name: &str| {
             let server = servers.iter().find(|server| server.name == name);
-            server.and_then(|server| self.context.live.server(server.id)).is_some_and(|live| live.state == AgentState::Online)
+            server
+                .and_then(|server| self.context.live.server(server.id))
+                .is_some_and(|live| live.state == AgentState::Online)
         };
         let named = settings.status_page_servers.split(',').map(str::trim).filter(|name| !name.is_empty());
         let servers = named.map(|name| (name.to_owned(), is_up(name))).collect();

@@ -28,7 +28,12 @@ pub(super) fn show(plan: &Plan) {
             ChangeOp::Add => format!("  + {}: {}", change.path, change.to.as_deref().unwrap_or("")),
             ChangeOp::Remove => format!("  - {}: {}", change.path, change.from.as_deref().unwrap_or("")),
             ChangeOp::Set => {
-                format!("  ~ {}: {} → {}", change.path, change.from.as_deref().unwrap_or(""), change.to.as_deref().unwrap_or(""))
+                format!(
+                    "  ~ {}: {} → {}",
+                    change.path,
+                    change.from.as_deref().unwrap_or(""),
+                    change.to.as_deref().unwrap_or("")
+                )
             }
         };
         output::line(text);
@@ -64,7 +69,10 @@ pub(super) async fn approve(client: &Client, plan: &Plan, yes: bool, name: Optio
         let agreed = ask("Go on? [y/N]").is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"));
         if !agreed {
             let next = format!("tomo plan approve {} --yes", plan.plan);
-            return Err(ClientError::Api(ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open").with_next(next)).into());
+            return Err(ClientError::Api(
+                ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open").with_next(next),
+            )
+            .into());
         }
     }
     let request = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name };
@@ -76,7 +84,11 @@ pub(super) async fn carry_out(client: &Client, plan: Plan, consent: &Consent, js
     if !json {
         show(&plan);
     }
-    let plan = if plan.status == PlanStatus::Approved { plan } else { approve(client, &plan, consent.yes, consent.name.as_deref()).await? };
+    let plan = if plan.status == PlanStatus::Approved {
+        plan
+    } else {
+        approve(client, &plan, consent.yes, consent.name.as_deref()).await?
+    };
     let operation = client.call(&PlanApply { plan: plan.plan.to_string(), reason: consent.reason.clone() }).await?;
     follow(client, operation, json).await
 }

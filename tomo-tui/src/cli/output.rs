@@ -63,7 +63,11 @@ pub(crate) fn failure(error: &anyhow::Error) -> u8 {
         Some(ClientError::Api(error)) => {
             let code = match error.code {
                 ErrorCode::ApprovalRequired => exit::APPROVAL_REQUIRED,
-                ErrorCode::Denied | ErrorCode::Declined | ErrorCode::RefusedByPolicy | ErrorCode::Unauthenticated | ErrorCode::RateLimited => exit::REFUSED,
+                ErrorCode::Denied
+                | ErrorCode::Declined
+                | ErrorCode::RefusedByPolicy
+                | ErrorCode::Unauthenticated
+                | ErrorCode::RateLimited => exit::REFUSED,
                 ErrorCode::AgentOffline => exit::NOT_CONNECTED,
                 _ => exit::FAILED,
             };
@@ -86,7 +90,9 @@ pub(crate) fn failure(error: &anyhow::Error) -> u8 {
 /// A time as people read it, in the local zone.
 pub(crate) fn time(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map_or_else(String::new, |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string())
+    time.map_or_else(String::new, |time| {
+        time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    })
 }
 
 /// A number of bytes in three digits.
@@ -95,7 +101,11 @@ pub(crate) fn bytes(count: u64) -> String {
     let mut value = count as f64;
     for unit in ["B", "K", "M", "G", "T"] {
         if value < 1_000.0 || unit == "T" {
-            return if unit == "B" || value >= 100.0 { format!("{value:.0}{unit}") } else { format!("{value:.1}{unit}") };
+            return if unit == "B" || value >= 100.0 {
+                format!("{value:.0}{unit}")
+            } else {
+                format!("{value:.1}{unit}")
+            };
         }
         value /= 1_024.0;
     }
@@ -108,7 +118,9 @@ mod tests {
 
     #[test]
     fn bytes_have_three_digits() {
-        for (count, text) in [(0, "0B"), (999, "999B"), (1_000, "1.0K"), (150 << 10, "150K"), (3 << 30, "3.0G"), (5_000 << 40, "5000T")] {
+        for (count, text) in
+            [(0, "0B"), (999, "999B"), (1_000, "1.0K"), (150 << 10, "150K"), (3 << 30, "3.0G"), (5_000 << 40, "5000T")]
+        {
             assert_eq!(bytes(count), text);
         }
     }

@@ -32,7 +32,12 @@ pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
         };
         let (rest, loopback) = rest.strip_prefix("127.0.0.1:").map_or((rest, false), |rest| (rest, true));
         let (host, container) = rest.split_once(':')?;
-        Some(PortSpec { container: container.trim().parse().ok()?, host: host.trim().parse().ok()?, protocol, loopback })
+        Some(PortSpec {
+            container: container.trim().parse().ok()?,
+            host: host.trim().parse().ok()?,
+            protocol,
+            loopback,
+        })
     };
     parse().with_context(|| format!("port \"{text}\": write it as HOST:CONTAINER, e.g. 8080:80 or 127.0.0.1:53:53/udp"))
 }
@@ -40,8 +45,9 @@ pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
 /// `data:/var/lib/x`, `/srv/x:/x:ro`.
 pub(crate) fn volume(text: &str) -> anyhow::Result<VolumeSpec> {
     let (rest, read_only) = text.strip_suffix(":ro").map_or((text, false), |rest| (rest, true));
-    let (source, target) =
-        rest.split_once(':').with_context(|| format!("volume \"{text}\": write it as SOURCE:TARGET, with :ro where wanted"))?;
+    let (source, target) = rest
+        .split_once(':')
+        .with_context(|| format!("volume \"{text}\": write it as SOURCE:TARGET, with :ro where wanted"))?;
     Ok(VolumeSpec { source: source.to_owned(), target: target.to_owned(), read_only })
 }
 
@@ -80,10 +86,22 @@ mod tests {
 
     #[test]
     fn flags_are_read() {
-        assert_eq!(port("8080:80").ok().map(|port| (port.host, port.container, port.loopback)), Some((8080, 80, false)));
-        assert_eq!(port("127.0.0.1:53:53/udp").ok().map(|port| (port.protocol, port.loopback)), Some((Protocol::Udp, true)));
-        assert_eq!(volume("/srv/x:/x:ro").ok().map(|volume| (volume.source, volume.read_only)), Some(("/srv/x".to_owned(), true)));
-        assert_eq!([size("256M").ok(), size("1.5GiB").ok(), size("100").ok()], [Some(256 << 20), Some(3 << 29), Some(100)]);
+        assert_eq!(
+            port("8080:80").ok().map(|port| (port.host, port.container, port.loopback)),
+            Some((8080, 80, false))
+        );
+        assert_eq!(
+            port("127.0.0.1:53:53/udp").ok().map(|port| (port.protocol, port.loopback)),
+            Some((Protocol::Udp, true))
+        );
+        assert_eq!(
+            volume("/srv/x:/x:ro").ok().map(|volume| (volume.source, volume.read_only)),
+            Some(("/srv/x".to_owned(), true))
+        );
+        assert_eq!(
+            [size("256M").ok(), size("1.5GiB").ok(), size("100").ok()],
+            [Some(256 << 20), Some(3 << 29), Some(100)]
+        );
         assert_eq!(health("http:80/a/b").ok(), Some(HealthCheck::Http { port: 80, path: "/a/b".to_owned() }));
         assert_eq!(health("tcp:1").ok(), Some(HealthCheck::Tcp { port: 1 }));
         for bad in ["", "80", "x:y", "1:2/sctp", "99999:1"] {

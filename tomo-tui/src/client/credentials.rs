@@ -45,7 +45,11 @@ pub(crate) fn saved(profile: &str) -> Option<Saved> {
 pub(super) fn save(profile: &str, saved: &Saved) -> anyhow::Result<()> {
     let path = path(profile);
     let folder = path.parent().context("the state folder has no parent")?;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
     let beside = path.with_extension("new");
     let body = serde_json::to_vec_pretty(saved)?;
     let write = || {

@@ -40,8 +40,12 @@ impl Http {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Pinned { provider, seen: Arc::clone(&seen) }))
             .with_no_client_auth();
-        let mut builder =
-            reqwest::Client::builder().tls_backend_preconfigured(tls).timeout(TIMEOUT).connect_timeout(CONNECT).tcp_nodelay(true).no_proxy();
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .timeout(TIMEOUT)
+            .connect_timeout(CONNECT)
+            .tcp_nodelay(true)
+            .no_proxy();
         if let Some(path) = &socket {
             builder = builder.unix_socket(path.clone());
         }
@@ -64,7 +68,12 @@ impl Http {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value, bearer: Option<String>) -> Result<serde_json::Value, ClientError> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+        bearer: Option<String>,
+    ) -> Result<serde_json::Value, ClientError> {
         let mut request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body);
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
@@ -88,8 +97,9 @@ impl Http {
         if ok {
             return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
         }
-        let error = serde_json::from_slice::<ApiError>(&bytes)
-            .unwrap_or_else(|_| ApiError::new(ErrorCode::Internal, format!("{} answered {status} at {path}", self.url)));
+        let error = serde_json::from_slice::<ApiError>(&bytes).unwrap_or_else(|_| {
+            ApiError::new(ErrorCode::Internal, format!("{} answered {status} at {path}", self.url))
+        });
         Err(error.into())
     }
 }
