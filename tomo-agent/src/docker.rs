@@ -171,10 +171,10 @@ impl Engine {
                 let message = display_line(&failed.message.unwrap_or_default(), 400);
                 return Err(EngineError { code: ErrorCode::NotFound, message: format!("the engine says: {message}") });
             }
-            if let (Some(layer), Some(progress)) = (message.id, message.progress_detail) {
-                if let (Some(current), Some(total)) = (progress.current, progress.total) {
-                    layers.insert(layer, (current, total));
-                }
+            if let (Some(layer), Some(progress)) = (message.id, message.progress_detail)
+                && let (Some(current), Some(total)) = (progress.current, progress.total)
+            {
+                layers.insert(layer, (current, total));
             }
             let (current, total) =
                 layers.values().fold((0, 0), |(current, total), layer| (current + layer.0, total + layer.1));

@@ -249,10 +249,10 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
             parse_ports(range).map_err(|error| at(ports, error))?;
         }
     }
-    if let Some(roots) = &rules.bind_roots {
-        if let Some(bad) = roots.get_ref().iter().find(|root| !root.starts_with('/') || root.as_str() == "/") {
-            return Err(at(roots, format!("\"{bad}\" is not an absolute folder below /")));
-        }
+    if let Some(roots) = &rules.bind_roots
+        && let Some(bad) = roots.get_ref().iter().find(|root| !root.starts_with('/') || root.as_str() == "/")
+    {
+        return Err(at(roots, format!("\"{bad}\" is not an absolute folder below /")));
     }
     Ok(())
 }

@@ -142,10 +142,10 @@ impl ServerHandler for Endpoint {
                 None,
             ));
         };
-        if request.name == consent::TOOL {
-            if let Some(response) = self.ask_for_consent(&caller, &request, &context).await? {
-                return Ok(response);
-            }
+        if request.name == consent::TOOL
+            && let Some(response) = self.ask_for_consent(&caller, &request, &context).await?
+        {
+            return Ok(response);
         }
         let arguments = serde_json::Value::Object(request.arguments.unwrap_or_default());
         let ended = caller.ended.clone();

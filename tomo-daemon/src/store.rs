@@ -12,6 +12,8 @@ mod samples;
 mod transaction;
 mod writer;
 
+pub use samples::SampleBlock;
+
 use std::{path::Path, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -207,12 +209,7 @@ impl Store {
     ///
     /// # Errors
     /// The store failed.
-    pub fn samples(
-        &self,
-        server: ServerId,
-        from_ms: u64,
-        until_ms: u64,
-    ) -> Result<Vec<(Arc<Vec<SeriesKey>>, Vec<Row>)>, StoreError> {
+    pub fn samples(&self, server: ServerId, from_ms: u64, until_ms: u64) -> Result<Vec<SampleBlock>, StoreError> {
         self.read(|view| samples::read(view, server, from_ms, until_ms))
     }
 

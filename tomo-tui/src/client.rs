@@ -248,10 +248,10 @@ impl Client {
             }
             other => other?,
         };
-        if R::PATH == "/auth/login" || R::PATH == "/auth/refresh" {
-            if let Ok(login) = serde_json::from_value::<LoginAnswer>(answer.clone()) {
-                self.keep(&login)?;
-            }
+        if (R::PATH == "/auth/login" || R::PATH == "/auth/refresh")
+            && let Ok(login) = serde_json::from_value::<LoginAnswer>(answer.clone())
+        {
+            self.keep(&login)?;
         }
         if R::PATH == "/auth/logout" {
             credentials::forget(&self.shared.target.profile);

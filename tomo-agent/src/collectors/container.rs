@@ -69,11 +69,11 @@ impl Containers {
     ) {
         self.groups.retain(|id, group| pids.iter().any(|(known, pid)| known == id && *pid == group.pid));
         for (id, pid) in pids {
-            if !self.groups.contains_key(id) {
-                if let Some(place) = find_place(&self.root, *pid) {
-                    let group = Group { pid: *pid, place, before: None, usage: ContainerUsage::default() };
-                    self.groups.insert(id.clone(), group);
-                }
+            if !self.groups.contains_key(id)
+                && let Some(place) = find_place(&self.root, *pid)
+            {
+                let group = Group { pid: *pid, place, before: None, usage: ContainerUsage::default() };
+                self.groups.insert(id.clone(), group);
             }
         }
         for container in inventory {

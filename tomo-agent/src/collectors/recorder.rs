@@ -27,11 +27,11 @@ impl Recorder {
         if at == MAX_SERIES {
             return;
         }
-        if self.fresh.is_none() {
-            if let Some(key) = self.schema.get(at).filter(|key| key.metric == metric && key.part == part) {
-                self.values.push(key.encode(value));
-                return;
-            }
+        if self.fresh.is_none()
+            && let Some(key) = self.schema.get(at).filter(|key| key.metric == metric && key.part == part)
+        {
+            self.values.push(key.encode(value));
+            return;
         }
         let key = SeriesKey::new(metric, part);
         self.values.push(key.encode(value));

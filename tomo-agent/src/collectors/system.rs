@@ -79,8 +79,7 @@ impl System {
     fn record_cpu(&mut self, recorder: &mut Recorder) {
         let Some(file) = &mut self.stat else { return };
         self.now.clear();
-        let mut place = 0;
-        for line in file.read().lines() {
+        for (place, line) in file.read().lines().enumerate() {
             let Some((name, fields)) = line.split_once(' ').filter(|(name, _)| name.starts_with("cpu")) else { break };
             let core = &name[3..];
             match self.cores.get_mut(place) {
@@ -89,7 +88,6 @@ impl System {
                 None => self.cores.push(core.to_owned()),
             }
             self.now.push(CpuTimes::parse(fields));
-            place += 1;
         }
         for (place, now) in self.now.iter().enumerate() {
             let before = self.before.get(place).copied().unwrap_or(*now);

@@ -117,12 +117,13 @@ pub(super) async fn run(
     // A published port can belong to one container only: then the old one has to go first.
     let runs = |old: &ContainerInspectResponse| old.state.as_ref().is_some_and(|state| state.running == Some(true));
     let old_id = old.as_ref().and_then(|old| old.id.clone());
-    if let (Some(old), Some(id)) = (&old, &old_id) {
-        if runs(old) && (!deploy.spec.ports.is_empty() || shares_volume(&deploy.spec, old)) {
-            progress(events, "stop the old container", None).await;
-            undo.stopped = Some(id.clone());
-            engine.stop(id, STOP_SECS).await?;
-        }
+    if let (Some(old), Some(id)) = (&old, &old_id)
+        && runs(old)
+        && (!deploy.spec.ports.is_empty() || shares_volume(&deploy.spec, old))
+    {
+        progress(events, "stop the old container", None).await;
+        undo.stopped = Some(id.clone());
+        engine.stop(id, STOP_SECS).await?;
     }
     progress(events, "start the container", None).await;
     engine.start(&created).await.map_err(|error| {
@@ -140,10 +141,10 @@ pub(super) async fn run(
     engine.rename(&created, &name).await?;
     // From here on the new one is the app: nothing is undone any more.
     *undo = Undo::default();
-    if let Some(id) = &old_id {
-        if let Err(error) = engine.remove(id).await {
-            tracing::warn!(error = error.message, container = id, "the old container is still there");
-        }
+    if let Some(id) = &old_id
+        && let Err(error) = engine.remove(id).await
+    {
+        tracing::warn!(error = error.message, container = id, "the old container is still there");
     }
     let facts = BTreeMap::from([("container".to_owned(), created), ("image_id".to_owned(), image_id)]);
     Ok(Outcome::Succeeded { facts })

@@ -156,14 +156,14 @@ pub(super) async fn check_origin(State(guard): State<Arc<Guard>>, request: Reque
                 .with_next("add it to http.allowed_hosts in the daemon's configuration"),
         );
     }
-    if let Some(origin) = header_text(request.headers(), header::ORIGIN.as_str()) {
-        if !guard.admits_origin(origin) {
-            let shown = display_line(origin, 80);
-            return refuse(
-                ApiError::new(ErrorCode::Denied, format!("the origin \"{shown}\" is not allowed"))
-                    .with_next("add it to http.allowed_origins in the daemon's configuration"),
-            );
-        }
+    if let Some(origin) = header_text(request.headers(), header::ORIGIN.as_str())
+        && !guard.admits_origin(origin)
+    {
+        let shown = display_line(origin, 80);
+        return refuse(
+            ApiError::new(ErrorCode::Denied, format!("the origin \"{shown}\" is not allowed"))
+                .with_next("add it to http.allowed_origins in the daemon's configuration"),
+        );
     }
     let mut response = next.run(request).await;
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -97,7 +97,7 @@ impl Endpoint {
         let arguments = serde_json::Value::Object(request.arguments.clone().unwrap_or_default());
         // Whatever is wrong with the arguments or the plan, the tool itself says better.
         let Ok(wanted) = serde_json::from_value::<PlanApply>(arguments) else { return Ok(None) };
-        let Ok(Some(plan)) = self.services.plan_to_consent(caller, &wanted).await else { return Ok(None) };
+        let Ok(Some(plan)) = self.services.plan_to_consent(caller, &wanted) else { return Ok(None) };
         let can_ask = context.client_capabilities().is_some_and(|can| can.elicitation.is_some());
         if !can_ask {
             return Ok(None);

@@ -251,9 +251,7 @@ impl Services {
     /// `unauthenticated`, or `rate_limited` with the seconds to wait.
     pub async fn login(&self, login: Login, address: &str) -> Result<LoginAnswer, ServiceError> {
         let keys = [format!("user {}", display_line(&login.username, 64)), format!("from {address}")];
-        if let Err(error) = self.auth.check_wait(&keys) {
-            return Err(error);
-        }
+        self.auth.check_wait(&keys)?;
         let users = self.context.store.read(|view| view.list::<UserRecord>())?;
         let found = users.into_iter().find(|record| record.user.name == login.username);
         let hash = found.as_ref().map_or_else(|| self.auth.decoy.clone(), |record| record.password_hash.clone());

@@ -324,7 +324,7 @@ impl Services {
     ///
     /// # Errors
     /// As `plan_apply`.
-    pub async fn plan_to_consent(&self, caller: &Caller, request: &PlanApply) -> Result<Option<Plan>, ServiceError> {
+    pub fn plan_to_consent(&self, caller: &Caller, request: &PlanApply) -> Result<Option<Plan>, ServiceError> {
         if !caller.scopes.contains(&Scope::Deploy) {
             return Ok(None);
         }
@@ -494,7 +494,7 @@ impl Handle<PlanDeny> for Services {
 /// What an approved plan turned into, decided in one transaction.
 enum Applied {
     Before(Operation),
-    Spawn(Operation, Work, NewAuditEntry),
+    Spawn(Box<(Operation, Work, NewAuditEntry)>),
     Done(Operation, Effect),
 }
 
@@ -541,7 +541,8 @@ impl Handle<PlanApply> for Services {
         self.context.live.publish(Topic::Plan(id));
         Ok(match applied {
             Applied::Before(operation) => operation,
-            Applied::Spawn(operation, work, intent) => {
+            Applied::Spawn(spawned) => {
+                let (operation, work, intent) = *spawned;
                 self.context.spawn(operation.clone(), work, intent);
                 operation
             }
@@ -635,7 +636,11 @@ fn apply(
             operation.server = Some(host.name.clone());
             let intent =
                 action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
-            Applied::Spawn(operation.clone(), Work::Deploy { app, name, server, revision, spec, is_new }, intent)
+            Applied::Spawn(Box::new((
+                operation.clone(),
+                Work::Deploy { app, name, server, revision, spec, is_new },
+                intent,
+            )))
         }
         PlannedChange::RemoveApp { app, volumes } => {
             let app = tx.get::<App>(app.to_u64())?.ok_or_else(stale)?;
@@ -646,7 +651,7 @@ fn apply(
             let intent = action(operation.kind)
                 .about("app", &app.name)
                 .with(format!("{} on {}", operation.operation, host.name));
-            Applied::Spawn(operation.clone(), Work::Remove { app, volumes }, intent)
+            Applied::Spawn(Box::new((operation.clone(), Work::Remove { app, volumes }, intent)))
         }
         PlannedChange::RemoveServer { server } => {
             let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
@@ -674,7 +679,7 @@ fn apply(
         }
     };
     match &applied {
-        Applied::Spawn(_, _, intent) => tx.audit(intent.clone()),
+        Applied::Spawn(spawned) => tx.audit(spawned.2.clone()),
         _ => tx.audit(
             NewAuditEntry { outcome: AuditOutcome::Ok, ..action(operation.kind) }
                 .about("plan", &id.to_string())

@@ -93,12 +93,15 @@ fn schema_id(columns: &[u8]) -> u64 {
     hash.as_ref().iter().take(8).fold(0, |id, byte| (id << 8) | u64::from(*byte))
 }
 
+/// Rows with the columns they were measured in.
+pub type SampleBlock = (Arc<Vec<SeriesKey>>, Vec<Row>);
+
 pub(super) fn read(
     view: &ReadTx,
     server: ServerId,
     from_ms: u64,
     until_ms: u64,
-) -> Result<Vec<(Arc<Vec<SeriesKey>>, Vec<Row>)>, StoreError> {
+) -> Result<Vec<SampleBlock>, StoreError> {
     let path = view.path();
     let Some(samples) = absent(path, view.transaction().open_table(SAMPLES))? else { return Ok(Vec::new()) };
     let Some(schemas) = absent(path, view.transaction().open_table(SCHEMAS))? else { return Ok(Vec::new()) };
