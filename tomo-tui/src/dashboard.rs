@@ -2,6 +2,9 @@
 //!
 //! The only module that knows ratatui and crossterm.
 
+#[expect(dead_code, reason = "no screen uses every style yet")]
+mod theme;
+
 use crate::client::Target;
 
 /// How the dashboard is started.
