@@ -8,7 +8,7 @@ pub(crate) mod spec;
 use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, bail};
-use output::{bytes, json, line, note, table, time};
+use output::{json, line, note, table, time};
 use tomo_proto::{
     api::{
         agent::{AgentList, AgentRevoke},
@@ -38,6 +38,7 @@ use crate::{
         SettingsCommand, TokenCommand, UserCommand,
     },
     client::Client,
+    format::bytes,
 };
 
 /// Carries a subcommand out.

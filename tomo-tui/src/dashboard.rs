@@ -2,7 +2,7 @@
 //!
 //! The only module that knows ratatui and crossterm.
 
-#[expect(dead_code, reason = "no screen uses every style yet")]
+#[allow(dead_code, reason = "no screen uses every style yet")]
 mod theme;
 
 use crate::client::Target;

@@ -4,6 +4,8 @@ mod args;
 mod cli;
 mod client;
 mod dashboard;
+#[allow(dead_code, reason = "no screen shows every figure yet")]
+mod format;
 mod local;
 
 use std::{path::Path, process::ExitCode};

@@ -94,34 +94,3 @@ pub(crate) fn time(ms: u64) -> String {
         time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
     })
 }
-
-/// A number of bytes in three digits.
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(crate) fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "K", "M", "G", "T"] {
-        if value < 1_000.0 || unit == "T" {
-            return if unit == "B" || value >= 100.0 {
-                format!("{value:.0}{unit}")
-            } else {
-                format!("{value:.1}{unit}")
-            };
-        }
-        value /= 1_024.0;
-    }
-    String::new()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_have_three_digits() {
-        for (count, text) in
-            [(0, "0B"), (999, "999B"), (1_000, "1.0K"), (150 << 10, "150K"), (3 << 30, "3.0G"), (5_000 << 40, "5000T")]
-        {
-            assert_eq!(bytes(count), text);
-        }
-    }
-}

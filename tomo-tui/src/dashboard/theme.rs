@@ -1,10 +1,7 @@
 //! Colors, styles and symbols for what the terminal can show. Nothing is told by color alone: states have shapes,
 //! selection is reversed.
 
-use ratatui::{
-    style::{Color, Modifier, Style},
-    symbols::border,
-};
+use ratatui::style::{Color, Modifier, Style};
 use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanStatus, server::ServerStatus};
 
 /// How many colors there are.
@@ -146,30 +143,14 @@ impl Theme {
             Tone::Bad => self.bad,
             Tone::Quiet => self.dim,
         };
-        (if self.glyphs == Glyphs::Ascii { ascii } else { symbol }, style)
+        (if self.is_ascii() { ascii } else { symbol }, style)
     }
 
-    /// The lines of a box; a focused one has its own shape.
-    pub(crate) fn borders(&self, focused: bool) -> border::Set<'static> {
-        match (self.glyphs, focused) {
-            (Glyphs::Ascii, false) => ASCII_BORDER,
-            (Glyphs::Ascii, true) => border::Set { horizontal_top: "=", horizontal_bottom: "=", ..ASCII_BORDER },
-            (_, false) => border::PLAIN,
-            (_, true) => border::THICK,
-        }
+    /// Whether only ASCII may be drawn.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.glyphs == Glyphs::Ascii
     }
 }
-
-const ASCII_BORDER: border::Set<'static> = border::Set {
-    top_left: "+",
-    top_right: "+",
-    bottom_left: "+",
-    bottom_right: "+",
-    vertical_left: "|",
-    vertical_right: "|",
-    horizontal_top: "-",
-    horizontal_bottom: "-",
-};
 
 fn depth_of(term: &str, colorterm: Option<&str>) -> Depth {
     const TRUE: [&str; 6] = ["alacritty", "foot", "wezterm", "xterm-kitty", "xterm-ghostty", "contour"];
@@ -351,7 +332,6 @@ mod tests {
         for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
             let theme = Theme::new(depth, Glyphs::Ascii);
             assert!(theme.selected.add_modifier.contains(Modifier::REVERSED));
-            assert_ne!(theme.borders(true), theme.borders(false));
         }
     }
 
