@@ -71,8 +71,8 @@ pub struct ServerSummary {
     /// Newest figures; absent until the first sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vitals: Option<Vitals>,
-    /// Containers that run, of those that exist; absent without an engine.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Containers that run, of those that exist; absent without an engine. Beside it a [`ServerDetail`] lists its `containers`.
+    #[serde(default, rename = "container_count", skip_serializing_if = "Option::is_none")]
     pub containers: Option<ContainerCount>,
     /// Apps of Tomo on it.
     pub apps: u32,
@@ -226,4 +226,39 @@ pub struct ServerDetail {
     /// When its agent was last heard (UTC ms, the daemon's clock).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_detail_survives_json_with_its_count_and_its_list() {
+        let summary = ServerSummary {
+            id: ServerId::from_u64(1),
+            name: "web-1".to_owned(),
+            status: ServerStatus::Up,
+            agent: AgentState::Online,
+            labels: BTreeMap::new(),
+            vitals: None,
+            containers: Some(ContainerCount { running: 1, total: 2 }),
+            apps: 0,
+            cpu_spark: Vec::new(),
+            memory_spark: Vec::new(),
+            network_spark: Vec::new(),
+        };
+        let bare = ServerDetail {
+            summary,
+            facts: None,
+            containers: Vec::new(),
+            policy: None,
+            created_at: 1,
+            last_seen_at: None,
+        };
+        let full = ServerDetail { containers: vec![Container::default()], ..bare.clone() };
+        for detail in [bare, full] {
+            let text = serde_json::to_string(&detail).expect("becomes JSON");
+            assert_eq!(serde_json::from_str::<ServerDetail>(&text).expect(&text), detail);
+        }
+    }
 }
