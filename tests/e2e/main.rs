@@ -1,0 +1,3 @@
+//! What Tomo promises, from the outside: one module per journey.
+
+mod harness;

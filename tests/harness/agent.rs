@@ -1,0 +1,195 @@
+//! A real agent with a folder of its own: in this process or as the binary, on this host or with made-up figures.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use tomo_agent::{
+    agent::Agent,
+    collectors::{HostCollectors, Source, Synthetic},
+    exec::{Exec, ExecConfig},
+    identity,
+    link::Status,
+};
+
+use crate::{
+    cli,
+    daemon::TestDaemon,
+    eventually::PATIENCE,
+    program::{self, Program},
+};
+
+/// A policy file that allows everything a policy can allow.
+pub const ALLOW_ALL: &str = "verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"pull\", \"deploy\"]\n\
+    images = [\"*\"]\nports = [\"1024-65535\"]\nbind_roots = [\"/srv\", \"/tmp\"]\n";
+/// A policy file that allows nothing but metrics.
+pub const ALLOW_NOTHING: &str = "verbs = []\n";
+/// The engine's socket.
+pub const ENGINE: &str = "/var/run/docker.sock";
+
+/// An agent under test. In-process ones end with the test's runtime, programs are killed, unless they were stopped before.
+#[derive(Debug)]
+pub struct TestAgent {
+    folder: TempDir,
+    kind: Kind,
+    running: Option<Running>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Host,
+    Synthetic(u64),
+    Program,
+}
+
+#[derive(Debug)]
+enum Running {
+    InProcess(Agent),
+    Program(Program),
+}
+
+impl TestAgent {
+    /// Enrolls and starts an agent of this host and its engine in this process, and waits until it is connected.
+    pub async fn start(daemon: &TestDaemon, server: &str, policy: &str) -> Self {
+        Self::begin(daemon, server, policy, Kind::Host).await
+    }
+
+    /// Enrolls and starts an agent with made-up figures and no engine in this process, and waits until it is connected.
+    pub async fn synthetic(daemon: &TestDaemon, server: &str) -> Self {
+        Self::begin(daemon, server, ALLOW_NOTHING, Kind::Synthetic(1)).await
+    }
+
+    /// Enrolls and starts the `tomo-agent` binary, and waits until it is connected.
+    pub async fn spawn(daemon: &TestDaemon, server: &str, policy: &str) -> Self {
+        Self::begin(daemon, server, policy, Kind::Program).await
+    }
+
+    async fn begin(daemon: &TestDaemon, server: &str, policy: &str, kind: Kind) -> Self {
+        let folder = tempfile::Builder::new().prefix("tomo-test-agent-").tempdir().expect("a folder can be made");
+        let mut agent = Self { folder, kind, running: None };
+        agent.set_policy(policy);
+        let token = daemon.enrolment(server, &[]).await;
+        match kind {
+            Kind::Program => {
+                let mut enroll = agent.command();
+                let enrolled = cli::run(enroll.arg("enroll"), &token).await;
+                assert_eq!(enrolled.code, Some(0), "{enrolled:?}");
+            }
+            Kind::Host | Kind::Synthetic(_) => {
+                identity::enroll(&token, &agent.state()).await.expect("the agent is enrolled");
+            }
+        }
+        agent.resume().await;
+        agent
+    }
+
+    /// Starts it again after [`Self::halt`] or [`Self::kill`], and waits until it is connected.
+    ///
+    /// # Panics
+    /// It does not start or connect.
+    pub async fn resume(&mut self) {
+        let (source, exec) = match self.kind {
+            Kind::Program => {
+                let mut program = Program::spawn(self.command().arg("run"), "").await;
+                program.logged("connected to the daemon").await;
+                self.running = Some(Running::Program(program));
+                return;
+            }
+            Kind::Synthetic(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
+            Kind::Host => {
+                let config = ExecConfig { policy: self.policy(), engine_socket: PathBuf::from(ENGINE) };
+                let exec = Exec::start(config);
+                (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
+            }
+        };
+        let agent = Agent::start(&self.state(), source, exec).expect("the agent starts");
+        let mut status = agent.status();
+        let connected = status.wait_for(|status| matches!(status, Status::Connected(_)));
+        let connected = tokio::time::timeout(PATIENCE, connected).await;
+        drop(connected.expect("the agent connects in time").expect("the agent lives"));
+        self.running = Some(Running::InProcess(agent));
+    }
+
+    /// The `tomo-agent` binary with this agent's folders.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(program::path("tomo-agent"));
+        command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        command.env_clear().env("NO_COLOR", "1").env("TOMO_AGENT__ENGINE_SOCKET", ENGINE);
+        command
+    }
+
+    /// Replaces the host's policy file; the agent reads it anew.
+    ///
+    /// # Panics
+    /// It cannot be written.
+    pub fn set_policy(&self, text: &str) {
+        std::fs::write(self.policy(), text).expect("the policy file can be written");
+    }
+
+    /// The host's policy file.
+    #[must_use]
+    pub fn policy(&self) -> PathBuf {
+        self.folder.path().join("policy.toml")
+    }
+
+    /// The folder of its identity.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// A folder that goes with the agent.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The running agent of this process, for its status.
+    ///
+    /// # Panics
+    /// It does not run, or is a program.
+    #[must_use]
+    pub fn in_process(&self) -> &Agent {
+        match &self.running {
+            Some(Running::InProcess(agent)) => agent,
+            _ => panic!("this agent does not run in this process"),
+        }
+    }
+
+    /// The running binary, of a spawned agent.
+    ///
+    /// # Panics
+    /// It does not run, or runs in this process.
+    pub fn program(&mut self) -> &mut Program {
+        match &mut self.running {
+            Some(Running::Program(program)) => program,
+            _ => panic!("this agent is no running program"),
+        }
+    }
+
+    /// Stops it in good order; its identity stays.
+    pub async fn halt(&mut self) {
+        match self.running.take() {
+            Some(Running::InProcess(agent)) => agent.shutdown().await,
+            Some(Running::Program(program)) => drop(program.stop().await),
+            None => {}
+        }
+    }
+
+    /// Kills a spawned agent (SIGKILL); its identity stays.
+    ///
+    /// # Panics
+    /// It does not run, or runs in this process.
+    pub async fn kill(&mut self) {
+        match self.running.take() {
+            Some(Running::Program(program)) => program.kill().await,
+            _ => panic!("only a running program can be killed"),
+        }
+    }
+
+    /// Stops it in good order, for good.
+    pub async fn stop(mut self) {
+        self.halt().await;
+    }
+}

@@ -1,0 +1,113 @@
+//! The real engine, through its own command line, with images made from a static busybox. The engine must be there.
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+/// A name that no other test and no other run has: `head-<process>-<number>`.
+#[must_use]
+pub fn unique(head: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{head}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Runs `docker` and returns what it prints.
+///
+/// # Panics
+/// It fails, or there is no engine: says what to do.
+#[must_use]
+pub fn docker(arguments: &[&str]) -> String {
+    let ran = Command::new("docker").args(arguments).output();
+    let output = ran.expect("`docker` runs: install docker.io and start dockerd, or use tests/run");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "docker {arguments:?}: {error} (is dockerd running? tests/run starts it)");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// An image of its own. Its containers and the image itself go when it is dropped.
+#[derive(Debug)]
+pub struct Image {
+    name: String,
+}
+
+impl Image {
+    /// Builds an image that holds a static busybox and runs `command` (a busybox applet with its arguments).
+    ///
+    /// # Panics
+    /// It cannot be built: says what to do.
+    #[must_use]
+    pub fn running(command: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let bin = folder.path().join("bin");
+        fs::create_dir_all(&bin).expect("a folder can be made");
+        fs::create_dir_all(folder.path().join("tmp")).expect("a folder can be made");
+        let www = folder.path().join("www");
+        fs::create_dir_all(&www).expect("a folder can be made");
+        fs::write(www.join("index.html"), "hello from busybox\n").expect("a file can be written");
+        fs::copy(busybox(), bin.join("busybox")).expect("busybox can be copied");
+        std::os::unix::fs::symlink("busybox", bin.join("sh")).expect("a link can be made");
+        let name = format!("{}:1", unique("tomo-test"));
+        let mut words = vec!["busybox"];
+        words.extend(command);
+        let words = serde_json::to_string(&words).expect("words are JSON");
+        let archive = folder.path().join("image.tar");
+        let mut tar = Command::new("tar");
+        tar.arg("-C").arg(folder.path()).arg("-cf").arg(&archive).args(["bin", "tmp", "www"]);
+        assert!(tar.status().is_ok_and(|status| status.success()), "tar packs the image");
+        let archive = archive.display().to_string();
+        let command = format!("CMD {words}");
+        let label = format!("LABEL {LABEL}=1");
+        drop(docker(&["import", "-c", "ENV PATH=/bin", "-c", &command, "-c", &label, &archive, &name]));
+        Self { name }
+    }
+
+    /// An image that serves `hello from busybox` over HTTP on port 8080.
+    #[must_use]
+    pub fn web() -> Self {
+        Self::running(&["httpd", "-f", "-v", "-p", "8080", "-h", "/www"])
+    }
+
+    /// An image that runs a script of the busybox shell.
+    #[must_use]
+    pub fn script(script: &str) -> Self {
+        Self::running(&["sh", "-c", script])
+    }
+
+    /// `name:tag`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Ids of all containers made from it, also of stopped ones.
+    #[must_use]
+    pub fn containers(&self) -> Vec<String> {
+        let ids = docker(&["ps", "-aq", "--no-trunc", "--filter", &format!("ancestor={}", self.name)]);
+        ids.lines().map(str::to_owned).collect()
+    }
+}
+
+/// On every image that tests make.
+pub const LABEL: &str = "dev.tomo.test";
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // A test that has failed already must not fail twice.
+        let quiet = |arguments: &[&str]| {
+            let output = Command::new("docker").args(arguments).output();
+            output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        };
+        for id in quiet(&["ps", "-aq", "--filter", &format!("ancestor={}", self.name)]).split_whitespace() {
+            quiet(&["rm", "-fv", id]);
+        }
+        quiet(&["rmi", "-f", &self.name]);
+    }
+}
+
+fn busybox() -> &'static Path {
+    let known = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
+    known.into_iter().find(|path| path.exists()).expect("busybox is there: install busybox-static, or use tests/run")
+}

@@ -1,0 +1,156 @@
+//! Plain HTTP to a daemon, over TCP or its local socket, as whoever holds a bearer.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::Value;
+use tomo_proto::{
+    api::{Tool, person::PersonRequest},
+    error::{ApiError, ErrorCode},
+};
+
+use crate::{
+    eventually::PATIENCE,
+    mcp::{Mcp, ToolResult},
+};
+
+/// A client of one daemon. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    client: Client,
+    base: String,
+    bearer: Option<String>,
+}
+
+/// A request that did not succeed.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// What the daemon says.
+    pub error: ApiError,
+}
+
+impl Http {
+    /// A client over TCP, as nobody.
+    ///
+    /// # Panics
+    /// It cannot be set up.
+    #[must_use]
+    pub fn tcp(url: &str) -> Self {
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client can be set up");
+        Self { client, base: url.to_owned(), bearer: None }
+    }
+
+    /// A client over the local socket, as the user that runs the test.
+    ///
+    /// # Panics
+    /// It cannot be set up.
+    #[must_use]
+    pub fn socket(path: &Path) -> Self {
+        let builder = Client::builder().no_proxy().timeout(PATIENCE).unix_socket(path.to_owned());
+        Self {
+            client: builder.build().expect("a client can be set up"),
+            base: "http://localhost".to_owned(),
+            bearer: None,
+        }
+    }
+
+    /// The same with a JWT or API token.
+    #[must_use]
+    pub fn bearer(&self, token: &str) -> Self {
+        Self { bearer: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The JWT or API token it sends.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.bearer.as_deref()
+    }
+
+    /// Begins any request.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.bearer {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// Begins a GET.
+    pub fn get(&self, path: &str) -> RequestBuilder {
+        self.request(Method::GET, path)
+    }
+
+    /// Begins a POST of JSON.
+    pub fn post(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.request(Method::POST, path).json(body)
+    }
+
+    /// Sends what no tool may carry: logins, passwords, tokens, secrets.
+    ///
+    /// # Errors
+    /// The daemon refuses.
+    ///
+    /// # Panics
+    /// The daemon cannot be reached, or does not answer JSON.
+    pub async fn person<R: PersonRequest>(&self, request: &R) -> Result<R::Answer, Refused> {
+        let body = serde_json::to_value(request).expect("a request is JSON");
+        let response = self.post(R::PATH, &body).send().await.expect("the daemon answers");
+        let status = response.status();
+        let body = response.text().await.expect("the answer comes");
+        if status.is_success() {
+            return Ok(serde_json::from_str(&body).unwrap_or_else(|error| panic!("{}: {error}: {body}", R::PATH)));
+        }
+        let error = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{} {status}: {error}: {body}", R::PATH));
+        Err(Refused { status, error })
+    }
+
+    /// Calls a tool by its contract, on `/mcp/full` in the modern era. A rate limit is waited out.
+    ///
+    /// # Errors
+    /// The tool refuses.
+    ///
+    /// # Panics
+    /// The daemon cannot be reached, or refuses the request itself.
+    pub async fn call<T: Tool>(&self, request: &T) -> Result<T::Answer, ApiError> {
+        let arguments = serde_json::to_value(request).expect("arguments are JSON");
+        let result = self.call_by_name(T::NAME, arguments).await;
+        match result.error {
+            Some(error) => Err(error),
+            None => {
+                Ok(serde_json::from_value(result.structured).unwrap_or_else(|error| panic!("{}: {error}", T::NAME)))
+            }
+        }
+    }
+
+    /// Calls a tool by name with any arguments, on `/mcp/full` in the modern era. A rate limit is waited out.
+    ///
+    /// # Panics
+    /// The daemon cannot be reached, or refuses the request itself.
+    pub async fn call_by_name(&self, name: &str, arguments: Value) -> ToolResult {
+        let begun = Instant::now();
+        loop {
+            let result = self.mcp("/mcp/full").call(name, arguments.clone()).await;
+            let limited = result.error.as_ref().is_some_and(|error| error.code == ErrorCode::RateLimited);
+            if !limited || begun.elapsed() > PATIENCE {
+                return result;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// MCP in the modern (2026-07-28) era on a path.
+    #[must_use]
+    pub fn mcp(&self, path: &str) -> Mcp {
+        Mcp::modern(self.clone(), path)
+    }
+
+    /// MCP in the legacy (2025-11-25) era on a path: initialized, with a session.
+    pub async fn legacy_mcp(&self, path: &str) -> Mcp {
+        Mcp::legacy(self.clone(), path, &serde_json::json!({})).await
+    }
+}

@@ -1,0 +1,126 @@
+//! The workspace's own binaries, as child processes that end with the test.
+
+use std::{
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, Command},
+    task::JoinHandle,
+};
+
+use crate::eventually::eventually;
+
+/// Where a binary of the workspace lies: beside the test's own executable.
+///
+/// # Panics
+/// It was not built.
+#[must_use]
+pub fn path(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own path");
+    let folder = own.ancestors().find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let path = folder.expect("the test lies in a target folder").join(name);
+    assert!(path.exists(), "{} is not there: run `cargo build --workspace` first", path.display());
+    path
+}
+
+/// A running binary. Killed when dropped.
+#[derive(Debug)]
+pub struct Program {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Program {
+    /// Starts a command with `input` on its standard input and collects what it logs on standard error.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub async fn spawn(command: &mut Command, input: &str) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().expect("the program starts");
+        let mut stdin = child.stdin.take().expect("it is piped");
+        stdin.write_all(input.as_bytes()).await.expect("the program reads its input");
+        drop(stdin);
+        let lines = BufReader::new(child.stderr.take().expect("it is piped"));
+        let log = Arc::new(Mutex::new(String::new()));
+        let reader = tokio::spawn(collect(lines, Arc::clone(&log)));
+        Self { child, log, reader }
+    }
+
+    /// Process id.
+    ///
+    /// # Panics
+    /// It has ended and was waited for.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("the program runs")
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for a line of the log, and returns the part after `head`.
+    ///
+    /// # Panics
+    /// It does not come, or the program ends first; shows the log.
+    pub async fn logged(&mut self, head: &str) -> String {
+        let what = format!("\"{head}\" is logged");
+        let found = eventually(&what, async || {
+            let log = self.log();
+            let found = log.lines().find_map(|line| line.split_once(head)).map(|(_, rest)| rest.to_owned());
+            let ended = self.child.try_wait().expect("the program can be asked");
+            found.map(Ok).or_else(|| ended.map(|status| Err(format!("{status}: {log}"))))
+        });
+        found.await.unwrap_or_else(|ended| panic!("the program ended before it logged \"{head}\", with {ended}"))
+    }
+
+    /// Asks it to stop (SIGTERM) and waits.
+    ///
+    /// # Panics
+    /// It does not end in time.
+    pub async fn stop(mut self) -> ExitStatus {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").arg(pid).status().await.expect("kill runs");
+        assert!(sent.success(), "the program had ended by itself: {}", self.log());
+        self.wait().await
+    }
+
+    /// Kills it (SIGKILL) and waits.
+    ///
+    /// # Panics
+    /// It cannot be killed.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the program can be killed");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// It does not end in time.
+    pub async fn wait(&mut self) -> ExitStatus {
+        eventually("the program has ended", async || self.child.try_wait().expect("the program can be asked")).await
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn collect(lines: BufReader<tokio::process::ChildStderr>, log: Arc<Mutex<String>>) {
+    let mut lines = lines.lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.push_str(&line);
+        log.push('\n');
+    }
+}
