@@ -42,6 +42,26 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// Every code, in the order of its HTTP status.
+    pub const ALL: [Self; 16] = [
+        Self::Ambiguous,
+        Self::Invalid,
+        Self::Unauthenticated,
+        Self::ApprovalRequired,
+        Self::Declined,
+        Self::Denied,
+        Self::RefusedByPolicy,
+        Self::NotFound,
+        Self::Conflict,
+        Self::PlanStale,
+        Self::PlanExpired,
+        Self::RateLimited,
+        Self::Internal,
+        Self::AgentOffline,
+        Self::TimeoutUnknown,
+        Self::StorageFull,
+    ];
+
     /// The code as it stands in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -62,6 +82,22 @@ impl ErrorCode {
             Self::Unauthenticated => "unauthenticated",
             Self::StorageFull => "storage_full",
             Self::Internal => "internal",
+        }
+    }
+
+    /// Status of an HTTP answer with this error.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::Ambiguous | Self::Invalid => 400,
+            Self::Unauthenticated => 401,
+            Self::ApprovalRequired | Self::Declined | Self::Denied | Self::RefusedByPolicy => 403,
+            Self::NotFound => 404,
+            Self::Conflict | Self::PlanStale | Self::PlanExpired => 409,
+            Self::RateLimited => 429,
+            Self::Internal => 500,
+            Self::AgentOffline | Self::TimeoutUnknown => 502,
+            Self::StorageFull => 507,
         }
     }
 

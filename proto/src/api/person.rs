@@ -1,34 +1,20 @@
 //! What no tool may carry: bodies of `POST /auth/…` and `/person/…`. Secrets travel here and nowhere else.
 //!
-//! | route | request | answer |
-//! |---|---|---|
-//! | `POST /auth/login` | [`Login`] | [`LoginAnswer`] |
-//! | `POST /auth/refresh` | [`Refresh`] | [`LoginAnswer`] |
-//! | `POST /auth/logout` | [`Logout`] | [`Done`] |
-//! | `POST /person/password` | [`ChangePassword`] | – |
-//! | `POST /person/users` | [`CreateUser`] | [`crate::model::user::User`] |
-//! | `POST /person/users/role` | [`SetRole`] | [`crate::model::user::User`] |
-//! | `POST /person/users/delete` | [`DeleteUser`] | – |
-//! | `POST /person/tokens` | [`CreateToken`] | [`CreatedToken`] |
-//! | `POST /person/enrolments` | [`CreateEnrolment`] | [`CreatedEnrolment`] |
-//! | `POST /person/secrets` | [`SetSecret`] | – |
-//! | `POST /person/secrets/list` | [`ListSecrets`] | [`SecretNames`] |
-//! | `POST /person/secrets/delete` | [`DeleteSecret`] | – |
-//!
 //! Errors are [`crate::error::ApiError`] with a fitting HTTP status.
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::user::{ApiToken, Role, Scopes, Selectors};
 
 /// A request with its route and answer.
-pub trait PersonRequest: Serialize {
+pub trait PersonRequest: Serialize + JsonSchema {
     /// Path on the HTTP side.
     const PATH: &'static str;
     /// What comes back.
-    type Answer: for<'de> Deserialize<'de>;
+    type Answer: for<'de> Deserialize<'de> + JsonSchema;
 }
 
 macro_rules! person {
@@ -55,8 +41,27 @@ person! {
     DeleteSecret => Done, "/person/secrets/delete";
 }
 
+/// Calls `$each!` with every request that needs a person: the one list of routes besides `/auth/login` and `/auth/refresh`.
+#[macro_export]
+macro_rules! for_each_person_request {
+    ($each:ident) => {
+        $each! {
+            $crate::api::person::Logout,
+            $crate::api::person::ChangePassword,
+            $crate::api::person::CreateUser,
+            $crate::api::person::SetRole,
+            $crate::api::person::DeleteUser,
+            $crate::api::person::CreateToken,
+            $crate::api::person::CreateEnrolment,
+            $crate::api::person::SetSecret,
+            $crate::api::person::ListSecrets,
+            $crate::api::person::DeleteSecret,
+        }
+    };
+}
+
 /// Text that is never shown: no `Debug` of its content, no `Display`.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SecretText(String);
 
@@ -80,11 +85,11 @@ impl std::fmt::Debug for SecretText {
 }
 
 /// An empty answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Done {}
 
 /// A login.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
     /// Login name.
@@ -94,7 +99,7 @@ pub struct Login {
 }
 
 /// What a login gives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LoginAnswer {
     /// JWT for the `Authorization` header.
     pub access_token: SecretText,
@@ -109,7 +114,7 @@ pub struct LoginAnswer {
 }
 
 /// Asks for a new pair of tokens.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     /// The newest refresh token; an older one ends the login.
@@ -117,11 +122,12 @@ pub struct Refresh {
 }
 
 /// Ends the caller's login.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Logout {}
 
 /// Changes the caller's password; ends the caller's other logins.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangePassword {
     /// Password now.
@@ -131,7 +137,7 @@ pub struct ChangePassword {
 }
 
 /// Makes an account (admin).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateUser {
     /// Login name.
@@ -146,7 +152,7 @@ pub struct CreateUser {
 }
 
 /// Changes a person's role (admin); ends that person's logins.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetRole {
     /// Login name.
@@ -156,7 +162,7 @@ pub struct SetRole {
 }
 
 /// Deletes an account (admin) with its logins and tokens; the last admin stays.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteUser {
     /// Login name.
@@ -164,7 +170,7 @@ pub struct DeleteUser {
 }
 
 /// Makes an API token. `admin` is never given, `deploy` only if named.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// What to call it.
@@ -180,7 +186,7 @@ pub struct CreateToken {
 }
 
 /// A new API token: the only time its secret is shown.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedToken {
     /// The token's public facts.
     pub token: ApiToken,
@@ -189,7 +195,7 @@ pub struct CreatedToken {
 }
 
 /// Makes a right to enroll one agent (admin).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateEnrolment {
     /// Name of the server; new, or one whose agent is gone.
@@ -203,7 +209,7 @@ pub struct CreateEnrolment {
 }
 
 /// A new enrolment: the only time its token is shown.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CreatedEnrolment {
     /// Name of the server.
     pub server: String,
@@ -214,7 +220,7 @@ pub struct CreatedEnrolment {
 }
 
 /// Stores a secret that app environments can name as `secret://NAME`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetSecret {
     /// Name.
@@ -224,18 +230,19 @@ pub struct SetSecret {
 }
 
 /// Asks for the names of stored secrets.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ListSecrets {}
 
 /// Names of stored secrets; values are never shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretNames {
     /// The names.
     pub names: Vec<String>,
 }
 
 /// Deletes a secret that no app names any more.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteSecret {
     /// Name.

@@ -110,19 +110,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// The answer for an error, with its status.
 pub(super) fn refuse(error: ApiError) -> Response {
-    let status = match error.code {
-        ErrorCode::NotFound => StatusCode::NOT_FOUND,
-        ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorCode::Denied | ErrorCode::ApprovalRequired | ErrorCode::Declined | ErrorCode::RefusedByPolicy => {
-            StatusCode::FORBIDDEN
-        }
-        ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorCode::Invalid | ErrorCode::Ambiguous => StatusCode::BAD_REQUEST,
-        ErrorCode::Conflict | ErrorCode::PlanStale | ErrorCode::PlanExpired => StatusCode::CONFLICT,
-        ErrorCode::AgentOffline | ErrorCode::TimeoutUnknown => StatusCode::BAD_GATEWAY,
-        ErrorCode::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    let status = StatusCode::from_u16(error.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let challenge = status == StatusCode::UNAUTHORIZED;
     let mut response = (status, Json(error)).into_response();
     if challenge {

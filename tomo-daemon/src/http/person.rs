@@ -11,11 +11,9 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 use tomo_proto::{
-    api::person::{
-        ChangePassword, CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout,
-        PersonRequest, Refresh, SetRole, SetSecret,
-    },
+    api::person::{Login, PersonRequest, Refresh},
     error::{ApiError, ErrorCode},
+    for_each_person_request,
     text::display_line,
 };
 
@@ -26,27 +24,14 @@ use crate::{
 
 /// Routes for people who are signed in.
 pub(super) fn routes(services: &Arc<Services>) -> Router {
-    let router = Router::new();
-    let router = add::<Logout>(router);
-    let router = add::<ChangePassword>(router);
-    let router = add::<CreateUser>(router);
-    let router = add::<SetRole>(router);
-    let router = add::<DeleteUser>(router);
-    let router = add::<CreateToken>(router);
-    let router = add::<CreateEnrolment>(router);
-    let router = add::<SetSecret>(router);
-    let router = add::<ListSecrets>(router);
-    let router = add::<DeleteSecret>(router);
+    let mut router = Router::new();
+    macro_rules! add {
+        ($($request:ty),* $(,)?) => {$(
+            router = router.route(<$request as PersonRequest>::PATH, post(handle::<$request>));
+        )*};
+    }
+    for_each_person_request!(add);
     router.with_state(Arc::clone(services))
-}
-
-fn add<R>(router: Router<Arc<Services>>) -> Router<Arc<Services>>
-where
-    R: PersonRequest + DeserializeOwned + Send + 'static,
-    R::Answer: serde::Serialize + Send,
-    Services: HandlePerson<R>,
-{
-    router.route(R::PATH, post(handle::<R>))
 }
 
 fn parse<R: DeserializeOwned>(body: &Bytes) -> Result<R, ApiError> {
