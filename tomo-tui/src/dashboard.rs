@@ -4,6 +4,8 @@
 
 #[allow(dead_code, reason = "no screen uses every style yet")]
 mod theme;
+#[allow(dead_code, reason = "no screen uses every widget yet")]
+mod widgets;
 
 use crate::client::Target;
 
