@@ -157,8 +157,10 @@ mod tests {
         let (first, _) = source.sample(1_000);
         // The kernel counts processor time in hundredths of a second: some have to pass.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let mut now_ms = 1_000;
         let (schema, row) = loop {
-            let (schema, row) = source.sample(2_000);
+            now_ms += 1_000;
+            let (schema, row) = source.sample(now_ms);
             let measured = schema[0].metric == names::CPU && schema[0].decode(row.values[0]).is_some();
             if measured || std::time::Instant::now() > deadline {
                 break (schema, row);
