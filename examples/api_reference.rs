@@ -86,7 +86,7 @@ fn errors(out: &mut String, types: &mut SchemaGenerator) {
     put!(
         out,
         "## Errors\n\nA refused tool call is a result with `isError` and three lines of text: `code: what happened`, `next: the exact call \
-         or command`, `retryable: yes or no`; the same stands in `_meta[\"dev.tomo/error\"]`. A refused HTTP request has the same object \
+         or command`, `retryable: true or false`; the same stands in `_meta[\"dev.tomo/error\"]`. A refused HTTP request has the same object \
          as its body.\n"
     );
     let error = schema_of::<tomo_proto::error::ApiError>(types);

@@ -1,4 +1,3 @@
 //! What Tomo promises, from the outside: one module per journey.
 
-mod access;
 mod harness;

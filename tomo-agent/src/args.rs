@@ -14,18 +14,22 @@ use crate::{
     policy::{self, Policy},
 };
 
-/// Measures this server for Tomo, and does what its policy file allows.
+/// What stands below every `--help`.
+const MORE: &str = "Every value of the configuration can also be set in the environment as TOMO_AGENT__KEY, e.g. \
+    TOMO_AGENT__STATE=/srv/tomo-agent. TOMO_LOG sets what is logged to standard error, e.g. debug.";
+
+/// The agent of Tomo: measures this server, and does what its policy file allows.
 #[derive(Debug, Parser)]
-#[command(name = "tomo-agent", version)]
+#[command(name = "tomo-agent", version, after_help = MORE)]
 pub struct Args {
     /// Configuration file [default: /etc/tomo/agent.toml, if it is there].
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// State folder instead of the configured one.
-    #[arg(long, global = true)]
+    /// Folder of this agent's key and certificate, instead of the configured one [default: /var/lib/tomo-agent].
+    #[arg(long, global = true, value_name = "FOLDER")]
     state: Option<PathBuf>,
-    /// Policy file instead of the configured one.
-    #[arg(long, global = true)]
+    /// Policy file instead of the configured one [default: /etc/tomo/agent-policy.toml].
+    #[arg(long, global = true, value_name = "FILE")]
     policy: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -33,20 +37,20 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure and obey until told to stop.
+    /// Measure and carry out what the policy allows, until SIGTERM or Ctrl-C.
     Run {
         /// Send made-up figures of this seed instead of the host's.
         #[arg(long, hide = true)]
         synthetic: Option<u64>,
     },
-    /// Make this host known to a daemon; the token comes on standard input.
+    /// Make this host known to a daemon; reads the token of `tomo agent token NAME` from standard input.
     Enroll,
-    /// Look at the policy file.
+    /// Check, explain or print a policy file.
     #[command(subcommand)]
     Policy(PolicyCommand),
-    /// Say who this agent is.
+    /// Say which server this is, where its daemon is, and which policy holds.
     Status,
-    /// Print the configuration with its defaults.
+    /// Print every configuration key with its default and meaning.
     PrintConfig,
 }
 

@@ -10,15 +10,19 @@ use clap::{Parser, Subcommand};
 
 use crate::{clock::Clock, config::Config, daemon::Daemon};
 
-/// Manages a fleet of Linux servers and their containers.
+/// What stands below every `--help`.
+const MORE: &str = "Every value of the configuration can also be set in the environment as TOMO_DAEMON__SECTION__KEY, e.g. \
+    TOMO_DAEMON__HTTP__LISTEN=127.0.0.1:9000. TOMO_LOG sets what is logged to standard error, e.g. debug.";
+
+/// The daemon of Tomo: owns the store, serves people and AI tools, keeps the agents' links.
 #[derive(Debug, Parser)]
-#[command(name = "tomo-daemon", version)]
+#[command(name = "tomo-daemon", version, after_help = MORE)]
 pub struct Args {
     /// Configuration file [default: /etc/tomo/daemon.toml, if it is there].
-    #[arg(long, global = true)]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Data folder instead of the configured one.
-    #[arg(long, global = true)]
+    /// Folder of the store, the CA and the keys, instead of the configured one [default: /var/lib/tomo].
+    #[arg(long, global = true, value_name = "FOLDER")]
     data: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -26,9 +30,9 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until told to stop.
+    /// Serve clients and agents until SIGTERM or Ctrl-C.
     Run,
-    /// Make the data folder, the CA, the keys and the first admin.
+    /// Make the data folder with its store, CA and keys, and the first admin; asks for the admin's password.
     Init {
         /// Login name of the first admin.
         #[arg(long, default_value = "admin")]
@@ -47,7 +51,7 @@ enum Command {
     },
     /// Check the store and the audit trail (with the daemon stopped).
     Check,
-    /// Print the configuration with its defaults.
+    /// Print every configuration key with its default and meaning.
     PrintConfig,
 }
 

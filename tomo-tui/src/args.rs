@@ -8,23 +8,35 @@ use tomo_proto::model::{
     user::{Role, Scope},
 };
 
-/// Manages servers and their containers. Without a subcommand: the dashboard.
+/// Heading of the options that every subcommand has.
+const CONNECTION: &str = "Connection and output";
+
+/// What stands below every `--help`.
+const MORE: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not connected, 4 refused, 5 approval required.\n\
+    Changes to what runs are plans: shown first, asked about, then applied. --yes agrees at once, for scripts.\n\
+    TOMO_LOG sets what `tomo local` logs, e.g. debug.";
+
+/// Manages servers and their containers. Without a subcommand: the full-screen dashboard.
 #[derive(Debug, Parser)]
-#[command(name = "tomo", version)]
+#[command(name = "tomo", version, after_help = MORE)]
 pub(crate) struct Args {
-    /// Daemon: http(s)://host:port or unix:/path [default: the last login, or a running `tomo local`, or the local socket].
-    #[arg(long, global = true, env = "TOMO_URL")]
+    /// Where the daemon is: http(s)://host:port or unix:/path [default: the saved login's, or a running `tomo local`, or
+    /// /run/tomo/tomo.sock].
+    #[arg(long, global = true, env = "TOMO_URL", hide_env_values = true, help_heading = CONNECTION)]
     pub(crate) url: Option<String>,
-    /// API token instead of the saved login.
-    #[arg(long, global = true, env = "TOMO_TOKEN", hide_env_values = true)]
+    /// API token to use instead of the saved login; the environment keeps it out of the process list.
+    #[arg(long, global = true, env = "TOMO_TOKEN", hide_env_values = true, help_heading = CONNECTION)]
     pub(crate) token: Option<String>,
-    /// Profile whose login is used.
-    #[arg(long, global = true, env = "TOMO_PROFILE", default_value = "default")]
+    /// Name of the saved login to use, for people who manage several daemons.
+    #[arg(
+        long, global = true, env = "TOMO_PROFILE", hide_env_values = true, default_value = "default", value_name = "NAME",
+        help_heading = CONNECTION
+    )]
     pub(crate) profile: String,
-    /// Print JSON instead of text.
-    #[arg(long, global = true)]
+    /// Print JSON instead of tables and sentences.
+    #[arg(long, global = true, help_heading = CONNECTION)]
     pub(crate) json: bool,
-    /// Refuse every change in the dashboard.
+    /// Show the dashboard with every change switched off.
     #[arg(long)]
     pub(crate) read_only: bool,
     #[command(subcommand)]
@@ -33,64 +45,64 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Daemon, agent and dashboard in one process: shows this machine.
+    /// Run daemon, agent and dashboard in one process: shows this machine, needs no setup.
     Local {
-        /// Print one line of JSON and serve until Ctrl-C, without a dashboard.
+        /// No dashboard: print one line of JSON (url, socket, token) and serve until Ctrl-C.
         #[arg(long)]
         headless: bool,
-        /// Data folder.
-        #[arg(long)]
+        /// Folder of the store, keys and policy file [default: $XDG_DATA_HOME/tomo/local or ~/.local/share/tomo/local].
+        #[arg(long, value_name = "FOLDER")]
         data: Option<PathBuf>,
-        /// TCP and UDP port on loopback; 0 for a free one.
+        /// TCP and UDP port to listen on, on loopback; 0 takes a free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
-        /// Add made-up servers.
+        /// Add N made-up servers with plausible figures, to see a fleet.
         #[arg(long, default_value_t = 0, value_name = "N")]
         demo: usize,
     },
-    /// Sign in.
+    /// Sign in to a daemon and remember the login; pins the daemon's certificate at the first time.
     Login {
-        /// Login name; asked for otherwise.
+        /// Login name; asked for if not given.
         #[arg(long)]
         user: Option<String>,
-        /// Read the password from standard input.
+        /// Read the password from standard input instead of asking.
         #[arg(long)]
         password_stdin: bool,
     },
-    /// End the saved login.
+    /// End the saved login and forget it.
     Logout,
-    /// Say who you are.
+    /// Say who you are and what you may do.
     Whoami,
-    /// The fleet in a few lines.
+    /// Print the fleet in a few lines: counts, problems, plans that wait.
     Overview,
-    /// Servers.
+    /// Look at servers and their figures; forget one.
     #[command(subcommand)]
     Server(ServerCommand),
-    /// Agents.
+    /// List agents, let a server in, shut one out.
     #[command(subcommand)]
     Agent(AgentCommand),
-    /// Apps.
+    /// Deploy, look at, operate and remove apps.
     #[command(subcommand)]
     App(Box<AppCommand>),
-    /// Plans.
+    /// Look at, approve, deny and apply plans.
     #[command(subcommand)]
     Plan(PlanCommand),
-    /// Operations.
+    /// Look at what is under way or done; cancel it.
     #[command(subcommand)]
     Operation(OperationCommand),
-    /// The audit trail.
+    /// Search the audit trail, check that nobody changed it.
     #[command(subcommand)]
     Audit(AuditCommand),
-    /// Settings.
+    /// Look at and change the daemon's settings.
     #[command(subcommand)]
     Settings(SettingsCommand),
-    /// People.
+    /// Manage people's accounts.
     #[command(subcommand)]
     User(UserCommand),
-    /// API tokens.
+    /// Make, list and revoke API tokens for programs and AI tools.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Secrets that app environments name as secret://NAME.
+    /// Store secrets that app environments name as secret://NAME.
     #[command(subcommand)]
     Secret(SecretCommand),
     /// Entry for an AI tool's configuration.
@@ -98,9 +110,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: McpCommand,
     },
-    /// Shell completions.
+    /// Print a completion script for a shell.
     Completions {
-        /// Shell.
+        /// Which shell.
         shell: clap_complete::Shell,
     },
 }
@@ -121,9 +133,9 @@ pub(crate) enum ServerCommand {
     Metrics {
         /// Name or id.
         server: String,
-        /// Series, e.g. cpu memory_used net_rx.
+        /// Series, e.g. cpu memory_used load1 net_rx/eth0 [default: cpu memory_used load1].
         metrics: Vec<String>,
-        /// Duration back from now, or RFC 3339.
+        /// From when on: a duration back from now (15m, 24h) or a time (RFC 3339).
         #[arg(long, default_value = "1h")]
         since: String,
     },
@@ -142,9 +154,9 @@ pub(crate) enum AgentCommand {
     List,
     /// Make a one-time token that enrolls an agent.
     Token {
-        /// Name of the server.
+        /// What the server shall be called, e.g. web-1.
         server: String,
-        /// Labels of a new server, key=value.
+        /// Label of the new server as KEY=VALUE; may be given several times.
         #[arg(long = "label")]
         labels: Vec<String>,
     },
@@ -152,7 +164,7 @@ pub(crate) enum AgentCommand {
     Revoke {
         /// Server name or agent id.
         agent: String,
-        /// Why.
+        /// Why, for the audit.
         #[arg(long)]
         reason: Option<String>,
     },
@@ -161,13 +173,13 @@ pub(crate) enum AgentCommand {
 /// How a change that is a plan is agreed to.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Consent {
-    /// Why.
+    /// Why, for the audit.
     #[arg(long)]
     pub(crate) reason: Option<String>,
-    /// Approve and apply at once, without asking.
+    /// Agree at once, without asking; a plan that cannot be undone needs --name instead.
     #[arg(long)]
     pub(crate) yes: bool,
-    /// The target's name, for plans that cannot be undone.
+    /// The target's name, which agrees to a plan that cannot be undone.
     #[arg(long)]
     pub(crate) name: Option<String>,
 }
@@ -185,13 +197,13 @@ pub(crate) enum AppCommand {
     Logs {
         /// Name, server/name or id.
         app: String,
-        /// Go on with new lines.
+        /// Go on with new lines as they come, until Ctrl-C.
         #[arg(short, long)]
         follow: bool,
-        /// Newest lines to begin with.
+        /// How many of the newest lines to begin with.
         #[arg(long, default_value_t = 100)]
         tail: u32,
-        /// Only lines with this text.
+        /// Only lines that contain this text.
         #[arg(long)]
         grep: Option<String>,
     },
@@ -219,7 +231,7 @@ pub(crate) enum AppCommand {
 pub(crate) struct Operate {
     /// Name, server/name or id.
     pub(crate) app: String,
-    /// Why.
+    /// Why, for the audit.
     #[arg(long)]
     pub(crate) reason: Option<String>,
 }
@@ -231,30 +243,30 @@ pub(crate) struct Deploy {
     /// Server it runs on.
     #[arg(long)]
     pub(crate) server: String,
-    /// Image with tag.
+    /// Image with its tag, e.g. nginx:1.27.
     #[arg(long)]
     pub(crate) image: String,
-    /// HOST:CONTAINER, with /udp and a leading 127.0.0.1: where wanted.
-    #[arg(short, long = "port")]
+    /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
+    #[arg(short, long = "port", value_name = "PORT")]
     pub(crate) ports: Vec<String>,
-    /// KEY=VALUE; a secret's value is secret://NAME.
-    #[arg(short, long = "env")]
+    /// Set a variable: KEY=VALUE, or KEY=secret://NAME for a stored secret; may be given several times.
+    #[arg(short, long = "env", value_name = "KEY=VALUE")]
     pub(crate) env: Vec<String>,
-    /// SOURCE:TARGET with :ro where wanted.
-    #[arg(short, long = "volume")]
+    /// Mount a volume (NAME:TARGET) or a folder of the host (/PATH:TARGET), with :ro to only read; may be given several times.
+    #[arg(short, long = "volume", value_name = "VOLUME")]
     pub(crate) volumes: Vec<String>,
-    /// unless-stopped, always, on-failure or no.
+    /// When the engine restarts it: unless-stopped, always, on-failure or no.
     #[arg(long, default_value = "unless-stopped")]
     pub(crate) restart: RestartPolicy,
     /// Memory limit, e.g. 256M or 1G.
     #[arg(long)]
     pub(crate) memory: Option<String>,
-    /// http:PORT/PATH or tcp:PORT.
+    /// How to tell that it works, on the container's own port: http:PORT/PATH or tcp:PORT.
     #[arg(long)]
     pub(crate) health: Option<String>,
     #[command(flatten)]
     pub(crate) consent: Consent,
-    /// Command instead of the image's, after --.
+    /// Command to run instead of the image's, after --.
     #[arg(last = true)]
     pub(crate) command: Vec<String>,
 }
@@ -265,31 +277,31 @@ pub(crate) enum PlanCommand {
     List,
     /// Show one plan.
     Get {
-        /// Id.
+        /// Id of the plan, plan-….
         plan: String,
     },
     /// Agree to a plan; shows it and asks first.
     Approve {
-        /// Id.
+        /// Id of the plan, plan-….
         plan: String,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
-        /// The target's name, for plans that cannot be undone.
+        /// The target's name, which agrees to a plan that cannot be undone.
         #[arg(long)]
         name: Option<String>,
     },
     /// Say no to a plan.
     Deny {
-        /// Id.
+        /// Id of the plan, plan-….
         plan: String,
-        /// Why.
+        /// Why, for the audit.
         #[arg(long)]
         reason: Option<String>,
     },
     /// Carry an approved plan out and wait.
     Apply {
-        /// Id.
+        /// Id of the plan, plan-….
         plan: String,
     },
 }
@@ -300,12 +312,12 @@ pub(crate) enum OperationCommand {
     List,
     /// Show one operation with its log.
     Get {
-        /// Id.
+        /// Id of the operation, op-….
         operation: String,
     },
     /// Stop an operation; what it did is undone.
     Cancel {
-        /// Id.
+        /// Id of the operation, op-….
         operation: String,
     },
 }
@@ -314,13 +326,13 @@ pub(crate) enum OperationCommand {
 pub(crate) enum AuditCommand {
     /// Who did or tried what.
     Search {
-        /// Part of who.
+        /// Only rows whose actor contains this, e.g. user:ana.
         #[arg(long)]
         actor: Option<String>,
-        /// Part of what.
+        /// Only rows whose action contains this, e.g. app_deploy.
         #[arg(long)]
         action: Option<String>,
-        /// Rows.
+        /// How many rows, newest first.
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
@@ -334,7 +346,7 @@ pub(crate) enum SettingsCommand {
     Get,
     /// Plan to change settings, NAME=VALUE each.
     Set {
-        /// NAME=VALUE.
+        /// Setting and new value as NAME=VALUE; `tomo settings get` lists them.
         #[arg(required = true)]
         changes: Vec<String>,
         #[command(flatten)]
@@ -376,16 +388,16 @@ pub(crate) enum TokenCommand {
     Create {
         /// What to call it.
         name: String,
-        /// read, audit, operate, plan, deploy.
+        /// What it may do: read, audit, operate, plan or deploy; may be given several times.
         #[arg(long = "scope")]
         scopes: Vec<Scope>,
-        /// For an AI tool: read, audit, plan.
+        /// What it is for, instead of --scope: ai may read, audit and plan.
         #[arg(long = "for", value_name = "ai")]
         preset: Option<String>,
-        /// Days until it ends.
+        /// Days until it ends [default: 90].
         #[arg(long)]
         days: Option<u32>,
-        /// Only these servers.
+        /// Only this server, by name; may be given several times.
         #[arg(long = "server")]
         servers: Vec<String>,
     },

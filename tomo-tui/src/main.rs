@@ -8,7 +8,7 @@ mod dashboard;
 mod format;
 mod local;
 
-use std::{path::Path, process::ExitCode};
+use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
 use args::{Args, Command, McpCommand};
 use clap::{CommandFactory as _, Parser as _};
@@ -68,7 +68,11 @@ fn target(args: &Args) -> Target {
 async fn run_local(options: &local::LocalOptions, headless: bool, read_only: bool) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("TOMO_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmcp=off"));
     if headless {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .init();
     } else {
         // The screen belongs to the dashboard.
         let folder = local::data_folder(options.data.as_deref());

@@ -84,11 +84,6 @@ where
     Services: Handle<T>,
 {
     Box::pin(async move {
-        // Before the arguments: whoever may not use a tool learns nothing about them.
-        let authorized = match services.authorize::<T>(&caller).await {
-            Ok(authorized) => authorized,
-            Err(error) => return error::result(error),
-        };
         let request: T = match serde_json::from_value(arguments) {
             Ok(request) => request,
             Err(problem) => {
@@ -99,7 +94,7 @@ where
                 return error::result(error);
             }
         };
-        match services.handle(authorized, request).await {
+        match services.call(&caller, request).await {
             Ok(answer) => answered(&caller, &answer),
             Err(error) => error::result(error),
         }

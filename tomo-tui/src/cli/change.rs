@@ -65,18 +65,22 @@ pub(super) async fn approve(client: &Client, plan: &Plan, yes: bool, name: Optio
     let mut name = name.map(str::to_owned);
     if plan.approval == Approval::Human && name.is_none() {
         name = ask(&format!("This cannot be undone. Type \"{}\" to go on:", plan.target));
+        if name.is_none() {
+            let next = format!("tomo plan approve {} --name {}", plan.plan, plan.target);
+            return Err(nobody_agreed(next).into());
+        }
     } else if plan.approval == Approval::Confirm && !yes {
         let agreed = ask("Go on? [y/N]").is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"));
         if !agreed {
-            let next = format!("tomo plan approve {} --yes", plan.plan);
-            return Err(ClientError::Api(
-                ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open").with_next(next),
-            )
-            .into());
+            return Err(nobody_agreed(format!("tomo plan approve {} --yes", plan.plan)).into());
         }
     }
     let request = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name };
     Ok(client.call(&request).await?)
+}
+
+fn nobody_agreed(next: String) -> ClientError {
+    ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open").with_next(next).into()
 }
 
 /// Shows a plan, has it agreed to and carries it out.
