@@ -9,7 +9,7 @@ use tomo_tests::{
     agent::{ALLOW_NOTHING, TestAgent},
     cli::Tomo,
     daemon::TestDaemon,
-    docker::{Image, docker},
+    docker::{Image, Registry, docker},
     eventually::eventually,
     terminal::{Key, Terminal},
 };
@@ -60,6 +60,15 @@ fn images_are_built_and_go() {
     let name = image.name().to_owned();
     drop(image);
     assert_eq!(docker(&["images", "-q", &name]), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_can_be_pulled_from_a_registry() {
+    let registry = Registry::start().await;
+    let name = registry.push(&Image::web());
+    assert_eq!(docker(&["images", "-q", &name]), "");
+    drop(docker(&["pull", "-q", &name]));
+    drop(docker(&["rmi", &name]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,13 +236,13 @@ impl TestDaemon {
     /// HTTP over TCP, as nobody yet.
     #[must_use]
     pub fn http(&self) -> Http {
-        Http::tcp(&self.url)
+        Http::tcp(&self.url, &self.data().join("ca.pem"))
     }
 
     /// HTTP over the local socket: an admin, if the test runs as root.
     #[must_use]
     pub fn admin(&self) -> Http {
-        Http::socket(&self.socket())
+        Http::socket(&self.socket(), &self.data().join("ca.pem"))
     }
 
     /// Makes an account.

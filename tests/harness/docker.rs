@@ -2,10 +2,15 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::Path,
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
+
+use tempfile::TempDir;
+
+use crate::program::Program;
 
 /// A name that no other test and no other run has: `head-<process>-<number>`.
 #[must_use]
@@ -110,4 +115,46 @@ impl Drop for Image {
 fn busybox() -> &'static Path {
     let known = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
     known.into_iter().find(|path| path.exists()).expect("busybox is there: install busybox-static, or use tests/run")
+}
+
+/// A registry on loopback, which the engine trusts without TLS. Killed when dropped.
+#[derive(Debug)]
+pub struct Registry {
+    address: SocketAddr,
+    _program: Program,
+    _folder: TempDir,
+}
+
+impl Registry {
+    /// Starts one on a free port.
+    ///
+    /// # Panics
+    /// It does not start: says what to do.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let config = folder.path().join("config.yml");
+        let root = folder.path().join("data").display().to_string();
+        let text =
+            format!("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {root}\nhttp:\n  addr: 127.0.0.1:0\n");
+        fs::write(&config, text).expect("a file can be written");
+        let mut command = tokio::process::Command::new("docker-registry");
+        command.arg("serve").arg(&config);
+        let mut program = Program::spawn(&mut command, "").await;
+        let said = program.logged("listening on ").await;
+        let address = said.split('"').next().unwrap_or_default().parse().expect("an address");
+        Self { address, _program: program, _folder: folder }
+    }
+
+    /// Puts an image into the registry and takes it off the engine; returns the name to pull it by.
+    ///
+    /// # Panics
+    /// The engine or the registry refuses.
+    #[must_use]
+    pub fn push(&self, image: &Image) -> String {
+        let name = format!("{}/{}", self.address, image.name());
+        drop(docker(&["tag", image.name(), &name]));
+        drop(docker(&["push", "-q", &name]));
+        drop(docker(&["rmi", &name]));
+        name
+    }
 }

@@ -2,10 +2,15 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
 use serde_json::Value;
 use tomo_proto::{
     api::{Tool, person::PersonRequest},
@@ -35,14 +40,13 @@ pub struct Refused {
 }
 
 impl Http {
-    /// A client over TCP, as nobody.
+    /// A client over TCP, as nobody. TLS is trusted if it comes from the CA in this PEM file.
     ///
     /// # Panics
     /// It cannot be set up.
     #[must_use]
-    pub fn tcp(url: &str) -> Self {
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client can be set up");
-        Self { client, base: url.to_owned(), bearer: None }
+    pub fn tcp(url: &str, ca: &Path) -> Self {
+        Self { client: set_up(ca, |builder| builder), base: url.to_owned(), bearer: None }
     }
 
     /// A client over the local socket, as the user that runs the test.
@@ -50,13 +54,9 @@ impl Http {
     /// # Panics
     /// It cannot be set up.
     #[must_use]
-    pub fn socket(path: &Path) -> Self {
-        let builder = Client::builder().no_proxy().timeout(PATIENCE).unix_socket(path.to_owned());
-        Self {
-            client: builder.build().expect("a client can be set up"),
-            base: "http://localhost".to_owned(),
-            bearer: None,
-        }
+    pub fn socket(path: &Path, ca: &Path) -> Self {
+        let client = set_up(ca, |builder| builder.unix_socket(path.to_owned()));
+        Self { client, base: "http://localhost".to_owned(), bearer: None }
     }
 
     /// The same with a JWT or API token.
@@ -153,4 +153,16 @@ impl Http {
     pub async fn legacy_mcp(&self, path: &str) -> Mcp {
         Mcp::legacy(self.clone(), path, &serde_json::json!({})).await
     }
+}
+
+fn set_up(ca: &Path, finish: impl FnOnce(ClientBuilder) -> ClientBuilder) -> Client {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).expect("the CA's file can be read") {
+        roots.add(certificate.expect("the CA's file is PEM")).expect("the CA's certificate is one");
+    }
+    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let tls = tls.expect("the provider has TLS 1.3").with_root_certificates(roots).with_no_client_auth();
+    let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE);
+    finish(builder).build().expect("a client can be set up")
 }

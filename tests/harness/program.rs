@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
@@ -82,14 +83,22 @@ impl Program {
         found.await.unwrap_or_else(|ended| panic!("the program ended before it logged \"{head}\", with {ended}"))
     }
 
+    /// Sends it a signal.
+    ///
+    /// # Panics
+    /// It had ended by itself; shows the log.
+    pub fn signal(&self, signal: Signal) {
+        let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let sent = pid.map(|pid| kill_process(pid, signal));
+        assert_eq!(sent, Some(Ok(())), "the program had ended by itself: {}", self.log());
+    }
+
     /// Asks it to stop (SIGTERM) and waits.
     ///
     /// # Panics
     /// It does not end in time.
     pub async fn stop(mut self) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").arg(pid).status().await.expect("kill runs");
-        assert!(sent.success(), "the program had ended by itself: {}", self.log());
+        self.signal(Signal::TERM);
         self.wait().await
     }
 

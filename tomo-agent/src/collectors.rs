@@ -11,8 +11,9 @@ mod network;
 mod recorder;
 mod synthetic;
 mod system;
+mod temperature;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use tokio::sync::watch;
 use tomo_proto::{
@@ -45,6 +46,7 @@ pub struct HostCollectors {
     network: network::Network,
     disk: disk::Disks,
     container: container::Containers,
+    temperature: temperature::Temperatures,
     facts: facts::Facts,
     inventory: watch::Receiver<Arc<Vec<Container>>>,
     pids: watch::Receiver<Arc<Vec<(String, u32)>>>,
@@ -56,12 +58,18 @@ impl HostCollectors {
     /// Opens what can be opened; what cannot is named in the facts.
     #[must_use]
     pub fn new(exec: &Exec) -> Self {
+        Self::at(Path::new("/"), exec)
+    }
+
+    /// Reads `/proc` and `/sys` below a root: the host's own, or a recorded tree.
+    fn at(root: &Path, exec: &Exec) -> Self {
         Self {
             recorder: recorder::Recorder::default(),
-            system: system::System::open(),
-            network: network::Network::open(),
-            disk: disk::Disks::open(),
-            container: container::Containers::new(PathBuf::from("/")),
+            system: system::System::open(root),
+            network: network::Network::open(root),
+            disk: disk::Disks::open(root),
+            container: container::Containers::new(root.to_owned()),
+            temperature: temperature::Temperatures::open(root),
             facts: facts::Facts::default(),
             inventory: exec.containers(),
             pids: exec.pids(),
@@ -73,7 +81,7 @@ impl HostCollectors {
     fn sample(&mut self, now_ms: u64) -> (Arc<Vec<SeriesKey>>, Row) {
         let inventory = Arc::clone(&self.inventory.borrow());
         let pids = Arc::clone(&self.pids.borrow());
-        // Rates need the time since the last sample; the first row has none.
+        // Rates need the time since the last sample; the first row has no rates.
         let elapsed_ms = if self.last_sample_ms == 0 { 0 } else { now_ms.saturating_sub(self.last_sample_ms) };
         self.last_sample_ms = now_ms;
         let recorder = &mut self.recorder;
@@ -81,7 +89,7 @@ impl HostCollectors {
         self.system.record(recorder);
         self.network.record(recorder, elapsed_ms);
         self.disk.record(recorder, elapsed_ms, self.facts.mounts());
-        self.facts.record_temperatures(recorder);
+        self.temperature.record(recorder);
         self.container.record(recorder, elapsed_ms, &inventory, &pids);
         self.recorder.finish(now_ms)
     }
@@ -90,6 +98,7 @@ impl HostCollectors {
         let mut missing = self.system.missing();
         missing.extend(self.network.missing());
         missing.extend(self.disk.missing());
+        missing.extend(self.temperature.missing());
         self.facts.read(self.engine.borrow().clone(), missing)
     }
 
@@ -108,11 +117,19 @@ impl Source {
         }
     }
 
+    /// Rows of the time before the agent started, oldest first, told once: only a made-up host has any.
+    pub(crate) fn past(&mut self, now_ms: u64) -> Vec<(Arc<Vec<SeriesKey>>, Row)> {
+        match self {
+            Self::Host(_) => Vec::new(),
+            Self::Synthetic(synthetic) => synthetic.past(now_ms),
+        }
+    }
+
     /// Slow facts; called at connect and once a minute.
     pub fn facts(&mut self) -> HostFacts {
         match self {
             Self::Host(host) => host.facts(),
-            Self::Synthetic(synthetic) => synthetic.facts(),
+            Self::Synthetic(synthetic) => synthetic.facts(crate::clock::now_ms()),
         }
     }
 
@@ -138,7 +155,17 @@ mod tests {
         assert!(facts.cpu_count > 0 && facts.memory_total_bytes > 0 && !facts.hostname.is_empty(), "{facts:?}");
         assert!(!facts.filesystems.is_empty(), "{facts:?}");
         let (first, _) = source.sample(1_000);
-        let (schema, row) = source.sample(2_000);
+        // The kernel counts processor time in hundredths of a second: some have to pass.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let mut now_ms = 1_000;
+        let (schema, row) = loop {
+            now_ms += 1_000;
+            let (schema, row) = source.sample(now_ms);
+            let measured = schema[0].metric == names::CPU && schema[0].decode(row.values[0]).is_some();
+            if measured || std::time::Instant::now() > deadline {
+                break (schema, row);
+            }
+        };
         assert_eq!(schema.len(), row.values.len());
         assert!(Arc::ptr_eq(&first, &schema), "the schema stays while the series do");
         let value = |metric: &str| {

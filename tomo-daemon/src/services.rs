@@ -133,7 +133,19 @@ impl Services {
         self.context.tasks.wait().await;
     }
 
-    /// The only way to a tool's service: checks scope and effect, audits a denial, then calls [`Handle::handle`].
+    /// Checks that a caller may use a tool, and audits a denial. The only way to the proof that [`Handle::handle`] asks for.
+    ///
+    /// # Errors
+    /// `denied` names the missing scope.
+    pub async fn authorize<'a, T: Tool>(&self, caller: &'a Caller) -> Result<Authorized<'a, T>, ServiceError> {
+        let authorized = access::authorize::<T>(caller);
+        if let Err(denied) = &authorized {
+            self.audit_denial(caller, T::NAME, "", &denied.error.message).await;
+        }
+        authorized
+    }
+
+    /// Carries one tool out for a caller who may use it.
     ///
     /// # Errors
     /// `denied` names the missing scope; the rest is the service's own.
@@ -141,13 +153,7 @@ impl Services {
     where
         Self: Handle<T>,
     {
-        match access::authorize::<T>(caller) {
-            Ok(authorized) => self.handle(authorized, request).await,
-            Err(denied) => {
-                self.audit_denial(caller, T::NAME, "", &denied.error.message).await;
-                Err(denied)
-            }
-        }
+        self.handle(self.authorize(caller).await?, request).await
     }
 
     /// Writes a denial into the audit.

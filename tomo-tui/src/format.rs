@@ -1,6 +1,7 @@
 //! Figures as people read them: three digits, one unit, no longer than they must be.
 
 use tomo_proto::model::metric::Unit;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What stands for a figure that is not known.
 pub(crate) const UNKNOWN: &str = "-";
@@ -113,6 +114,31 @@ pub(crate) fn axis_top(unit: Unit, highest: f64) -> f64 {
     top.filter(|top| top.is_finite()).unwrap_or(highest)
 }
 
+/// Breaks text at blanks so that no line is wider than `width` columns; a word that is wider is broken where it must be.
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(2);
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.width() + 1 + word.width() > width {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            for character in word.chars() {
+                if line.width() + character.width().unwrap_or(0) > width {
+                    lines.push(std::mem::take(&mut line));
+                }
+                line.push(character);
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
 fn bytes_of(count: f64) -> String {
     scaled(count, 1_024.0, &["B", "K", "M", "G", "T"], 1)
 }
@@ -176,6 +202,19 @@ mod tests {
             (Unit::Ratio, -0.0, "0%"),
         ] {
             assert_eq!(value(unit, at), text, "{unit:?} {at}");
+        }
+    }
+
+    #[test]
+    fn text_is_broken_at_blanks_and_long_words_anywhere() {
+        for (text, lines) in [
+            ("", &[][..]),
+            ("one two three", &["one two", "three"]),
+            ("a\n\nb", &["a", "", "b"]),
+            ("abcdefghij", &["abcdefg", "hij"]),
+            ("日本語日本", &["日本語", "日本"]),
+        ] {
+            assert_eq!(wrap(text, 7), lines, "{text:?}");
         }
     }
 

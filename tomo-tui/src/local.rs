@@ -126,25 +126,27 @@ impl Local {
         self.agents.push(Agent::start(&state, source, exec)?);
         for number in 1..=demo {
             let state = self.data.join(format!("demo/{number}"));
-            let role = ["web", "db", "cache", "build"][number % 4];
-            self.enroll(&state, &format!("demo-{role}-{number}"), &[("demo", "yes"), ("role", role)]).await?;
-            let seed = u64::try_from(number).unwrap_or(0) * 7_919;
-            let source = Source::Synthetic(Box::new(Synthetic::new(seed)));
+            let made_up = Synthetic::new(u64::try_from(number).unwrap_or(0));
+            let role = made_up.role();
+            let labels = [("demo", "yes"), ("role", role)];
+            let is_new = self.enroll(&state, &format!("demo-{role}-{number}"), &labels).await?;
+            let source = Source::Synthetic(Box::new(if is_new { made_up.with_past() } else { made_up }));
             self.agents.push(Agent::start(&state, source, Exec::without_engine())?);
         }
         Ok(())
     }
 
-    /// Enrolls an agent whose state folder has no identity yet. The port may differ from the last start: the address is renewed.
-    async fn enroll(&self, state: &Path, server: &str, labels: &[(&str, &str)]) -> anyhow::Result<()> {
+    /// Enrolls an agent whose state folder has no identity yet, and says whether it did. The port may differ from the last start:
+    /// the address is renewed.
+    async fn enroll(&self, state: &Path, server: &str, labels: &[(&str, &str)]) -> anyhow::Result<bool> {
         if identity::set_addresses(state, vec![self.daemon.hub_addr().to_string()])? {
-            return Ok(());
+            return Ok(false);
         }
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let request = CreateEnrolment { server: server.to_owned(), labels, expires_in_minutes: None };
         let made = self.daemon.services().handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
         identity::enroll(made.token.reveal(), state).await?;
-        Ok(())
+        Ok(true)
     }
 
     /// A fresh API token for programs, which replaces the last start's one.

@@ -34,7 +34,8 @@ struct Group {
     pid: u32,
     place: Place,
     before: Option<Counters>,
-    usage: ContainerUsage,
+    /// Once there are two readings to compare.
+    usage: Option<ContainerUsage>,
 }
 
 /// Where its files are.
@@ -72,7 +73,7 @@ impl Containers {
             if !self.groups.contains_key(id)
                 && let Some(place) = find_place(&self.root, *pid)
             {
-                let group = Group { pid: *pid, place, before: None, usage: ContainerUsage::default() };
+                let group = Group { pid: *pid, place, before: None, usage: None };
                 self.groups.insert(id.clone(), group);
             }
         }
@@ -92,15 +93,16 @@ impl Containers {
             for (metric, value) in usage {
                 recorder.record(metric, &container.name, value);
             }
-            group.usage = ContainerUsage {
-                cpu_cores: usage[0].1,
+            let compared = group.before.is_some() && elapsed_ms > 0;
+            group.usage = compared.then(|| ContainerUsage {
+                cpu_cores: if usage[0].1.is_nan() { 0.0 } else { usage[0].1 },
                 memory_bytes: now.memory_bytes,
                 memory_limit_bytes: now.memory_limit_bytes,
                 rx_bytes_per_sec: whole(usage[2].1),
                 tx_bytes_per_sec: whole(usage[3].1),
                 read_bytes_per_sec: whole(usage[4].1),
                 write_bytes_per_sec: whole(usage[5].1),
-            };
+            });
             group.before = Some(now);
         }
     }
@@ -111,7 +113,7 @@ impl Containers {
             return Arc::clone(inventory);
         }
         let with_usage = |container: &Container| Container {
-            usage: self.groups.get(&container.id).map(|group| group.usage),
+            usage: self.groups.get(&container.id).and_then(|group| group.usage),
             ..container.clone()
         };
         Arc::new(inventory.iter().map(with_usage).collect())
@@ -119,7 +121,7 @@ impl Containers {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is not negative; `as` saturates")]
-fn whole(value: f64) -> u64 {
+pub(super) fn whole(value: f64) -> u64 {
     value as u64
 }
 

@@ -1,11 +1,14 @@
 //! Disk traffic from `/proc/diskstats`, and how full the filesystems are.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use tomo_proto::model::metric::names;
 
 use crate::collectors::{
-    file::{KernelFile, amount, per_second},
+    file::{KernelFile, amount, per_second, plus},
     recorder::Recorder,
 };
 
@@ -18,6 +21,8 @@ const VIRTUAL: [&str; 6] = ["loop", "ram", "zram", "dm-", "md", "sr"];
 #[derive(Debug)]
 pub(super) struct Disks {
     stats: Option<KernelFile>,
+    /// Folder of all whole disks.
+    blocks: PathBuf,
     before: HashMap<String, (u64, u64)>,
     /// Whether a name is a whole disk, looked up once.
     whole: HashMap<String, bool>,
@@ -25,11 +30,11 @@ pub(super) struct Disks {
 }
 
 impl Disks {
-    pub(super) fn open() -> Self {
+    pub(super) fn open(root: &Path) -> Self {
         let mut missing = Vec::new();
-        let path = "/proc/diskstats";
-        let stats = KernelFile::open(Path::new(path)).map_err(|error| missing.push(format!("{path}: {error}"))).ok();
-        Self { stats, before: HashMap::new(), whole: HashMap::new(), missing }
+        let stats = KernelFile::open_or_miss(root, "proc/diskstats", &mut missing);
+        let blocks = root.join("sys/block");
+        Self { stats, blocks, before: HashMap::new(), whole: HashMap::new(), missing }
     }
 
     pub(super) fn missing(&self) -> Vec<String> {
@@ -38,11 +43,11 @@ impl Disks {
 
     pub(super) fn record(&mut self, recorder: &mut Recorder, elapsed_ms: u64, mounts: &[String]) {
         if let Some(stats) = &mut self.stats {
-            let (mut read_sum, mut written_sum) = (0.0, 0.0);
+            let (mut read_sum, mut written_sum) = (f64::NAN, f64::NAN);
             for line in stats.read().lines() {
                 let mut fields = line.split_ascii_whitespace().skip(2);
                 let Some(name) = fields.next() else { continue };
-                if !is_whole(&mut self.whole, name) {
+                if !is_whole(&mut self.whole, &self.blocks, name) {
                     continue;
                 }
                 // reads, merged, sectors, ms, writes, merged, sectors
@@ -52,8 +57,8 @@ impl Disks {
                 let before = self.before.get(name).copied();
                 let read_rate = per_second(read, before.map(|before| before.0), elapsed_ms);
                 let written_rate = per_second(written, before.map(|before| before.1), elapsed_ms);
-                read_sum += read_rate;
-                written_sum += written_rate;
+                read_sum = plus(read_sum, read_rate);
+                written_sum = plus(written_sum, written_rate);
                 recorder.record(names::DISK_READ, name, read_rate);
                 recorder.record(names::DISK_WRITE, name, written_rate);
                 match self.before.get_mut(name) {
@@ -67,22 +72,24 @@ impl Disks {
             recorder.record(names::DISK_WRITE, "", written_sum);
         }
         for mount in mounts {
-            let Ok(facts) = rustix::fs::statvfs(mount) else { continue };
-            recorder.record(
-                names::FS_USED,
-                mount,
-                amount(facts.f_blocks.saturating_sub(facts.f_bfree) * facts.f_frsize),
-            );
-            recorder.record(names::FS_TOTAL, mount, amount(facts.f_blocks * facts.f_frsize));
+            let Some((used, total)) = filesystem_use(mount) else { continue };
+            recorder.record(names::FS_USED, mount, amount(used));
+            recorder.record(names::FS_TOTAL, mount, amount(total));
         }
     }
 }
 
-fn is_whole(known: &mut HashMap<String, bool>, name: &str) -> bool {
+/// Bytes in use and bytes in all of the filesystem mounted there, as `df` counts them.
+pub(super) fn filesystem_use(mount: &str) -> Option<(u64, u64)> {
+    let facts = rustix::fs::statvfs(mount).ok()?;
+    Some((facts.f_blocks.saturating_sub(facts.f_bfree) * facts.f_frsize, facts.f_blocks * facts.f_frsize))
+}
+
+fn is_whole(known: &mut HashMap<String, bool>, blocks: &Path, name: &str) -> bool {
     if let Some(whole) = known.get(name) {
         return *whole;
     }
-    let whole = !VIRTUAL.iter().any(|head| name.starts_with(head)) && Path::new("/sys/block").join(name).exists();
+    let whole = !VIRTUAL.iter().any(|head| name.starts_with(head)) && blocks.join(name).exists();
     known.insert(name.to_owned(), whole);
     whole
 }

@@ -2,17 +2,14 @@
 
 use std::collections::HashSet;
 
-use sysinfo::{Components, CpuRefreshKind, DiskRefreshKind, MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, DiskRefreshKind, MemoryRefreshKind, RefreshKind, System};
 use tomo_proto::{
-    model::{
-        metric::names,
-        server::{EngineState, Filesystem, HostFacts},
-    },
+    model::server::{EngineState, Filesystem, HostFacts},
     text::display_line,
     version::RELEASE,
 };
 
-use crate::collectors::recorder::Recorder;
+use crate::collectors::disk::filesystem_use;
 
 /// Filesystems that live on another machine or in a program: asking them can hang.
 const REMOTE: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "sshfs", "fuse", "9p", "ceph"];
@@ -20,22 +17,12 @@ const REMOTE: [&str; 8] = ["nfs", "nfs4", "cifs", "smb3", "sshfs", "fuse", "9p",
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     mounts: Vec<String>,
-    sensors: Option<Components>,
 }
 
 impl Facts {
     /// Where the filesystems are mounted whose use is sampled.
     pub(super) fn mounts(&self) -> &[String] {
         &self.mounts
-    }
-
-    pub(super) fn record_temperatures(&mut self, recorder: &mut Recorder) {
-        let Some(sensors) = self.sensors.as_mut().filter(|sensors| !sensors.is_empty()) else { return };
-        sensors.refresh(false);
-        for sensor in sensors.iter() {
-            let degrees = sensor.temperature().map_or(f64::NAN, f64::from);
-            recorder.record(names::TEMPERATURE, &display_line(sensor.label(), 60), degrees);
-        }
     }
 
     pub(super) fn read(&mut self, engine: EngineState, mut missing: Vec<String>) -> HostFacts {
@@ -46,12 +33,6 @@ impl Facts {
             .ok();
         let filesystems = filesystems(&mut missing);
         self.mounts = filesystems.iter().map(|filesystem| filesystem.mount.clone()).collect();
-        if self.sensors.is_none() {
-            self.sensors = Components::new_with_refreshed_list().ok();
-        }
-        if self.sensors.as_ref().is_none_or(|sensors| sensors.is_empty()) {
-            missing.push("temperatures: this host has no sensors".to_owned());
-        }
         let cpus = system.as_ref().map_or(&[][..], System::cpus);
         HostFacts {
             hostname: text(System::host_name().unwrap_or_else(|_| "unnamed".to_owned())),
@@ -77,32 +58,59 @@ fn text(raw: String) -> String {
 
 /// Filesystems on real devices, each once: a bind mount shows the same device again.
 fn filesystems(missing: &mut Vec<String>) -> Vec<Filesystem> {
-    let wanted = DiskRefreshKind::nothing().with_storage();
-    let disks = match sysinfo::Disks::new_with_refreshed_list_specifics(wanted) {
+    let disks = match sysinfo::Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing()) {
         Ok(disks) => disks,
         Err(error) => {
             missing.push(format!("filesystems: {error}"));
             return Vec::new();
         }
     };
-    let mut seen = HashSet::new();
-    let mut found: Vec<Filesystem> = disks
-        .iter()
-        .filter(|disk| {
-            let kind = disk.file_system().to_string_lossy();
-            disk.total_space() > 0
-                && disk.mount_point().is_dir()
-                && !REMOTE.iter().any(|remote| kind.starts_with(remote))
-        })
-        .map(|disk| Filesystem {
-            mount: text(disk.mount_point().to_string_lossy().into_owned()),
+    let local = disks.iter().filter(|disk| {
+        let kind = disk.file_system().to_string_lossy();
+        !REMOTE.iter().any(|remote| kind.starts_with(remote)) && disk.mount_point().is_dir()
+    });
+    let used = |disk: &sysinfo::Disk| {
+        let mount = disk.mount_point().to_str()?;
+        let (used_bytes, total_bytes) = filesystem_use(mount).filter(|(_, total)| *total > 0)?;
+        Some(Filesystem {
+            mount: text(mount.to_owned()),
             device: text(disk.name().to_string_lossy().into_owned()),
             kind: text(disk.file_system().to_string_lossy().into_owned()),
-            total_bytes: disk.total_space(),
-            used_bytes: disk.total_space().saturating_sub(disk.available_space()),
+            total_bytes,
+            used_bytes,
         })
-        .collect();
+    };
+    once_each(local.filter_map(used).collect())
+}
+
+/// One mount per device, the one nearest to the root.
+fn once_each(mut found: Vec<Filesystem>) -> Vec<Filesystem> {
+    let mut seen = HashSet::new();
     found.sort_by_key(|filesystem| filesystem.mount.len());
     found.retain(|filesystem| seen.insert(filesystem.device.clone()));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_is_mounted_twice_counts_once() {
+        let mounted = |device: &str, mount: &str| Filesystem {
+            mount: mount.to_owned(),
+            device: device.to_owned(),
+            kind: "ext4".to_owned(),
+            total_bytes: 10,
+            used_bytes: 1,
+        };
+        let found = once_each(vec![
+            mounted("/dev/vda1", "/var/lib/docker"),
+            mounted("/dev/vdb1", "/srv"),
+            mounted("/dev/vda1", "/"),
+            mounted("/dev/vdb1", "/srv/bound"),
+        ]);
+        let mounts: Vec<_> = found.iter().map(|filesystem| filesystem.mount.as_str()).collect();
+        assert_eq!(mounts, ["/", "/srv"]);
+    }
 }

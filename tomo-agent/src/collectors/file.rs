@@ -13,6 +13,11 @@ impl KernelFile {
         Ok(Self { file: File::open(path)?, buffer: vec![0; 4096] })
     }
 
+    /// A file below a root (`/`, or a recorded tree); one that is not there is noted as missing.
+    pub(super) fn open_or_miss(root: &Path, path: &str, missing: &mut Vec<String>) -> Option<Self> {
+        Self::open(&root.join(path)).map_err(|error| missing.push(format!("/{path}: {error}"))).ok()
+    }
+
     /// The whole text now; empty if it cannot be read.
     pub(super) fn read(&mut self) -> &str {
         let mut filled = 0;
@@ -31,12 +36,24 @@ impl KernelFile {
     }
 }
 
-/// What a counter grew per second; 0 while there is nothing to compare with, or when it began anew.
+/// What a counter grew per second; not a number (that is, not measured) while there is nothing to compare with, or when it
+/// began anew.
 #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
 pub(super) fn per_second(now: u64, before: Option<u64>, elapsed_ms: u64) -> f64 {
     match before {
         Some(before) if elapsed_ms > 0 && now >= before => (now - before) as f64 * 1_000.0 / elapsed_ms as f64,
-        _ => 0.0,
+        _ => f64::NAN,
+    }
+}
+
+/// A sum with one more part; parts that were not measured are left out, and a sum of none is not measured either.
+pub(super) const fn plus(sum: f64, part: f64) -> f64 {
+    if sum.is_nan() {
+        part
+    } else if part.is_nan() {
+        sum
+    } else {
+        sum + part
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::Path};
 use tomo_proto::model::metric::names;
 
 use crate::collectors::{
-    file::{KernelFile, per_second},
+    file::{KernelFile, per_second, plus},
     recorder::Recorder,
 };
 
@@ -32,10 +32,9 @@ pub(super) fn interfaces(text: &str) -> impl Iterator<Item = (&str, u64, u64)> {
 }
 
 impl Network {
-    pub(super) fn open() -> Self {
+    pub(super) fn open(root: &Path) -> Self {
         let mut missing = Vec::new();
-        let path = "/proc/net/dev";
-        let devices = KernelFile::open(Path::new(path)).map_err(|error| missing.push(format!("{path}: {error}"))).ok();
+        let devices = KernelFile::open_or_miss(root, "proc/net/dev", &mut missing);
         Self { devices, before: HashMap::new(), missing }
     }
 
@@ -47,14 +46,14 @@ impl Network {
         let Some(devices) = &mut self.devices else { return };
         let text = devices.read();
         let is_real = |name: &str| !VIRTUAL.iter().any(|head| name.starts_with(head));
-        let (mut rx_sum, mut tx_sum) = (0.0, 0.0);
+        let (mut rx_sum, mut tx_sum) = (f64::NAN, f64::NAN);
         let mut kept = 0;
         for (name, received, sent) in interfaces(text).filter(|(name, ..)| is_real(name)) {
             let before = self.before.get(name).copied();
             let rx = per_second(received, before.map(|before| before.0), elapsed_ms);
             let tx = per_second(sent, before.map(|before| before.1), elapsed_ms);
-            rx_sum += rx;
-            tx_sum += tx;
+            rx_sum = plus(rx_sum, rx);
+            tx_sum = plus(tx_sum, tx);
             kept += 1;
             recorder.record(names::NET_RX, name, rx);
             recorder.record(names::NET_TX, name, tx);

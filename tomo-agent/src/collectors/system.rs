@@ -42,18 +42,17 @@ impl CpuTimes {
     }
 }
 
+/// Not a number (that is, not measured) when no time has passed.
 fn share(now: u64, before: u64, total: u64) -> f64 {
-    if total == 0 { 0.0 } else { (amount(now.saturating_sub(before)) / amount(total)).clamp(0.0, 1.0) }
+    if total == 0 { f64::NAN } else { (amount(now.saturating_sub(before)) / amount(total)).clamp(0.0, 1.0) }
 }
 
 impl System {
-    pub(super) fn open() -> Self {
+    pub(super) fn open(root: &Path) -> Self {
         let mut missing = Vec::new();
-        let mut open = |path: &str| {
-            KernelFile::open(Path::new(path)).map_err(|error| missing.push(format!("{path}: {error}"))).ok()
-        };
-        let (stat, meminfo) = (open("/proc/stat"), open("/proc/meminfo"));
-        let (loadavg, uptime) = (open("/proc/loadavg"), open("/proc/uptime"));
+        let mut open = |path: &str| KernelFile::open_or_miss(root, path, &mut missing);
+        let (stat, meminfo) = (open("proc/stat"), open("proc/meminfo"));
+        let (loadavg, uptime) = (open("proc/loadavg"), open("proc/uptime"));
         Self { stat, meminfo, loadavg, uptime, before: Vec::new(), now: Vec::new(), cores: Vec::new(), missing }
     }
 
@@ -93,9 +92,8 @@ impl System {
             let before = self.before.get(place).copied().unwrap_or(*now);
             let total = now.total.saturating_sub(before.total);
             let waiting = share(now.idle + now.iowait, before.idle + before.iowait, total);
-            let busy = if total == 0 { 0.0 } else { 1.0 - waiting };
             let core = self.cores.get(place).map_or("", String::as_str);
-            recorder.record(names::CPU, core, busy);
+            recorder.record(names::CPU, core, 1.0 - waiting);
             if place == 0 {
                 recorder.record(names::CPU_IOWAIT, "", share(now.iowait, before.iowait, total));
                 recorder.record(names::CPU_STEAL, "", share(now.steal, before.steal, total));

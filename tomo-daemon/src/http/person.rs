@@ -60,7 +60,12 @@ where
     };
     match services.handle_person(&caller, request).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(error) => guard::refuse_service(error),
+        Err(error) => {
+            if error.code() == ErrorCode::Denied {
+                services.audit_denial(&caller, R::PATH, "", &error.error.message).await;
+            }
+            guard::refuse_service(error)
+        }
     }
 }
 

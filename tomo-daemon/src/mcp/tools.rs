@@ -84,6 +84,11 @@ where
     Services: Handle<T>,
 {
     Box::pin(async move {
+        // Before the arguments: whoever may not use a tool learns nothing about them.
+        let authorized = match services.authorize::<T>(&caller).await {
+            Ok(authorized) => authorized,
+            Err(error) => return error::result(error),
+        };
         let request: T = match serde_json::from_value(arguments) {
             Ok(request) => request,
             Err(problem) => {
@@ -94,7 +99,7 @@ where
                 return error::result(error);
             }
         };
-        match services.call(&caller, request).await {
+        match services.handle(authorized, request).await {
             Ok(answer) => answered(&caller, &answer),
             Err(error) => error::result(error),
         }

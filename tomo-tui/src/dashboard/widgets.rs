@@ -1,7 +1,9 @@
 //! Parts that screens are made of. They know neither the daemon nor the screens.
 
 pub(crate) mod chart;
+pub(crate) mod form;
 pub(crate) mod gauge;
 mod plot;
 pub(crate) mod sparkline;
+mod textfield;
 mod window;
