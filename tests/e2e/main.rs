@@ -1,5 +1,4 @@
 //! What Tomo promises, from the outside: one module per journey.
 
 mod access;
-mod connect;
 mod harness;

@@ -39,8 +39,25 @@ pub(crate) struct Args {
     /// Show the dashboard with every change switched off.
     #[arg(long)]
     pub(crate) read_only: bool,
+    /// Characters that the dashboard draws with: braille, block or ascii [default: what the terminal can show].
+    #[arg(long)]
+    pub(crate) glyphs: Option<Glyphs>,
+    /// Print the overview as lines instead of the full-screen dashboard.
+    #[arg(long)]
+    pub(crate) plain: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// Characters that charts and symbols are drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Glyphs {
+    /// Eight dots to a cell.
+    Braille,
+    /// Blocks, for fonts without braille.
+    Block,
+    /// Nothing beyond ASCII.
+    Ascii,
 }
 
 #[derive(Debug, Subcommand)]

@@ -126,6 +126,18 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What the dashboard is where no full screen can be: the overview as lines, and how to go on.
+pub(crate) async fn plain(client: &Client) -> anyhow::Result<()> {
+    overview(client, false).await?;
+    line("");
+    server(client, ServerCommand::List { query: None }, false).await?;
+    line("");
+    line(
+        "go on with: tomo server get NAME, tomo app list, tomo app logs NAME --follow, tomo plan list; tomo --help lists everything",
+    );
+    Ok(())
+}
+
 fn percent(ratio: f64) -> String {
     format!("{:.0}%", ratio * 100.0)
 }

@@ -4,7 +4,6 @@ mod args;
 mod cli;
 mod client;
 mod dashboard;
-#[allow(dead_code, reason = "no screen shows every figure yet")]
 mod format;
 mod local;
 
@@ -30,9 +29,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<()> {
-    if let Some(Command::Local { headless, data, port, demo }) = args.command {
-        let options = local::LocalOptions { data, port, demo };
-        return run_local(&options, headless, args.read_only).await;
+    if let Some(Command::Local { headless, data, port, demo }) = &args.command {
+        let options = local::LocalOptions { data: data.clone(), port: *port, demo: *demo };
+        return run_local(&options, *headless, &args).await;
     }
     let target = target(&args);
     match args.command {
@@ -47,7 +46,8 @@ async fn run(args: Args) -> anyhow::Result<()> {
             Ok(())
         }
         Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
-        None => dashboard::run(DashboardOptions { target, read_only: args.read_only }).await,
+        None if args.plain || !dashboard::is_usable() => cli::plain(&Client::open(&target)?).await,
+        None => dashboard::run(DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs }).await,
     }
 }
 
@@ -65,7 +65,7 @@ fn target(args: &Args) -> Target {
     Target { profile: args.profile.clone(), url, token }
 }
 
-async fn run_local(options: &local::LocalOptions, headless: bool, read_only: bool) -> anyhow::Result<()> {
+async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("TOMO_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmcp=off"));
     if headless {
         tracing_subscriber::fmt()
@@ -96,7 +96,11 @@ async fn run_local(options: &local::LocalOptions, headless: bool, read_only: boo
     } else {
         let target =
             Target { profile: "local".to_owned(), url: format!("unix:{}", local.socket.display()), token: None };
-        dashboard::run(DashboardOptions { target, read_only }).await
+        if args.plain || !dashboard::is_usable() {
+            cli::plain(&Client::open(&target)?).await
+        } else {
+            dashboard::run(DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs }).await
+        }
     };
     local.shutdown().await;
     ended

@@ -1,6 +1,7 @@
 //! Colors, styles and symbols for what the terminal can show. Nothing is told by color alone: states have shapes,
 //! selection is reversed.
 
+pub(crate) use crate::args::Glyphs;
 use ratatui::style::{Color, Modifier, Style};
 use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanStatus, server::ServerStatus};
 
@@ -15,17 +16,6 @@ pub(crate) enum Depth {
     Indexed,
     /// 24 bits.
     True,
-}
-
-/// Which characters charts and symbols are drawn with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Glyphs {
-    /// Two by four dots in a cell.
-    Braille,
-    /// Eighths of a block.
-    Block,
-    /// ASCII only.
-    Ascii,
 }
 
 /// Every style the dashboard uses.

@@ -5,5 +5,6 @@ pub(crate) mod form;
 pub(crate) mod gauge;
 mod plot;
 pub(crate) mod sparkline;
+pub(crate) mod table;
 mod textfield;
 mod window;

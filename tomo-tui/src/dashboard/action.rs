@@ -1,0 +1,363 @@
+//! The one table of what a person can do: it feeds the keys, the footer, the help, the palette and the mouse.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// What a key press means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Action {
+    Up,
+    Down,
+    HalfPageUp,
+    HalfPageDown,
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+    Open,
+    Back,
+    HistoryBack,
+    HistoryForward,
+    LastView,
+    ShowOverview,
+    ShowApps,
+    ShowPlans,
+    ShowOperations,
+    Filter,
+    Sort,
+    SortReverse,
+    Palette,
+    Help,
+    Refresh,
+    Mouse,
+    Suspend,
+    Quit,
+    ZoomIn,
+    ZoomOut,
+    PanBack,
+    PanForward,
+    Live,
+    Crosshair,
+    AddServer,
+    RemoveServer,
+    Deploy,
+    Redeploy,
+    StartApp,
+    StopApp,
+    RestartApp,
+    RemoveApp,
+    Logs,
+    LogPause,
+    LogWrap,
+    LogTimes,
+    Approve,
+    Deny,
+    Cancel,
+}
+
+/// Where an action works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Context {
+    /// Everywhere but in a form.
+    Global,
+    Overview,
+    Server,
+    Apps,
+    App,
+    Logs,
+    Plans,
+    Plan,
+    Operations,
+    Operation,
+}
+
+impl Context {
+    /// Every context with views of its own.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Overview,
+        Self::Server,
+        Self::Apps,
+        Self::App,
+        Self::Logs,
+        Self::Plans,
+        Self::Plan,
+        Self::Operations,
+        Self::Operation,
+    ];
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) action: Action,
+    /// What footer, help and palette call it.
+    pub(crate) title: &'static str,
+    /// One sentence.
+    pub(crate) help: &'static str,
+    /// Keys, the one to show first; see [`parse`].
+    pub(crate) keys: &'static [&'static str],
+    pub(crate) contexts: &'static [Context],
+    /// Place in the footer, 0 for none, 1 for the most useful.
+    pub(crate) footer: u8,
+    /// Whether it changes something on the fleet: refused when the dashboard is read-only.
+    pub(crate) changes: bool,
+}
+
+const fn entry(
+    action: Action,
+    title: &'static str,
+    help: &'static str,
+    keys: &'static [&'static str],
+    contexts: &'static [Context],
+    footer: u8,
+) -> Entry {
+    Entry { action, title, help, keys, contexts, footer, changes: false }
+}
+
+const fn change(
+    action: Action,
+    title: &'static str,
+    help: &'static str,
+    keys: &'static [&'static str],
+    contexts: &'static [Context],
+    footer: u8,
+) -> Entry {
+    Entry { action, title, help, keys, contexts, footer, changes: true }
+}
+
+const GLOBAL: &[Context] = &[Context::Global];
+const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations];
+const APP: &[Context] = &[Context::Apps, Context::App, Context::Logs];
+const PLAN: &[Context] = &[Context::Plans, Context::Plan];
+
+/// Every action.
+pub(crate) const TABLE: &[Entry] = &[
+    entry(
+        Action::Open,
+        "open",
+        "Goes into what is selected.",
+        &["enter", "l", "right"],
+        &[
+            Context::Overview,
+            Context::Apps,
+            Context::Plans,
+            Context::Operations,
+            Context::Server,
+            Context::Operation,
+            Context::Plan,
+        ],
+        1,
+    ),
+    entry(Action::Back, "back", "Closes what is open, or goes one view back.", &["esc", "h", "left"], GLOBAL, 9),
+    change(
+        Action::Deploy,
+        "deploy",
+        "Deploys a new app: a form, a preview, then the change.",
+        &["n"],
+        &[Context::Overview, Context::Apps, Context::Server],
+        3,
+    ),
+    change(
+        Action::Redeploy,
+        "edit",
+        "Changes an app's configuration and deploys it again.",
+        &["e"],
+        &[Context::Apps, Context::App],
+        4,
+    ),
+    entry(Action::Logs, "logs", "Follows an app's log.", &["L"], &[Context::Apps, Context::App], 2),
+    change(Action::StartApp, "start", "Starts a stopped app.", &["S"], APP, 5),
+    change(Action::StopApp, "stop", "Stops an app; it keeps its data.", &["T"], APP, 5),
+    change(Action::RestartApp, "restart", "Restarts an app.", &["R"], APP, 5),
+    change(
+        Action::RemoveApp,
+        "remove",
+        "Plans to remove an app and its container.",
+        &["D", "delete"],
+        &[Context::Apps, Context::App],
+        6,
+    ),
+    change(Action::Approve, "approve", "Agrees to a plan, after showing it whole.", &["A"], PLAN, 2),
+    change(Action::Deny, "deny", "Says no to a plan.", &["X"], PLAN, 3),
+    change(
+        Action::Cancel,
+        "cancel",
+        "Stops an operation; what it did is undone.",
+        &["X"],
+        &[Context::Operations, Context::Operation],
+        2,
+    ),
+    change(
+        Action::AddServer,
+        "add server",
+        "Makes a one-time token that enrolls an agent.",
+        &["a"],
+        &[Context::Overview],
+        4,
+    ),
+    change(
+        Action::RemoveServer,
+        "remove server",
+        "Plans to forget a server, its history and its agent.",
+        &["D", "delete"],
+        &[Context::Overview, Context::Server],
+        0,
+    ),
+    entry(
+        Action::Filter,
+        "filter",
+        "Shows what fits: fuzzy, 'exact, !not, column:value.",
+        &["/"],
+        &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Logs],
+        7,
+    ),
+    entry(Action::Sort, "sort", "Sorts by the next column.", &["s"], LISTS, 8),
+    entry(Action::SortReverse, "reverse", "Turns the order around.", &["O"], LISTS, 0),
+    entry(Action::ZoomIn, "zoom in", "Shows a shorter time.", &["+", "="], &[Context::Server], 2),
+    entry(Action::ZoomOut, "zoom out", "Shows a longer time.", &["-"], &[Context::Server], 2),
+    entry(Action::PanBack, "earlier", "Moves the charts back in time.", &["<", ","], &[Context::Server], 4),
+    entry(Action::PanForward, "later", "Moves the charts forward in time.", &[">", "."], &[Context::Server], 4),
+    entry(Action::Live, "live", "Follows the present again.", &["0"], &[Context::Server], 5),
+    entry(
+        Action::Crosshair,
+        "crosshair",
+        "Shows every value at one time; a click on a chart moves it.",
+        &["x"],
+        &[Context::Server],
+        6,
+    ),
+    entry(Action::LogPause, "pause", "Stops or goes on following.", &["space", "p"], &[Context::Logs], 2),
+    entry(Action::LogWrap, "wrap", "Breaks long lines, or cuts them.", &["w"], &[Context::Logs], 3),
+    entry(Action::LogTimes, "times", "Shows or hides the time of each line.", &["t"], &[Context::Logs], 4),
+    entry(Action::ShowOverview, "overview", "The fleet.", &["1"], GLOBAL, 0),
+    entry(Action::ShowApps, "apps", "All apps.", &["2"], GLOBAL, 0),
+    entry(Action::ShowPlans, "plans", "Changes that wait for a person.", &["3"], GLOBAL, 0),
+    entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
+    entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
+    entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 10),
+    entry(Action::Quit, "quit", "Leaves a detail view, or the dashboard.", &["q"], GLOBAL, 11),
+    entry(Action::Up, "up", "One up.", &["up", "k"], GLOBAL, 0),
+    entry(Action::Down, "down", "One down.", &["down", "j"], GLOBAL, 0),
+    entry(Action::HalfPageUp, "half a page up", "Half a page up.", &["ctrl-u"], GLOBAL, 0),
+    entry(Action::HalfPageDown, "half a page down", "Half a page down.", &["ctrl-d"], GLOBAL, 0),
+    entry(Action::PageUp, "page up", "One page up.", &["pageup", "ctrl-b"], GLOBAL, 0),
+    entry(Action::PageDown, "page down", "One page down.", &["pagedown", "ctrl-f"], GLOBAL, 0),
+    entry(Action::Top, "first", "To the first.", &["g", "home"], GLOBAL, 0),
+    entry(Action::Bottom, "last", "To the last.", &["G", "end"], GLOBAL, 0),
+    entry(Action::HistoryBack, "history back", "To the view before this one.", &["["], GLOBAL, 0),
+    entry(Action::HistoryForward, "history forward", "To the view one came back from.", &["]"], GLOBAL, 0),
+    entry(Action::LastView, "last view", "Between this view and the last one.", &["`"], GLOBAL, 0),
+    entry(Action::Refresh, "refresh", "Fetches everything anew.", &["ctrl-r", "f5"], GLOBAL, 0),
+    entry(
+        Action::Mouse,
+        "mouse",
+        "Gives the mouse to the terminal, to select text, and takes it back.",
+        &["M"],
+        GLOBAL,
+        0,
+    ),
+    entry(Action::Suspend, "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], GLOBAL, 0),
+];
+
+/// The row of an action.
+pub(crate) fn row(action: Action) -> &'static Entry {
+    TABLE.iter().find(|entry| entry.action == action).expect("every action has a row; a test holds this")
+}
+
+/// What works in a context.
+pub(crate) fn in_context(context: Context) -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter().filter(move |entry| entry.contexts.contains(&context) || entry.contexts.contains(&Context::Global))
+}
+
+/// What a key means in a context: the context's own actions come before those that work everywhere.
+pub(crate) fn of_key(context: Context, key: KeyEvent) -> Option<Action> {
+    let fits = |entry: &&Entry| entry.keys.iter().any(|text| parse(text).is_some_and(|wanted| same(wanted, key)));
+    let own = TABLE.iter().filter(|entry| entry.contexts.contains(&context)).find(fits);
+    own.or_else(|| TABLE.iter().filter(|entry| entry.contexts.contains(&Context::Global)).find(fits))
+        .map(|entry| entry.action)
+}
+
+fn same(wanted: KeyEvent, pressed: KeyEvent) -> bool {
+    // Shift is part of the letter already.
+    let plain = |modifiers: KeyModifiers| modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
+    wanted.code == pressed.code && plain(wanted.modifiers) == plain(pressed.modifiers)
+}
+
+/// A key from its text: a character, a name (`enter`, `esc`, `pageup`, `f1`), with `ctrl-` before it where wanted.
+pub(crate) fn parse(text: &str) -> Option<KeyEvent> {
+    let (modifiers, name) = match text.strip_prefix("ctrl-") {
+        Some(rest) if !rest.is_empty() => (KeyModifiers::CONTROL, rest),
+        _ => (KeyModifiers::NONE, text),
+    };
+    let mut characters = name.chars();
+    let code = match (characters.next(), characters.next()) {
+        (Some(one), None) => KeyCode::Char(one),
+        _ => match name {
+            "enter" => KeyCode::Enter,
+            "esc" => KeyCode::Esc,
+            "tab" => KeyCode::Tab,
+            "space" => KeyCode::Char(' '),
+            "up" => KeyCode::Up,
+            "down" => KeyCode::Down,
+            "left" => KeyCode::Left,
+            "right" => KeyCode::Right,
+            "home" => KeyCode::Home,
+            "end" => KeyCode::End,
+            "pageup" => KeyCode::PageUp,
+            "pagedown" => KeyCode::PageDown,
+            "delete" => KeyCode::Delete,
+            other => KeyCode::F(other.strip_prefix('f')?.parse().ok()?),
+        },
+    };
+    Some(KeyEvent::new(code, modifiers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn every_key_can_be_pressed_and_means_one_thing_in_a_context() {
+        for context in Context::ALL {
+            let mut own: HashMap<KeyEvent, Action> = HashMap::new();
+            for entry in TABLE.iter().filter(|entry| entry.contexts.contains(&context)) {
+                for text in entry.keys {
+                    let key = parse(text).unwrap_or_else(|| panic!("{text} is no key"));
+                    assert_eq!(own.insert(key, entry.action), None, "{text} in {context:?}");
+                }
+            }
+            let mut global: HashMap<KeyEvent, Action> = HashMap::new();
+            for entry in TABLE.iter().filter(|entry| entry.contexts.contains(&Context::Global)) {
+                for text in entry.keys {
+                    let key = parse(text).unwrap_or_else(|| panic!("{text} is no key"));
+                    assert_eq!(global.insert(key, entry.action), None, "{text}");
+                    // Only opening may take a moving key, to the right.
+                    let taken = own.get(&key).copied();
+                    assert!(taken.is_none(), "{text} is {taken:?} in {context:?} and {:?} everywhere", entry.action);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_is_complete() {
+        for entry in TABLE {
+            assert!(!entry.keys.is_empty() && !entry.contexts.is_empty(), "{:?}", entry.action);
+            assert!(entry.help.ends_with('.'), "{:?}", entry.action);
+            assert_eq!(row(entry.action).title, entry.title, "{:?} stands twice", entry.action);
+        }
+    }
+
+    #[test]
+    fn shift_is_part_of_the_letter() {
+        let pressed = KeyEvent::new(KeyCode::Char('S'), KeyModifiers::SHIFT);
+        assert_eq!(of_key(Context::Apps, pressed), Some(Action::StartApp));
+        assert_eq!(of_key(Context::Overview, pressed), None);
+        assert_eq!(
+            of_key(Context::Overview, KeyEvent::new(KeyCode::Char('s'), KeyModifiers::NONE)),
+            Some(Action::Sort)
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! What views draw on: the buffer, the theme, and a note of what can be clicked where.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Style,
+    symbols::border,
+    text::{Line, Span},
+};
+use tomo_proto::text::display_line;
+
+use crate::dashboard::{action::Action, theme::Theme};
+
+/// What a click on a place means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hit {
+    /// A row of the list that has the keys, by its place in the shown order.
+    Row(usize),
+    /// The head of a column.
+    Column(usize),
+    /// A button of the dialogue on top.
+    Button(usize),
+    Act(Action),
+    /// A chart drawn here.
+    Chart(Rect),
+    /// A form, which finds the field by itself.
+    Form,
+}
+
+/// Which places mean what; later ones lie on top.
+#[derive(Debug, Default)]
+pub(crate) struct HitMap {
+    places: Vec<(Rect, Hit)>,
+}
+
+impl HitMap {
+    pub(crate) fn clear(&mut self) {
+        self.places.clear();
+    }
+
+    pub(crate) fn add(&mut self, area: Rect, hit: Hit) {
+        self.places.push((area, hit));
+    }
+
+    /// Forgets what lies below a dialogue.
+    pub(crate) fn cover(&mut self, area: Rect) {
+        self.places.retain(|(place, _)| !area.intersects(*place));
+    }
+
+    pub(crate) fn at(&self, column: u16, row: u16) -> Option<Hit> {
+        let place = Position::new(column, row);
+        self.places.iter().rev().find(|(area, _)| area.contains(place)).map(|(_, hit)| *hit)
+    }
+}
+
+/// One frame in the making.
+pub(crate) struct Canvas<'a> {
+    pub(crate) buffer: &'a mut Buffer,
+    pub(crate) theme: &'a Theme,
+    pub(crate) hits: &'a mut HitMap,
+    pub(crate) now_ms: u64,
+    /// Where the terminal's cursor stands, if somebody types.
+    pub(crate) cursor: Option<Position>,
+}
+
+impl Canvas<'_> {
+    /// Writes a line of text from outside, made safe and cut to the area's first row.
+    pub(crate) fn text(&mut self, area: Rect, text: &str, style: Style) {
+        if area.height > 0 && area.width > 0 {
+            let safe = display_line(text, usize::from(area.width));
+            self.buffer.set_stringn(area.x, area.y, safe, usize::from(area.width), style);
+        }
+    }
+
+    /// Writes a line whose spans are safe already.
+    pub(crate) fn line(&mut self, area: Rect, line: &Line<'_>) {
+        if area.height > 0 && area.width > 0 {
+            self.buffer.set_line(area.x, area.y, line, area.width);
+        }
+    }
+
+    /// Writes lines from the top, as many as fit.
+    pub(crate) fn lines(&mut self, area: Rect, lines: &[Line<'_>]) {
+        for (row, line) in area.rows().zip(lines) {
+            self.line(row, line);
+        }
+    }
+
+    /// Draws a titled rule over an area's first row and gives the rest back.
+    pub(crate) fn section(&mut self, area: Rect, title: &str, has_keys: bool) -> Rect {
+        if area.height == 0 {
+            return area;
+        }
+        let style = if has_keys { self.theme.accent } else { self.theme.border };
+        let rule = if self.theme.is_ascii() { "-" } else { "─" };
+        let head = Rect { height: 1, ..area };
+        self.buffer.set_stringn(area.x, area.y, rule.repeat(usize::from(area.width)), usize::from(area.width), style);
+        if area.width > 4 {
+            let title = display_line(title, usize::from(area.width) - 4);
+            let spans = vec![Span::raw(" "), Span::styled(title, self.theme.title), Span::raw(" ")];
+            self.line(Rect { x: head.x + 1, width: head.width - 1, ..head }, &Line::from(spans));
+        }
+        Rect { y: area.y + 1, height: area.height - 1, ..area }
+    }
+
+    /// Clears a rectangle for a dialogue, draws its frame and title, and gives the inside back.
+    pub(crate) fn dialogue(&mut self, area: Rect, title: &str) -> Rect {
+        use ratatui::widgets::{Block, Clear, Widget as _};
+        Clear.render(area, self.buffer);
+        self.hits.cover(area);
+        let block = Block::bordered()
+            .border_style(self.theme.accent)
+            .border_set(if self.theme.is_ascii() { ASCII_BORDER } else { border::ROUNDED })
+            .title(Span::styled(format!(" {title} "), self.theme.title));
+        let inner = block.inner(area);
+        block.render(area, self.buffer);
+        inner
+    }
+}
+
+const ASCII_BORDER: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// A rectangle of at most this size in the middle of another.
+pub(crate) fn centered(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+/// The first rows of an area, and the rest.
+pub(crate) fn split_top(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    (Rect { height, ..area }, Rect { y: area.y + height, height: area.height - height, ..area })
+}
+
+/// An area without its last rows, and those.
+pub(crate) fn split_bottom(area: Rect, height: u16) -> (Rect, Rect) {
+    let height = height.min(area.height);
+    split_top(area, area.height - height)
+}
+
+/// The first columns of an area, and the rest.
+pub(crate) fn split_left(area: Rect, width: u16) -> (Rect, Rect) {
+    let width = width.min(area.width);
+    (Rect { width, ..area }, Rect { x: area.x + width, width: area.width - width, ..area })
+}

@@ -1,0 +1,281 @@
+//! What the dashboard asks for, and the runner that does it: the only part that talks to the daemon.
+
+use std::time::Duration;
+
+use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
+use tokio_util::task::TaskTracker;
+use tomo_proto::{
+    api::{
+        app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+        auth::AuthWhoami,
+        operation::{OperationCancel, OperationGet, OperationList},
+        overview::Overview,
+        person::{CreateEnrolment, Login},
+        plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
+        server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
+    },
+    model::{metric::names, plan::Plan},
+};
+
+use crate::{
+    client::{Client, ClientError},
+    dashboard::{
+        event::{Answer, Event, MetricsRange},
+        layers::deploy::DeployRequest,
+    },
+};
+
+/// Servers and apps that one list holds at the most.
+pub(crate) const LIST_LIMIT: u32 = 1_000;
+/// A log view waits this long for a new line before it asks again.
+const LOG_WAIT_S: u32 = 25;
+/// Lines a log view begins with.
+const LOG_TAIL: u32 = 500;
+/// Waits between two tries to reach the daemon.
+const RETRY: [u64; 5] = [200, 400, 800, 1_500, 3_000];
+
+/// Something to be done outside of the state.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    Whoami,
+    Login(Login),
+    Overview {
+        since: Option<u64>,
+    },
+    Servers,
+    Server(String),
+    Metrics(MetricsRange),
+    Apps,
+    App(String),
+    Logs {
+        view: u64,
+        app: String,
+        cursor: Option<String>,
+    },
+    Plans,
+    Plan(String),
+    Operations,
+    /// Waits for a change of the operation for a moment.
+    Operation {
+        id: String,
+        wait: bool,
+    },
+    Start(String),
+    Stop(String),
+    Restart(String),
+    Remove {
+        app: String,
+        volumes: bool,
+    },
+    RemoveServer(String),
+    /// Seals the secrets, then asks for the plan.
+    Deploy(Box<DeployRequest>),
+    Approve {
+        request: PlanApprove,
+        apply: bool,
+    },
+    Deny(String),
+    Apply(String),
+    Cancel(String),
+    Enroll(CreateEnrolment),
+    /// Listens for changes of these resources instead of those before.
+    Watch(Vec<String>),
+    Copy(String),
+    ToggleMouse,
+    Suspend,
+    Quit,
+}
+
+/// Runs effects; answers come back as events.
+pub(crate) struct Runner {
+    client: Client,
+    events: mpsc::Sender<Event>,
+    tasks: TaskTracker,
+    watching: Option<JoinHandle<()>>,
+}
+
+impl Runner {
+    pub(crate) fn new(client: Client, events: mpsc::Sender<Event>) -> Self {
+        Self { client, events, tasks: TaskTracker::new(), watching: None }
+    }
+
+    /// Starts an effect. Those that are the terminal's are not for here.
+    pub(crate) fn start(&mut self, effect: Effect) {
+        if let Effect::Watch(uris) = effect {
+            if let Some(before) = self.watching.take() {
+                before.abort();
+            }
+            self.watching = Some(self.tasks.spawn(watch(self.client.clone(), uris, self.events.clone())));
+            return;
+        }
+        let (client, events) = (self.client.clone(), self.events.clone());
+        let carrying_out = self.tasks.spawn(async move {
+            if let Some(answer) = carry_out(&client, effect).await {
+                // The dashboard has been left: nobody waits.
+                drop(events.send(Event::Answer(answer)).await);
+            }
+        });
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            if carrying_out.await.is_err_and(|error| error.is_panic()) {
+                let text = "something inside went wrong; the log has more".to_owned();
+                drop(events.send(Event::Answer(Answer::Broken(text))).await);
+            }
+        });
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+    }
+}
+
+/// Tells of changes for as long as it runs; a lost daemon is tried again until it is back.
+async fn watch(client: Client, uris: Vec<String>, events: mpsc::Sender<Event>) {
+    let mut tries = 0;
+    loop {
+        match client.listen(uris.clone()).await {
+            Ok(mut notices) => {
+                tries = 0;
+                if events.send(Event::LinkUp).await.is_err() {
+                    return;
+                }
+                while let Some(uri) = notices.next().await {
+                    if events.send(Event::Notice(uri)).await.is_err() {
+                        return;
+                    }
+                }
+                let url = client.target().url.clone();
+                let lost = ClientError::NotConnected { url, reason: "the connection was closed".to_owned() };
+                if events.send(Event::LinkDown(lost)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                let over = matches!(error, ClientError::SignedOut(_) | ClientError::Certificate(_));
+                if events.send(Event::LinkDown(error)).await.is_err() || over {
+                    return;
+                }
+            }
+        }
+        sleep(Duration::from_millis(RETRY[tries])).await;
+        tries = (tries + 1).min(RETRY.len() - 1);
+    }
+}
+
+async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
+    Some(match effect {
+        Effect::Whoami => Answer::Whoami(client.call(&AuthWhoami {}).await),
+        Effect::Login(login) => Answer::Login(client.person(&login).await),
+        Effect::Overview { since } => {
+            Answer::Overview(client.call(&Overview { since_revision: since }).await.map(Box::new))
+        }
+        Effect::Servers => {
+            let request =
+                ServerList { limit: Some(LIST_LIMIT), include: vec![ServerListPart::Spark], ..ServerList::default() };
+            Answer::Servers(client.call(&request).await)
+        }
+        Effect::Server(server) => {
+            let request =
+                ServerGet { server: server.clone(), include: vec![ServerPart::Containers, ServerPart::Policy] };
+            Answer::Server(server, client.call(&request).await.map(Box::new))
+        }
+        Effect::Metrics(range) => {
+            let request = metrics_request(&range);
+            Answer::Metrics(range, client.call(&request).await)
+        }
+        Effect::Apps => Answer::Apps(client.call(&AppList { limit: Some(LIST_LIMIT), ..AppList::default() }).await),
+        Effect::App(app) => {
+            let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions] };
+            Answer::App(app, client.call(&request).await.map(Box::new))
+        }
+        Effect::Logs { view, app, cursor } => {
+            let wait_s = cursor.as_ref().map(|_| LOG_WAIT_S);
+            let request = AppLogs { app, tail: Some(LOG_TAIL), cursor, wait_s, ..AppLogs::default() };
+            Answer::Logs(view, client.call(&request).await)
+        }
+        Effect::Plans => Answer::Plans(client.call(&PlanList { limit: Some(100), ..PlanList::default() }).await),
+        Effect::Plan(plan) => Answer::Plan(plan.clone(), client.call(&PlanGet { plan }).await.map(Box::new)),
+        Effect::Operations => {
+            Answer::Operations(client.call(&OperationList { limit: Some(100), ..OperationList::default() }).await)
+        }
+        Effect::Operation { id, wait } => {
+            let request = OperationGet { operation: id.clone(), wait_s: wait.then_some(1) };
+            Answer::Operation(id, client.call(&request).await.map(Box::new))
+        }
+        Effect::Start(app) => Answer::Started(client.call(&AppStart { app, reason: None }).await.map(Box::new)),
+        Effect::Stop(app) => Answer::Started(client.call(&AppStop { app, reason: None }).await.map(Box::new)),
+        Effect::Restart(app) => Answer::Started(client.call(&AppRestart { app, reason: None }).await.map(Box::new)),
+        Effect::Remove { app, volumes } => {
+            Answer::Planned(client.call(&AppRemove { app, volumes, reason: None }).await.map(Box::new))
+        }
+        Effect::RemoveServer(server) => {
+            Answer::Planned(client.call(&ServerRemove { server, reason: None }).await.map(Box::new))
+        }
+        Effect::Deploy(request) => Answer::Planned(deploy(client, *request).await.map(Box::new)),
+        Effect::Approve { request, apply } => Answer::Approved(client.call(&request).await.map(Box::new), apply),
+        Effect::Deny(plan) => Answer::Denied(client.call(&PlanDeny { plan, reason: None }).await.map(Box::new)),
+        Effect::Apply(plan) => Answer::Started(client.call(&PlanApply { plan, reason: None }).await.map(Box::new)),
+        Effect::Cancel(operation) => {
+            Answer::Cancelled(client.call(&OperationCancel { operation, reason: None }).await.map(Box::new))
+        }
+        Effect::Enroll(request) => Answer::Enrolment(client.person(&request).await),
+        Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
+    })
+}
+
+async fn deploy(client: &Client, request: DeployRequest) -> Result<Plan, ClientError> {
+    for secret in &request.secrets {
+        client.person(secret).await?;
+    }
+    client.call(&request.deploy).await
+}
+
+fn metrics_request(range: &MetricsRange) -> ServerMetrics {
+    let series = [
+        names::CPU.to_owned(),
+        names::CPU_IOWAIT.to_owned(),
+        names::MEMORY_USED.to_owned(),
+        names::SWAP_USED.to_owned(),
+        names::NET_RX.to_owned(),
+        names::NET_TX.to_owned(),
+        names::DISK_READ.to_owned(),
+        names::DISK_WRITE.to_owned(),
+    ];
+    let (since, until) = match range.until_ms {
+        None => (format!("{}s", range.span_ms / 1_000), None),
+        Some(until_ms) => (rfc3339(until_ms.saturating_sub(range.span_ms)), Some(rfc3339(until_ms))),
+    };
+    ServerMetrics {
+        server: range.server.clone(),
+        metrics: series.into(),
+        since: Some(since),
+        until,
+        step: Some(range.step_s),
+        app: None,
+    }
+}
+
+fn rfc3339(at_ms: u64) -> String {
+    let time = i64::try_from(at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_the_past_names_both_ends() {
+        let range =
+            MetricsRange { server: "a".to_owned(), span_ms: 60_000, until_ms: Some(1_800_000_060_000), step_s: 1 };
+        let request = metrics_request(&range);
+        assert_eq!(request.since.as_deref(), Some("2027-01-15T08:00:00Z"));
+        assert_eq!(request.until.as_deref(), Some("2027-01-15T08:01:00Z"));
+        let now = metrics_request(&MetricsRange { until_ms: None, ..range });
+        assert_eq!((now.since.as_deref(), now.until), (Some("60s"), None));
+    }
+}

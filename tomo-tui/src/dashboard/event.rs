@@ -1,0 +1,103 @@
+//! Everything that can happen to the dashboard.
+
+use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseButton, MouseEventKind};
+use tomo_proto::{
+    api::{
+        app::{AppListAnswer, AppLogsAnswer},
+        auth::WhoamiAnswer,
+        operation::OperationListAnswer,
+        overview::OverviewAnswer,
+        person::{CreatedEnrolment, LoginAnswer},
+        plan::PlanListAnswer,
+        server::{ServerListAnswer, ServerMetricsAnswer},
+    },
+    model::{app::AppDetail, operation::Operation, plan::Plan, server::ServerDetail},
+};
+
+use crate::client::ClientError;
+
+/// One thing that happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Key(KeyEvent),
+    Paste(String),
+    /// The left button, at a column and row.
+    Click(u16, u16),
+    /// The wheel, in lines; negative is up.
+    Wheel(i32, u16, u16),
+    Resize,
+    /// The terminal is gone.
+    HangUp,
+    /// SIGTERM or SIGINT.
+    Terminate,
+    /// Notices come again: everything may have changed.
+    LinkUp,
+    /// No notices any more, and why.
+    LinkDown(ClientError),
+    /// A resource changed.
+    Notice(String),
+    Answer(Answer),
+    /// The instant that [`super::state::State::next_due`] named.
+    Due,
+}
+
+impl Event {
+    pub(crate) fn of_terminal(event: TerminalEvent) -> Option<Self> {
+        match event {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Some(Self::Key(key)),
+            TerminalEvent::Paste(text) => Some(Self::Paste(text)),
+            TerminalEvent::Resize(..) => Some(Self::Resize),
+            TerminalEvent::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => Some(Self::Click(mouse.column, mouse.row)),
+                MouseEventKind::ScrollUp => Some(Self::Wheel(-3, mouse.column, mouse.row)),
+                MouseEventKind::ScrollDown => Some(Self::Wheel(3, mouse.column, mouse.row)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+type Told<T> = Result<T, ClientError>;
+
+/// What came back from an effect.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Whoami(Told<WhoamiAnswer>),
+    Login(Told<LoginAnswer>),
+    Overview(Told<Box<OverviewAnswer>>),
+    Servers(Told<ServerListAnswer>),
+    Server(String, Told<Box<ServerDetail>>),
+    /// The range that was asked for: server, zoom and end of the window.
+    Metrics(MetricsRange, Told<ServerMetricsAnswer>),
+    Apps(Told<AppListAnswer>),
+    App(String, Told<Box<AppDetail>>),
+    /// The log view's number, so that an old view's lines are not shown in a new one.
+    Logs(u64, Told<AppLogsAnswer>),
+    Plans(Told<PlanListAnswer>),
+    Plan(String, Told<Box<Plan>>),
+    Operations(Told<OperationListAnswer>),
+    Operation(String, Told<Box<Operation>>),
+    /// A plan that this person asked for.
+    Planned(Told<Box<Plan>>),
+    /// A plan that this person agreed to; whether it is to be carried out now.
+    Approved(Told<Box<Plan>>, bool),
+    Denied(Told<Box<Plan>>),
+    /// An operation that this person started.
+    Started(Told<Box<Operation>>),
+    Cancelled(Told<Box<Operation>>),
+    Enrolment(Told<CreatedEnrolment>),
+    /// A task did not end well.
+    Broken(String),
+}
+
+/// Which part of a server's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MetricsRange {
+    pub(crate) server: String,
+    /// From the first point to the last.
+    pub(crate) span_ms: u64,
+    /// End of the window (UTC ms); absent for the present.
+    pub(crate) until_ms: Option<u64>,
+    pub(crate) step_s: u32,
+}

@@ -1,0 +1,307 @@
+//! The deploy form: each field is checked as one types; nothing typed is lost when the daemon says no.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::KeyEvent;
+use ratatui::layout::Rect;
+use tomo_proto::{
+    api::{
+        app::AppDeploy,
+        check_name,
+        person::{SecretText, SetSecret},
+    },
+    model::app::{AppDetail, AppSpec, HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
+};
+
+use crate::{
+    cli::spec,
+    dashboard::{
+        canvas::{Canvas, Hit, centered, split_bottom, split_top},
+        widgets::form::{Field, Form, FormEvent},
+    },
+    format::wrap,
+};
+
+/// What stands for a secret's value in an environment.
+const REFERENCE: &str = "secret://";
+
+/// A deploy as it was typed: secrets go their own way before it.
+#[derive(Debug)]
+pub(crate) struct DeployRequest {
+    pub(crate) secrets: Vec<SetSecret>,
+    pub(crate) deploy: AppDeploy,
+}
+
+/// The form.
+#[derive(Debug)]
+pub(crate) struct DeployForm {
+    pub(crate) form: Form,
+    /// A request is under way.
+    pub(crate) busy: bool,
+    title: String,
+    error: Option<String>,
+}
+
+fn each<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+fn ports(text: &str) -> Result<Vec<PortSpec>, String> {
+    each(text, |line| spec::port(line).map_err(|error| error.to_string()))
+}
+
+fn volumes(text: &str) -> Result<Vec<VolumeSpec>, String> {
+    each(text, |line| spec::volume(line).map_err(|error| error.to_string()))
+}
+
+fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let pair = |line: &str| match line.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !key.contains(char::is_whitespace) => {
+            Ok((key.to_owned(), value.to_owned()))
+        }
+        _ => Err(format!("\"{}\": write it as KEY=VALUE", tomo_proto::text::display_line(line, 30))),
+    };
+    each(text, pair).map(|pairs| pairs.into_iter().collect())
+}
+
+fn image(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("an image is needed, e.g. nginx:1.27".to_owned());
+    }
+    if text.contains(char::is_whitespace) { Err("an image has no blanks".to_owned()) } else { Ok(()) }
+}
+
+fn memory(text: &str) -> Result<Option<u64>, String> {
+    if text.trim().is_empty() { Ok(None) } else { spec::size(text).map(Some).map_err(|error| error.to_string()) }
+}
+
+fn health(text: &str) -> Result<Option<HealthCheck>, String> {
+    if text.trim().is_empty() { Ok(None) } else { spec::health(text).map(Some).map_err(|error| error.to_string()) }
+}
+
+/// Name of the sealed secret behind a variable of an app.
+fn secret_name(app: &str, key: &str) -> String {
+    let key: String =
+        key.chars().map(|one| if one.is_ascii_alphanumeric() { one.to_ascii_lowercase() } else { '-' }).collect();
+    let name: String = format!("{app}.{key}").chars().take(48).collect();
+    name.trim_end_matches(['-', '.', '_']).to_owned()
+}
+
+impl DeployForm {
+    /// A form for a new app, on the given server if there is one.
+    pub(crate) fn new(servers: Vec<String>, server: Option<&str>) -> Self {
+        let spec = AppSpec::default();
+        Self::filled("Deploy an app", None, servers, server, &spec)
+    }
+
+    /// A form with what an app runs now.
+    pub(crate) fn of(detail: &AppDetail) -> Self {
+        let app = &detail.summary;
+        let title = format!("Edit {}", app.name);
+        Self::filled(&title, Some(&app.name), vec![app.server.clone()], Some(&app.server), &detail.spec)
+    }
+
+    fn filled(title: &str, name: Option<&str>, servers: Vec<String>, server: Option<&str>, spec: &AppSpec) -> Self {
+        let lines = |lines: Vec<String>| lines.join("\n");
+        let port_lines = spec.ports.iter().map(|port| {
+            let loopback = if port.loopback { "127.0.0.1:" } else { "" };
+            let protocol = if port.protocol.as_str() == "udp" { "/udp" } else { "" };
+            format!("{loopback}{}:{}{protocol}", port.host, port.container)
+        });
+        let volume_lines = spec
+            .volumes
+            .iter()
+            .map(|volume| format!("{}:{}{}", volume.source, volume.target, if volume.read_only { ":ro" } else { "" }));
+        let env_lines = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
+        let health_text = match &spec.health {
+            Some(HealthCheck::Http { port, path }) => format!("http:{port}{path}"),
+            Some(HealthCheck::Tcp { port }) => format!("tcp:{port}"),
+            None => String::new(),
+        };
+        let memory_text = spec.memory_limit_bytes.map_or_else(String::new, |bytes| match bytes {
+            bytes if bytes % (1 << 30) == 0 => format!("{}G", bytes >> 30),
+            bytes if bytes % (1 << 20) == 0 => format!("{}M", bytes >> 20),
+            bytes => bytes.to_string(),
+        });
+        let policies = RestartPolicy::ALL.map(|policy| policy.as_str().to_owned()).into();
+        let name_field = Field::text("name", "Name").help("Unique on its server, e.g. web").check(check_name);
+        let name_field = match name {
+            Some(name) => name_field.value(name).fixed(),
+            None => name_field,
+        };
+        let command = spec.command.join("\n");
+        let form = Form::new(vec![
+            Field::text("image", "Image")
+                .placeholder("nginx:1.27")
+                .help("Image with tag")
+                .check(image)
+                .value(&spec.image),
+            name_field,
+            Field::choice("server", "Server", servers).value(server.unwrap_or_default()),
+            Field::lines("ports", "Ports")
+                .placeholder("8080:80")
+                .help("HOST:CONTAINER, one a line; 127.0.0.1: before it and /udp after it where wanted")
+                .check(|text| ports(text).map(drop))
+                .value(&lines(port_lines.collect())),
+            Field::lines("env", "Environment")
+                .placeholder("KEY=VALUE")
+                .help("KEY=VALUE, one a line; a stored secret is secret://NAME")
+                .check(|text| pairs(text).map(drop))
+                .value(&lines(env_lines.collect())),
+            Field::secret_lines("secrets", "Secrets")
+                .placeholder("PASSWORD=…")
+                .help("KEY=VALUE, one a line: sealed in the daemon, never shown again")
+                .check(|text| pairs(text).map(drop)),
+            Field::lines("volumes", "Volumes")
+                .placeholder("data:/var/lib/app")
+                .help("NAME:PATH or /HOST/FOLDER:PATH, :ro after it where wanted")
+                .check(|text| volumes(text).map(drop))
+                .value(&lines(volume_lines.collect())),
+            Field::choice("restart", "Restart", policies).value(spec.restart.as_str()),
+            Field::text("memory", "Memory limit")
+                .placeholder("none")
+                .help("256M, 1G; empty for none")
+                .check(|text| memory(text).map(drop))
+                .value(&memory_text),
+            Field::text("health", "Health check")
+                .placeholder("none")
+                .help("http:PORT/PATH or tcp:PORT, on the container's own port")
+                .check(|text| health(text).map(drop))
+                .value(&health_text),
+            Field::lines("command", "Command")
+                .placeholder("the image's own")
+                .help("Instead of the image's: the program and its arguments, one a line")
+                .value(&command),
+        ]);
+        Self { form, busy: false, title: title.to_owned(), error: None }
+    }
+
+    /// `Ok` is a request to send, `Err` the wish to leave.
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<DeployRequest, ()>> {
+        if self.busy {
+            return (key.code == crossterm::event::KeyCode::Esc).then_some(Err(()));
+        }
+        match self.form.key(key) {
+            FormEvent::Cancel => Some(Err(())),
+            FormEvent::Submit => {
+                let request = self.request();
+                match request {
+                    Ok(request) => {
+                        self.busy = true;
+                        self.error = None;
+                        Some(Ok(request))
+                    }
+                    Err(error) => {
+                        self.error = Some(error);
+                        None
+                    }
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn request(&self) -> Result<DeployRequest, String> {
+        let value = |id| self.form.value(id);
+        let name = value("name");
+        let mut env = pairs(&value("env"))?;
+        let mut secrets = Vec::new();
+        for (key, secret) in pairs(&value("secrets"))? {
+            let secret_name = secret_name(&name, &key);
+            env.insert(key, format!("{REFERENCE}{secret_name}"));
+            secrets.push(SetSecret { name: secret_name, value: SecretText::new(secret) });
+        }
+        let spec = AppSpec {
+            image: value("image").trim().to_owned(),
+            command: each(&value("command"), |line| Ok(line.to_owned()))?,
+            ports: ports(&value("ports"))?,
+            env,
+            volumes: volumes(&value("volumes"))?,
+            restart: value("restart").parse()?,
+            memory_limit_bytes: memory(&value("memory"))?,
+            health: health(&value("health"))?,
+        };
+        let server = value("server");
+        if server.is_empty() {
+            return Err("there is no server to deploy to: add one first".to_owned());
+        }
+        Ok(DeployRequest { secrets, deploy: AppDeploy { server, name, spec, reason: None } })
+    }
+
+    /// The daemon said no: to a field if it names one.
+    pub(crate) fn refused(&mut self, field: Option<&str>, message: String) {
+        self.busy = false;
+        let field = field.map(|field| field.trim_start_matches("spec.").split(['.', '[']).next().unwrap_or_default());
+        match field {
+            Some("memory_limit_bytes") => self.form.set_error("memory", message),
+            Some(field) if self.form.has(field) => self.form.set_error(field, message),
+            _ => self.error = Some(message),
+        }
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let inner = canvas.dialogue(centered(area, 84, 44), &self.title);
+        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+        let errors = self.error.as_ref().map(|error| wrap(error, usize::from(inner.width))).unwrap_or_default();
+        let (head, rest) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(3));
+        for (row, line) in head.rows().zip(errors) {
+            canvas.text(row, &line, canvas.theme.bad);
+        }
+        let (form, foot) = split_bottom(rest, 1);
+        canvas.hits.add(form, Hit::Form);
+        if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
+            canvas.cursor = Some(cursor);
+        }
+        let text = if self.busy {
+            "asking the daemon for a plan"
+        } else {
+            "Ctrl-S previews the plan   Tab next field   Esc leaves"
+        };
+        canvas.text(foot, text, canvas.theme.dim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_go_their_own_way() {
+        let mut form = DeployForm::new(vec!["a".to_owned()], Some("a"));
+        form.form.set_value("image", "nginx:1.27");
+        form.form.set_value("name", "web");
+        form.form.set_value("env", "A=1\n\nB=x=y");
+        form.form.set_value("secrets", "DB_PASSWORD=hunter2");
+        let request = form.request().expect("complete");
+        assert_eq!(request.deploy.spec.env["B"], "x=y");
+        assert_eq!(request.deploy.spec.env["DB_PASSWORD"], "secret://web.db-password");
+        assert_eq!(request.secrets[0].name, "web.db-password");
+        assert!(!format!("{request:?}").contains("hunter2"));
+        assert!(check_name(&request.secrets[0].name).is_ok());
+    }
+
+    #[test]
+    fn what_runs_comes_back_as_it_was() {
+        let spec = AppSpec {
+            image: "x:1".to_owned(),
+            command: vec!["httpd".to_owned(), "-f".to_owned()],
+            ports: ports("127.0.0.1:53:53/udp\n80:8080").expect("ports"),
+            env: pairs("A=1").expect("pairs"),
+            volumes: volumes("data:/data\n/srv/x:/x:ro").expect("volumes"),
+            restart: RestartPolicy::OnFailure,
+            memory_limit_bytes: Some(256 << 20),
+            health: Some(HealthCheck::Http { port: 80, path: "/ok".to_owned() }),
+        };
+        let form = DeployForm::filled("t", Some("web"), vec!["a".to_owned()], Some("a"), &spec);
+        assert_eq!(form.request().expect("complete").deploy.spec, spec);
+    }
+
+    #[test]
+    fn a_refusal_goes_to_its_field() {
+        let mut form = DeployForm::new(vec!["a".to_owned()], None);
+        form.refused(Some("spec.ports"), "port 80 is taken".to_owned());
+        assert!(form.error.is_none() && form.form.first_error().is_some());
+        form.refused(None, "no".to_owned());
+        assert_eq!(form.error.as_deref(), Some("no"));
+    }
+}

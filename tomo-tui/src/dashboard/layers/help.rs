@@ -1,0 +1,107 @@
+//! The keys that work here, searchable; Enter does what is chosen.
+
+use std::cell::Cell;
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::{
+    layout::{Position, Rect},
+    style::Style,
+    text::{Line, Span},
+};
+
+use crate::dashboard::{
+    action::{self, Action, Context, Entry},
+    canvas::{Canvas, centered, split_top},
+};
+
+/// The help of a context.
+#[derive(Debug)]
+pub(crate) struct Help {
+    context: Context,
+    /// What cannot be done right now, and why.
+    disabled: Vec<(Action, String)>,
+    typed: String,
+    selected: usize,
+    offset: Cell<usize>,
+}
+
+impl Help {
+    pub(crate) fn new(context: Context, disabled: Vec<(Action, String)>) -> Self {
+        Self { context, disabled, typed: String::new(), selected: 0, offset: Cell::new(0) }
+    }
+
+    fn entries(&self) -> Vec<&'static Entry> {
+        let typed = self.typed.to_lowercase();
+        let fits = |entry: &&Entry| {
+            entry.title.contains(&typed)
+                || entry.help.to_lowercase().contains(&typed)
+                || entry.keys.contains(&self.typed.as_str())
+        };
+        action::in_context(self.context).filter(fits).collect()
+    }
+
+    pub(crate) fn scroll(&mut self, action: Action) {
+        let last = self.entries().len().saturating_sub(1);
+        self.selected =
+            if action == Action::Up { self.selected.saturating_sub(1) } else { (self.selected + 1).min(last) };
+    }
+
+    /// `Some` closes it, with what was chosen.
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Option<Action>> {
+        match key.code {
+            KeyCode::Esc | KeyCode::F(1) => return Some(None),
+            KeyCode::Char('?') if self.typed.is_empty() => return Some(None),
+            KeyCode::Enter => return Some(self.entries().get(self.selected).map(|entry| entry.action)),
+            KeyCode::Up => self.scroll(Action::Up),
+            KeyCode::Down => self.scroll(Action::Down),
+            KeyCode::PageUp => self.selected = self.selected.saturating_sub(10),
+            KeyCode::PageDown => self.selected = (self.selected + 10).min(self.entries().len().saturating_sub(1)),
+            KeyCode::Backspace => {
+                self.typed.pop();
+                self.selected = 0;
+            }
+            KeyCode::Char(character) => {
+                self.typed.push(character);
+                self.selected = 0;
+            }
+            _ => {}
+        }
+        None
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let entries = self.entries();
+        let frame = centered(area, 78, u16::try_from(entries.len()).unwrap_or(0).saturating_add(4).max(8));
+        let inner = canvas.dialogue(frame, "Keys that work here");
+        let (search, list) = split_top(inner, 1);
+        let hint = if self.typed.is_empty() { "  type to search, Enter does it, Esc closes" } else { "" };
+        let line = Line::from(vec![Span::raw(format!(" / {}", self.typed)), Span::styled(hint, canvas.theme.dim)]);
+        canvas.line(search, &line);
+        let height = usize::from(list.height);
+        let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(height));
+        self.offset.set(offset);
+        for (place, (row, entry)) in list.rows().zip(entries.iter().skip(offset)).enumerate() {
+            let keys = entry.keys.join(" ");
+            let why = self.disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
+            let own = entry.contexts.contains(&self.context);
+            let text = match why {
+                Some(why) => format!("{} ({why})", entry.help),
+                None => entry.help.to_owned(),
+            };
+            let style = if why.is_some() { canvas.theme.dim } else { canvas.theme.text };
+            let line = Line::from(vec![
+                Span::styled(format!(" {keys:<16}"), if own { canvas.theme.key } else { canvas.theme.title }),
+                Span::styled(format!("{:<16}", entry.title), style),
+            ]);
+            canvas.line(row, &line);
+            let rest = Rect { x: row.x + row.width.min(33), width: row.width.saturating_sub(34), ..row };
+            canvas.text(rest, &text, style);
+            if offset + place == self.selected {
+                canvas.buffer.set_style(row, Style::reset().patch(canvas.theme.selected));
+            }
+        }
+        let column = search.x.saturating_add(3 + u16::try_from(self.typed.chars().count()).unwrap_or(0));
+        canvas.cursor =
+            (search.height > 0).then(|| Position::new(column.min(search.right().saturating_sub(1)), search.y));
+    }
+}

@@ -1,0 +1,181 @@
+//! Any action, server, app or plan, by a few letters of its name.
+
+use std::cell::Cell;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::{
+    layout::{Position, Rect},
+    style::Style,
+    text::{Line, Span},
+};
+use tomo_proto::model::{
+    app::AppSummary,
+    plan::{Plan, PlanStatus},
+    server::ServerSummary,
+};
+
+use crate::dashboard::{
+    action::{self, Action, Context},
+    canvas::{Canvas, Hit, centered, split_top},
+    filter::FuzzyMatcher,
+    list::List,
+};
+
+/// What can be gone to or done.
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Action(Action),
+    Server(String),
+    App(String),
+    Plan(String),
+}
+
+#[derive(Debug)]
+struct Candidate {
+    kind: &'static str,
+    name: String,
+    note: String,
+    target: Target,
+}
+
+/// The palette.
+#[derive(Debug)]
+pub(crate) struct Palette {
+    typed: String,
+    candidates: Vec<Candidate>,
+    /// Best first.
+    shown: Vec<usize>,
+    selected: usize,
+    offset: Cell<usize>,
+    matcher: FuzzyMatcher,
+}
+
+impl Palette {
+    pub(crate) fn new(
+        context: Context,
+        servers: &List<ServerSummary>,
+        apps: &List<AppSummary>,
+        plans: &List<Plan>,
+    ) -> Self {
+        let moving = [Action::Up, Action::Down, Action::Palette];
+        let actions =
+            action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| Candidate {
+                kind: "do",
+                name: entry.title.to_owned(),
+                note: format!("{}  {}", entry.keys.first().copied().unwrap_or_default(), entry.help),
+                target: Target::Action(entry.action),
+            });
+        let servers = servers.items().iter().map(|server| Candidate {
+            kind: "server",
+            name: server.name.clone(),
+            note: server.status.as_str().to_owned(),
+            target: Target::Server(server.name.clone()),
+        });
+        let apps = apps.items().iter().map(|app| Candidate {
+            kind: "app",
+            name: app.name.clone(),
+            note: format!("{} on {}", app.status.as_str(), app.server),
+            target: Target::App(app.id.to_string()),
+        });
+        let plans = plans.items().iter().filter(|plan| plan.status == PlanStatus::Pending).map(|plan| Candidate {
+            kind: "plan",
+            name: plan.summary.clone(),
+            note: plan.plan.to_string(),
+            target: Target::Plan(plan.plan.to_string()),
+        });
+        let mut palette = Self {
+            typed: String::new(),
+            candidates: actions.chain(plans).chain(apps).chain(servers).collect(),
+            shown: Vec::new(),
+            selected: 0,
+            offset: Cell::new(0),
+            matcher: FuzzyMatcher::default(),
+        };
+        palette.arrange();
+        palette
+    }
+
+    fn arrange(&mut self) {
+        let mut ranked: Vec<(u32, usize)> = Vec::new();
+        for (place, candidate) in self.candidates.iter().enumerate() {
+            let text = format!("{} {}", candidate.kind, candidate.name);
+            if let Some(rank) = self.matcher.rank(&self.typed, &text) {
+                ranked.push((rank, place));
+            }
+        }
+        ranked.sort_by_key(|(rank, place)| (std::cmp::Reverse(*rank), *place));
+        self.shown = ranked.into_iter().map(|(_, place)| place).collect();
+        self.selected = 0;
+    }
+
+    pub(crate) fn paste(&mut self, text: &str) {
+        self.typed.push_str(text.lines().next().unwrap_or_default());
+        self.arrange();
+    }
+
+    pub(crate) fn key(&mut self, key: KeyEvent) {
+        match key.code {
+            KeyCode::Up => self.scroll(Action::Up),
+            KeyCode::Down | KeyCode::Tab => self.scroll(Action::Down),
+            KeyCode::Char('p') if key.modifiers.contains(KeyModifiers::CONTROL) => self.scroll(Action::Up),
+            KeyCode::Char('n') if key.modifiers.contains(KeyModifiers::CONTROL) => self.scroll(Action::Down),
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                self.typed.clear();
+                self.arrange();
+            }
+            KeyCode::Backspace => {
+                self.typed.pop();
+                self.arrange();
+            }
+            KeyCode::Char(character) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                self.typed.push(character);
+                self.arrange();
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn scroll(&mut self, action: Action) {
+        let last = self.shown.len().saturating_sub(1);
+        self.selected =
+            if action == Action::Up { self.selected.saturating_sub(1) } else { (self.selected + 1).min(last) };
+    }
+
+    pub(crate) fn select(&mut self, row: usize) {
+        self.selected = row.min(self.shown.len().saturating_sub(1));
+    }
+
+    pub(crate) fn chosen(&self) -> Option<Target> {
+        let place = self.shown.get(self.selected)?;
+        self.candidates.get(*place).map(|candidate| candidate.target.clone())
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let frame = centered(area, 74, area.height.saturating_sub(4).min(20));
+        let inner = canvas.dialogue(frame, "Go to or do");
+        let (typed, list) = split_top(inner, 1);
+        canvas.text(typed, &format!(" : {}", self.typed), canvas.theme.text);
+        let count = format!("{} of {} ", self.shown.len(), self.candidates.len());
+        let width = u16::try_from(count.len()).unwrap_or(0).min(typed.width);
+        canvas.text(Rect { x: typed.right() - width, width, ..typed }, &count, canvas.theme.dim);
+        let height = usize::from(list.height);
+        let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(height));
+        self.offset.set(offset);
+        for (place, (row, index)) in list.rows().zip(self.shown.iter().skip(offset)).enumerate() {
+            let Some(candidate) = self.candidates.get(*index) else { continue };
+            let line = Line::from(vec![
+                Span::styled(format!(" {:<7}", candidate.kind), canvas.theme.dim),
+                Span::raw(tomo_proto::text::display_line(&candidate.name, 40)),
+            ]);
+            canvas.line(row, &line);
+            let used = u16::try_from(line.width()).unwrap_or(u16::MAX).saturating_add(2).min(row.width);
+            canvas.text(Rect { x: row.x + used, width: row.width - used, ..row }, &candidate.note, canvas.theme.dim);
+            if offset + place == self.selected {
+                canvas.buffer.set_style(row, Style::reset().patch(canvas.theme.selected));
+            }
+            canvas.hits.add(row, Hit::Row(offset + place));
+        }
+        let column = typed.x.saturating_add(3 + u16::try_from(self.typed.chars().count()).unwrap_or(0));
+        canvas.cursor = (typed.height > 0).then(|| Position::new(column.min(typed.right().saturating_sub(1)), typed.y));
+    }
+}

@@ -1,0 +1,239 @@
+//! A list that a view shows: what there is, what of it fits the filter, in which order, and which one is selected.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use crate::dashboard::{
+    action::Action,
+    filter::{Filter, FuzzyMatcher},
+    widgets::table::{Column, TableState},
+};
+
+/// Something that can be listed.
+pub(crate) trait Listed {
+    const COLUMNS: &'static [Column];
+    /// What stays the same when the list is fetched anew.
+    fn key(&self) -> String;
+    /// What a filter looks at: column name and text.
+    fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)>;
+    /// Order by a column.
+    fn compare(&self, other: &Self, column: usize) -> Ordering;
+    /// Whether a column begins with its largest.
+    fn downwards(column: usize) -> bool;
+}
+
+/// The list.
+#[derive(Debug)]
+pub(crate) struct List<T> {
+    items: Vec<T>,
+    shown: Vec<usize>,
+    pub(crate) table: TableState,
+    pub(crate) sort: Option<(usize, bool)>,
+    pub(crate) filter: String,
+    /// Whether it was fetched at all.
+    pub(crate) loaded: bool,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            shown: Vec::new(),
+            table: TableState::default(),
+            sort: None,
+            filter: String::new(),
+            loaded: false,
+        }
+    }
+}
+
+impl<T: Listed> List<T> {
+    /// Everything, in the order it came.
+    pub(crate) fn items(&self) -> &[T] {
+        &self.items
+    }
+
+    /// What is shown, by its place.
+    pub(crate) fn get(&self, place: usize) -> Option<&T> {
+        self.items.get(*self.shown.get(place)?)
+    }
+
+    /// How many are shown.
+    pub(crate) fn shown(&self) -> usize {
+        self.shown.len()
+    }
+
+    pub(crate) fn selected(&self) -> Option<&T> {
+        self.get(self.table.selected)
+    }
+
+    /// Takes a fresh list over; the selection stays on the same thing.
+    pub(crate) fn replace(&mut self, items: Vec<T>) {
+        let selected = self.selected().map(Listed::key);
+        self.items = items;
+        self.loaded = true;
+        self.arrange(selected);
+    }
+
+    /// Takes changed items over: those that are new are added.
+    pub(crate) fn merge(&mut self, changed: Vec<T>) {
+        let selected = self.selected().map(Listed::key);
+        let mut places: std::collections::HashMap<String, usize> =
+            self.items.iter().enumerate().map(|(place, item)| (item.key(), place)).collect();
+        for item in changed {
+            match places.get(&item.key()) {
+                Some(place) => self.items[*place] = item,
+                None => {
+                    places.insert(item.key(), self.items.len());
+                    self.items.push(item);
+                }
+            }
+        }
+        self.arrange(selected);
+    }
+
+    pub(crate) fn set_filter(&mut self, filter: String) {
+        let selected = self.selected().map(Listed::key);
+        self.filter = filter;
+        self.arrange(selected);
+    }
+
+    /// Sorts by the next column, and by none after the last.
+    pub(crate) fn sort_next(&mut self) {
+        let next = self.sort.map_or(0, |(column, _)| column + 1);
+        self.sort_by((next < T::COLUMNS.len()).then(|| (next, T::downwards(next))));
+    }
+
+    /// Sorts by a column, or turns its order around.
+    pub(crate) fn sort_on(&mut self, column: usize) {
+        let again = self.sort.filter(|(sorted, _)| *sorted == column);
+        self.sort_by(Some((column, again.map_or_else(|| T::downwards(column), |(_, downwards)| !downwards))));
+    }
+
+    pub(crate) fn reverse(&mut self) {
+        let (column, downwards) = self.sort.unwrap_or((0, false));
+        self.sort_by(Some((column, !downwards)));
+    }
+
+    fn sort_by(&mut self, sort: Option<(usize, bool)>) {
+        let selected = self.selected().map(Listed::key);
+        self.sort = sort;
+        self.arrange(selected);
+    }
+
+    fn arrange(&mut self, selected: Option<String>) {
+        let filter = Filter::parse(&self.filter);
+        let mut matcher = FuzzyMatcher::default();
+        let items = &self.items;
+        self.shown = (0..items.len())
+            .filter(|place| {
+                filter.is_empty() || {
+                    let cells = items[*place].cells();
+                    let cells: Vec<(&str, &str)> = cells.iter().map(|(name, cell)| (*name, cell.as_ref())).collect();
+                    filter.fits(&cells, &mut matcher)
+                }
+            })
+            .collect();
+        if let Some((column, downwards)) = self.sort {
+            self.shown.sort_by(|left, right| {
+                let order = items[*left].compare(&items[*right], column);
+                if downwards { order.reverse() } else { order }
+            });
+        }
+        let place = selected.and_then(|key| self.shown.iter().position(|place| items[*place].key() == key));
+        self.table.selected = place.unwrap_or(self.table.selected).min(self.shown.len().saturating_sub(1));
+    }
+
+    /// Moves the selection; says whether the action was one of moving.
+    pub(crate) fn act(&mut self, action: Action) -> bool {
+        let (rows, page) = (self.shown.len(), self.table.page());
+        match action {
+            Action::Sort => self.sort_next(),
+            Action::SortReverse => self.reverse(),
+            other => return step(&mut self.table, other, rows, page),
+        }
+        true
+    }
+}
+
+/// Moves a table's selection; says whether the action was one of moving.
+pub(crate) fn step(table: &mut TableState, action: Action, rows: usize, page: isize) -> bool {
+    let by = match action {
+        Action::Up => -1,
+        Action::Down => 1,
+        Action::HalfPageUp => -(page / 2).max(1),
+        Action::HalfPageDown => (page / 2).max(1),
+        Action::PageUp => -page,
+        Action::PageDown => page,
+        Action::Top => isize::MIN,
+        Action::Bottom => isize::MAX,
+        _ => return false,
+    };
+    table.step(by, rows);
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::widgets::table::growing;
+
+    #[derive(Debug)]
+    struct Item(&'static str, u32);
+
+    impl Listed for Item {
+        const COLUMNS: &'static [Column] = &[growing("NAME", 4, 0), growing("SIZE", 4, 0)];
+
+        fn key(&self) -> String {
+            self.0.to_owned()
+        }
+
+        fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+            vec![("name", self.0.into()), ("size", self.1.to_string().into())]
+        }
+
+        fn compare(&self, other: &Self, column: usize) -> Ordering {
+            if column == 0 { self.0.cmp(other.0) } else { self.1.cmp(&other.1) }
+        }
+
+        fn downwards(column: usize) -> bool {
+            column == 1
+        }
+    }
+
+    fn names(list: &List<Item>) -> Vec<&'static str> {
+        (0..list.shown()).filter_map(|place| list.get(place)).map(|item| item.0).collect()
+    }
+
+    #[test]
+    fn the_selection_stays_on_its_thing() {
+        let mut list = List::default();
+        list.replace(vec![Item("a", 1), Item("b", 3), Item("c", 2)]);
+        list.act(Action::Bottom);
+        assert_eq!(list.selected().map(|item| item.0), Some("c"));
+        list.sort_on(1);
+        assert_eq!(names(&list), ["b", "c", "a"]);
+        assert_eq!(list.selected().map(|item| item.0), Some("c"));
+        list.merge(vec![Item("c", 9), Item("d", 0)]);
+        assert_eq!(names(&list), ["c", "b", "a", "d"]);
+        assert_eq!(list.table.selected, 0);
+        list.set_filter("!c".to_owned());
+        assert_eq!(names(&list), ["b", "a", "d"]);
+        list.set_filter(String::new());
+        list.replace(Vec::new());
+        assert_eq!((list.table.selected, list.selected().is_none()), (0, true));
+    }
+
+    #[test]
+    fn sorting_goes_round() {
+        let mut list = List::default();
+        list.replace(vec![Item("b", 1), Item("a", 2)]);
+        list.act(Action::Sort);
+        assert_eq!((names(&list), list.sort), (vec!["a", "b"], Some((0, false))));
+        list.act(Action::Sort);
+        assert_eq!((names(&list), list.sort), (vec!["a", "b"], Some((1, true))));
+        list.act(Action::SortReverse);
+        assert_eq!(names(&list), ["b", "a"]);
+        list.act(Action::Sort);
+        assert_eq!(list.sort, None);
+    }
+}

@@ -1,0 +1,534 @@
+//! The dashboard without a terminal and a daemon: events in, effects and screens out.
+
+use std::collections::BTreeMap;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use proptest::prelude::*;
+use ratatui::{buffer::Buffer, layout::Rect, style::Modifier};
+use tomo_proto::{
+    api::{
+        app::{AppListAnswer, AppLogsAnswer},
+        auth::WhoamiAnswer,
+        operation::OperationListAnswer,
+        overview::{OverviewAnswer, Problem, Severity},
+        plan::PlanListAnswer,
+        server::{SeriesPoints, ServerListAnswer, ServerMetricsAnswer},
+    },
+    error::{ApiError, ErrorCode},
+    id::{AppId, OperationId, PlanId, ServerId},
+    model::{
+        agent::AgentState,
+        app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
+        container::{Container, ContainerState, Health},
+        metric::Unit,
+        operation::{Operation, OperationKind, OperationStatus},
+        plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
+        server::{HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
+        user::{Role, Selectors},
+    },
+};
+
+use super::{
+    canvas::{Canvas, HitMap},
+    effect::Effect,
+    event::{Answer, Event},
+    state::{Link, State},
+    theme::{Depth, Glyphs, Theme},
+    views::{self, View},
+};
+use crate::client::ClientError;
+
+const NOW: u64 = 1_800_000_000_000;
+
+fn server(number: u64, status: ServerStatus) -> ServerSummary {
+    let vitals = Vitals {
+        at_ms: NOW,
+        cpu_ratio: 0.42,
+        memory_used_bytes: 3 << 30,
+        memory_total_bytes: 8 << 30,
+        disk_ratio: 0.91,
+        load1: 1.5,
+        rx_bytes_per_sec: 1_000_000,
+        uptime_secs: 90_000,
+        ..Vitals::default()
+    };
+    ServerSummary {
+        id: ServerId::from_u64(number),
+        name: format!("web-{number}"),
+        status,
+        agent: if status == ServerStatus::Down { AgentState::Offline } else { AgentState::Online },
+        labels: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
+        vitals: Some(vitals),
+        containers: None,
+        apps: 1,
+        cpu_spark: (0..60).collect(),
+        memory_spark: vec![40; 60],
+        network_spark: (0..60).map(|value| value * 1_000).collect(),
+    }
+}
+
+fn app() -> AppSummary {
+    AppSummary {
+        id: AppId::from_u64(7),
+        name: "shop".to_owned(),
+        server: "web-1".to_owned(),
+        image: "registry.example/shop:1.2".to_owned(),
+        status: AppStatus::Running,
+        health: Health::Healthy,
+        restarts: 2,
+        ports: vec![PortSpec { container: 80, host: 8080, protocol: Protocol::Tcp, loopback: false }],
+        cpu_cores: Some(0.2),
+        memory_bytes: Some(64 << 20),
+        deployed_at: NOW - 60_000,
+    }
+}
+
+fn plan(approval: Approval) -> Plan {
+    Plan {
+        plan: PlanId::from_u64(9),
+        summary: "deploy shop on web-1".to_owned(),
+        target: "shop".to_owned(),
+        status: PlanStatus::Pending,
+        approval,
+        changes: vec![Change {
+            op: ChangeOp::Set,
+            path: "image".to_owned(),
+            from: Some("shop:1.1".to_owned()),
+            to: Some("shop:1.2".to_owned()),
+        }],
+        downtime: Some("about 2 s".to_owned()),
+        data_loss: None,
+        warnings: vec!["the image has no health check".to_owned()],
+        reason: Some("because \u{1b}[31mred".to_owned()),
+        requested_by: "token:ai (ana)".to_owned(),
+        decided_by: None,
+        operation: None,
+        hash: "abc".to_owned(),
+        created_at: NOW - 5_000,
+        expires_at: NOW + 600_000,
+    }
+}
+
+fn operation(status: OperationStatus) -> Operation {
+    Operation {
+        operation: OperationId::from_u64(3),
+        kind: OperationKind::DeployApp,
+        target: "shop".to_owned(),
+        server: Some("web-1".to_owned()),
+        plan: None,
+        status,
+        step: "pulling".to_owned(),
+        percent: Some(40),
+        error: None,
+        actor: "user:ana".to_owned(),
+        started_at: NOW - 3_000,
+        ended_at: None,
+        log: (0..80).map(|line| format!("line {line}")).collect(),
+    }
+}
+
+fn overview() -> OverviewAnswer {
+    let mut answer = OverviewAnswer { revision: 5, plans_pending: 1, ..OverviewAnswer::default() };
+    answer.servers.up = 2;
+    answer.servers.down = 1;
+    answer.apps.running = 1;
+    answer.problems = vec![Problem {
+        severity: Severity::Critical,
+        subject: "web-3".to_owned(),
+        message: "its agent is not connected".to_owned(),
+        next: String::new(),
+    }];
+    answer
+}
+
+fn who(role: Role, person: bool) -> WhoamiAnswer {
+    WhoamiAnswer {
+        actor: "user:ana".to_owned(),
+        person,
+        role: Some(role),
+        scopes: role.scopes(),
+        selectors: Selectors::default(),
+        daemon_version: "0.1.0".to_owned(),
+    }
+}
+
+fn detail() -> AppDetail {
+    let spec = AppSpec { image: "registry.example/shop:1.2".to_owned(), ..AppSpec::default() };
+    AppDetail { summary: app(), spec, container: None, last_error: Some("it died".to_owned()), revisions: Vec::new() }
+}
+
+/// A state that a daemon has answered.
+struct Dashboard {
+    state: State,
+    theme: Theme,
+    hits: HitMap,
+}
+
+impl Dashboard {
+    fn empty() -> Self {
+        let mut state = State::new("test".to_owned(), false, NOW);
+        state.begin();
+        Self { state, theme: Theme::new(Depth::True, Glyphs::Braille), hits: HitMap::default() }
+    }
+
+    fn filled(role: Role) -> Self {
+        let mut dashboard = Self::empty();
+        let servers =
+            vec![server(1, ServerStatus::Up), server(2, ServerStatus::Degraded), server(3, ServerStatus::Down)];
+        dashboard.send(Event::LinkUp);
+        for answer in [
+            Answer::Whoami(Ok(who(role, true))),
+            Answer::Overview(Ok(Box::new(overview()))),
+            Answer::Servers(Ok(ServerListAnswer { total: 3, servers, next_cursor: None })),
+            Answer::Apps(Ok(AppListAnswer { apps: vec![app()], total: 1, next_cursor: None })),
+            Answer::Plans(Ok(PlanListAnswer { plans: vec![plan(Approval::Confirm)] })),
+            Answer::Operations(Ok(OperationListAnswer { operations: vec![operation(OperationStatus::Running)] })),
+        ] {
+            dashboard.send(Event::Answer(answer));
+        }
+        dashboard
+    }
+
+    fn send(&mut self, event: Event) -> Vec<Effect> {
+        self.state.update(event, NOW)
+    }
+
+    fn press(&mut self, keys: &str) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for key in keys.split(' ') {
+            let key = super::action::parse(key).unwrap_or_else(|| panic!("{key}"));
+            effects.extend(self.send(Event::Key(key)));
+        }
+        effects
+    }
+
+    /// Answers whatever the view on screen asked for.
+    fn answer_view(&mut self) {
+        let answer = match &self.state.view {
+            View::Server(view) => {
+                let summary = server(1, ServerStatus::Up);
+                let facts = HostFacts { os: "Debian 12".to_owned(), cpu_count: 4, ..HostFacts::default() };
+                let containers = vec![Container {
+                    name: "shop".to_owned(),
+                    state: ContainerState::Running,
+                    app: Some("shop".to_owned()),
+                    ..Container::default()
+                }];
+                let detail = ServerDetail {
+                    summary,
+                    facts: Some(facts),
+                    containers,
+                    policy: None,
+                    created_at: 0,
+                    last_seen_at: None,
+                };
+                let (name, range) = (view.name.clone(), view.range());
+                let points = (0..300).map(|value| Some(f64::from(value) / 300.0)).collect();
+                let series = SeriesPoints {
+                    metric: "cpu".to_owned(),
+                    unit: Unit::Ratio,
+                    avg: points,
+                    ..SeriesPoints::default()
+                };
+                let metrics = ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: vec![series] };
+                self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
+                Answer::Server(name, Ok(Box::new(detail)))
+            }
+            View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
+            View::Logs(view) => {
+                let lines = (0..100).map(|line| LogLine {
+                    at_ms: NOW,
+                    stream: LogStream::Stdout,
+                    text: format!("entry {line}"),
+                });
+                let answer =
+                    AppLogsAnswer { lines: lines.collect(), next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
+                Answer::Logs(view.number, Ok(answer))
+            }
+            View::Plan(view) => Answer::Plan(view.id.clone(), Ok(Box::new(plan(Approval::Confirm)))),
+            View::Operation(view) => {
+                Answer::Operation(view.id.clone(), Ok(Box::new(operation(OperationStatus::Running))))
+            }
+            _ => return,
+        };
+        self.send(Event::Answer(answer));
+    }
+
+    fn buffer(&mut self, width: u16, height: u16) -> Buffer {
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = Buffer::empty(area);
+        let mut canvas =
+            Canvas { buffer: &mut buffer, theme: &self.theme, hits: &mut self.hits, now_ms: NOW, cursor: None };
+        views::draw(&self.state, &mut canvas, area);
+        if let Some(cursor) = canvas.cursor {
+            assert!(area.contains(cursor), "the cursor is at {cursor} of {width}x{height}");
+        }
+        buffer
+    }
+
+    fn screen(&mut self) -> String {
+        let buffer = self.buffer(80, 24);
+        let rows = buffer.content().chunks(80).map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+        rows.map(|row| row.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    }
+
+    fn shows(&mut self, text: &str) {
+        let screen = self.screen();
+        assert!(screen.contains(text), "no {text:?} in\n{screen}");
+    }
+}
+
+fn refused(code: ErrorCode, text: &str) -> ClientError {
+    ClientError::Api(ApiError::new(code, text))
+}
+
+#[test]
+fn it_paints_before_the_daemon_answers() {
+    let mut dashboard = Dashboard::empty();
+    dashboard.shows("connecting");
+    dashboard.shows("loading");
+}
+
+#[test]
+fn the_fleet_is_in_the_overview_at_80_columns() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    for text in [
+        "web-1",
+        "up",
+        "degraded",
+        "down",
+        "42%",
+        "38%",
+        "91%",
+        "needs attention (1)",
+        "its agent is not connected",
+        "1 plan(s) wait",
+    ] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
+fn a_newcomer_is_told_how_to_add_a_server() {
+    let mut dashboard = Dashboard::empty();
+    dashboard.send(Event::LinkUp);
+    dashboard.send(Event::Answer(Answer::Servers(Ok(ServerListAnswer::default()))));
+    dashboard.shows("no server is managed yet");
+    dashboard.shows("press a");
+}
+
+#[test]
+fn a_refused_key_says_why() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    assert!(dashboard.press("n").is_empty());
+    dashboard.shows("it needs the scope plan");
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.state.read_only = true;
+    dashboard.press("n");
+    dashboard.shows("read-only");
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2 S");
+    dashboard.shows("shop runs already");
+}
+
+#[test]
+fn stopping_an_app_is_asked_about_and_no_has_the_keys() {
+    let mut dashboard = Dashboard::filled(Role::Operator);
+    dashboard.press("2");
+    assert!(dashboard.press("T").is_empty());
+    dashboard.shows("Stop shop on web-1");
+    assert!(dashboard.press("enter").is_empty());
+    dashboard.press("T tab");
+    let effects = dashboard.press("enter");
+    assert!(matches!(&effects[..], [Effect::Stop(app)] if *app == AppId::from_u64(7).to_string()), "{effects:?}");
+}
+
+#[test]
+fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("3 A");
+    for text in ["deploy shop on web-1", "~ image: shop:1.1", "about 2 s", "token:ai (ana)", "because red"] {
+        dashboard.shows(text);
+    }
+    let effects = dashboard.press("tab enter");
+    assert!(
+        matches!(&effects[..], [Effect::Approve { request, apply: false }] if request.hash == "abc"),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_lost_daemon_dims_what_is_shown_and_comes_back_by_itself() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let reason = "connection refused".to_owned();
+    dashboard.send(Event::LinkDown(ClientError::NotConnected { url: "x".to_owned(), reason }));
+    dashboard.shows("lost");
+    dashboard.shows("connection refused; trying again");
+    dashboard.shows("web-1");
+    assert!(dashboard.buffer(80, 24)[(1, 3)].modifier.contains(Modifier::DIM));
+    assert!(dashboard.state.next_due().is_some(), "the age goes on");
+    let effects = dashboard.send(Event::LinkUp);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Servers)), "{effects:?}");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Overview { since: Some(0) })),
+        "revisions begin anew: {effects:?}"
+    );
+    assert!(dashboard.state.next_due().is_none(), "nothing is waited for");
+}
+
+#[test]
+fn notices_during_a_fetch_make_one_more() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let overviews =
+        |effects: &[Effect]| effects.iter().filter(|effect| matches!(effect, Effect::Overview { .. })).count();
+    let notice = || Event::Notice("tomo://overview".to_owned());
+    assert_eq!(overviews(&dashboard.send(notice())), 1);
+    assert_eq!(overviews(&dashboard.send(notice())), 0);
+    assert_eq!(overviews(&dashboard.send(notice())), 0);
+    let after = dashboard.send(Event::Answer(Answer::Overview(Ok(Box::new(overview())))));
+    assert_eq!(overviews(&after), 1);
+    let after = dashboard.send(Event::Answer(Answer::Overview(Ok(Box::new(overview())))));
+    assert_eq!(overviews(&after), 0);
+}
+
+#[test]
+fn a_login_that_ends_asks_again_and_goes_on() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())));
+    assert!(matches!(dashboard.state.view, View::Login(_)));
+    dashboard.shows("Your login at test has ended");
+    dashboard.send(Event::Answer(Answer::Login(Err(refused(ErrorCode::Unauthenticated, "wrong name or password")))));
+    dashboard.shows("wrong name or password");
+}
+
+#[test]
+fn opening_a_server_watches_it_and_leaving_stops_that() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let effects = dashboard.press("enter");
+    let watched = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| if let Effect::Watch(uris) = effect { Some(uris.clone()) } else { None })
+    };
+    assert_eq!(watched(&effects).expect("watches"), ["tomo://overview", "tomo://servers/web-1"]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Metrics(range) if range.span_ms == 300_000)));
+    dashboard.answer_view();
+    for text in ["Debian 12", "CPU", "Memory", "Network", "Disk", "containers (1)", "shop"] {
+        dashboard.shows(text);
+    }
+    let effects = dashboard.press("-");
+    assert!(
+        matches!(&effects[..], [Effect::Metrics(range)] if range.span_ms == 900_000 && range.step_s == 3),
+        "{effects:?}"
+    );
+    assert_eq!(watched(&dashboard.press("esc")).expect("watches"), ["tomo://overview"]);
+}
+
+#[test]
+fn lines_of_another_log_are_not_shown() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press("2 L");
+    let line = |text: &str| LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned() };
+    let answer =
+        |text| AppLogsAnswer { lines: vec![line(text)], next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
+    dashboard.send(Event::Answer(Answer::Logs(1, Ok(answer("foreign")))));
+    assert!(!dashboard.screen().contains("foreign"));
+    let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
+    let number = view.number;
+    let more = dashboard.send(Event::Answer(Answer::Logs(number, Ok(answer("own")))));
+    assert!(matches!(&more[..], [Effect::Logs { cursor: Some(_), .. }]), "{more:?}");
+    dashboard.shows("own");
+    dashboard.shows("following");
+}
+
+#[test]
+fn the_palette_finds_a_server() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press(": w e b 2");
+    dashboard.shows("web-2");
+    dashboard.press("enter");
+    assert!(matches!(&dashboard.state.view, View::Server(view) if view.name == "web-2"));
+}
+
+#[test]
+fn a_click_selects_and_a_second_one_opens() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let row = u16::try_from(dashboard.screen().lines().position(|line| line.starts_with("web-2")).expect("is there"))
+        .expect("fits");
+    for opened in [false, true] {
+        dashboard.buffer(80, 24);
+        let hit = dashboard.hits.at(2, row);
+        dashboard.state.pointer(hit, 0, (2, row), NOW);
+        assert_eq!(matches!(&dashboard.state.view, View::Server(view) if view.name == "web-2"), opened);
+    }
+}
+
+#[test]
+fn an_error_stays_until_escape() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.send(Event::Answer(Answer::Started(Err(refused(ErrorCode::Internal, "it broke (log id 7)")))));
+    dashboard.shows("it broke (log id 7)");
+    dashboard.state.update(Event::Due, NOW + 3_600_000);
+    dashboard.shows("it broke (log id 7)");
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("it broke"));
+}
+
+#[test]
+fn nothing_moves_when_nothing_happens() {
+    let dashboard = Dashboard::filled(Role::Admin);
+    assert_eq!(dashboard.state.next_due(), None);
+    assert!(matches!(dashboard.state.link, Link::Live));
+}
+
+fn any_key() -> impl Strategy<Value = KeyEvent> {
+    let characters = "hjklgGqnestxXADLSTRMOa/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
+    let character = proptest::sample::select(characters.chars().collect::<Vec<_>>()).prop_map(KeyCode::Char);
+    let named = proptest::sample::select(vec![
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::F(1),
+    ]);
+    let modifiers =
+        prop_oneof![8 => Just(KeyModifiers::NONE), 1 => Just(KeyModifiers::CONTROL), 1 => Just(KeyModifiers::SHIFT)];
+    (prop_oneof![3 => character, 2 => named], modifiers).prop_map(|(code, modifiers)| KeyEvent::new(code, modifiers))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_keys_at_any_size_never_panic_and_escape_leads_home(
+        keys in proptest::collection::vec(any_key(), 0..60),
+        width in 1_u16..300,
+        height in 1_u16..100,
+    ) {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        for (place, key) in keys.into_iter().enumerate() {
+            dashboard.send(Event::Key(key));
+            dashboard.answer_view();
+            if place % 7 == 0 {
+                dashboard.buffer(width, height);
+            }
+        }
+        dashboard.buffer(width, height);
+        // A form with typed text asks first: the question's own Esc goes back to the form, so it is discarded once.
+        for _ in 0..60 {
+            dashboard.send(Event::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE)));
+            if dashboard.screen().contains("Discard") {
+                dashboard.press("tab enter");
+            }
+        }
+        prop_assert!(matches!(dashboard.state.view, View::Overview), "{:?}", dashboard.state.view);
+        prop_assert!(dashboard.state.layer.is_none());
+    }
+}

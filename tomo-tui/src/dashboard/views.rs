@@ -1,0 +1,269 @@
+//! The views, and what is around each of them: the header above, messages and keys below.
+
+pub(crate) mod app;
+pub(crate) mod apps;
+pub(crate) mod login;
+pub(crate) mod logs;
+pub(crate) mod operation;
+pub(crate) mod operations;
+pub(crate) mod overview;
+pub(crate) mod plan;
+pub(crate) mod plans;
+pub(crate) mod server;
+
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::dashboard::{
+    action::{self, Context},
+    canvas::{Canvas, Hit, split_bottom, split_top},
+    state::{Link, State},
+    toast::Kind,
+};
+use crate::format::{self, wrap};
+
+/// Most lines of a message.
+const TOAST_LINES: usize = 4;
+
+/// What is on screen.
+#[derive(Debug)]
+pub(crate) enum View {
+    Login(Box<login::LoginView>),
+    Overview,
+    Server(Box<server::ServerView>),
+    Apps,
+    App(Box<app::AppView>),
+    Logs(Box<logs::LogsView>),
+    Plans,
+    Plan(Box<plan::PlanView>),
+    Operations,
+    Operation(Box<operation::OperationView>),
+}
+
+impl View {
+    pub(crate) fn context(&self) -> Context {
+        match self {
+            Self::Login(_) => Context::Global,
+            Self::Overview => Context::Overview,
+            Self::Server(_) => Context::Server,
+            Self::Apps => Context::Apps,
+            Self::App(_) => Context::App,
+            Self::Logs(_) => Context::Logs,
+            Self::Plans => Context::Plans,
+            Self::Plan(_) => Context::Plan,
+            Self::Operations => Context::Operations,
+            Self::Operation(_) => Context::Operation,
+        }
+    }
+
+    /// Whether both show the same thing.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Server(one), Self::Server(other)) => one.name == other.name,
+            (Self::App(one), Self::App(other)) => one.app == other.app,
+            (Self::Logs(one), Self::Logs(other)) => one.app == other.app,
+            (Self::Plan(one), Self::Plan(other)) => one.id == other.id,
+            (Self::Operation(one), Self::Operation(other)) => one.id == other.id,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Where one is, from the outside in.
+    fn path(&self) -> Vec<String> {
+        let path: &[&str] = match self {
+            Self::Login(_) => &["sign in"],
+            Self::Overview => &["overview"],
+            Self::Server(view) => &["servers", &view.name],
+            Self::Apps => &["apps"],
+            Self::App(view) => &["apps", view.title()],
+            Self::Logs(view) => &["apps", &view.name, "log"],
+            Self::Plans => &["plans"],
+            Self::Plan(view) => &["plans", &view.id],
+            Self::Operations => &["operations"],
+            Self::Operation(view) => &["operations", &view.id],
+        };
+        path.iter().map(|part| (*part).to_owned()).collect()
+    }
+}
+
+/// Draws the whole screen.
+pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    canvas.hits.clear();
+    let (head, rest) = split_top(area, 1);
+    let (body, foot) = split_bottom(rest, u16::from(rest.height > 1));
+    header(state, canvas, head);
+    match &state.view {
+        View::Login(view) => view.draw(canvas, body),
+        View::Overview => overview::draw(state, canvas, body),
+        View::Server(view) => view.draw(state, canvas, body),
+        View::Apps => apps::draw(state, canvas, body),
+        View::App(view) => view.draw(canvas, body),
+        View::Logs(view) => view.draw(canvas, body),
+        View::Plans => plans::draw(state, canvas, body),
+        View::Plan(view) => view.draw(canvas, body),
+        View::Operations => operations::draw(state, canvas, body),
+        View::Operation(view) => view.draw(canvas, body),
+    }
+    if let (Link::Lost { .. }, false) = (&state.link, matches!(state.view, View::Login(_))) {
+        // What is shown may no longer be true.
+        canvas.buffer.set_style(body, canvas.theme.stale);
+    }
+    footer(state, canvas, foot);
+    if let Some(layer) = &state.layer {
+        layer.draw(canvas, body);
+    }
+    message(state, canvas, body);
+    canvas.cursor = canvas.cursor.filter(|cursor| area.contains(*cursor));
+}
+
+fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    let theme = canvas.theme;
+    let arrow = if theme.is_ascii() { " > " } else { " › " };
+    let mut left = vec![Span::styled(" tomo", theme.accent.patch(theme.title))];
+    for part in state.view.path() {
+        left.push(Span::styled(arrow, theme.dim));
+        left.push(Span::styled(tomo_proto::text::display_line(&part, 40), theme.title));
+    }
+    let left = Line::from(left);
+    let mut right: Vec<Span<'static>> = Vec::new();
+    let mut add = |text: String, style: Style| {
+        if !right.is_empty() {
+            right.push(Span::raw("  "));
+        }
+        right.push(Span::styled(text, style));
+    };
+    if let Some(overview) = &state.overview {
+        if overview.plans_pending > 0 {
+            add(format!("{} plan(s) wait", overview.plans_pending), theme.warn);
+        }
+        if !overview.operations.is_empty() {
+            add(format!("{} running", overview.operations.len()), theme.accent);
+        }
+        if !overview.problems.is_empty() {
+            add(format!("{} problem(s)", overview.problems.len()), theme.bad);
+        }
+    }
+    if state.read_only {
+        add("read-only".to_owned(), theme.warn);
+    }
+    if let Some(who) = &state.who {
+        add(format!("{} at {}", who.actor, state.daemon), theme.dim);
+    } else {
+        add(state.daemon.clone(), theme.dim);
+    }
+    match &state.link {
+        Link::Connecting => add("connecting".to_owned(), theme.dim),
+        Link::Live => add(if theme.is_ascii() { "* live" } else { "● live" }.to_owned(), theme.good),
+        Link::Lost { since_ms, .. } => {
+            let age = format::age(state.now_ms, *since_ms);
+            add(format!("{} lost {age}", if theme.is_ascii() { 'x' } else { '✗' }), theme.bad);
+        }
+    }
+    // The link's state is the last to go when room is short.
+    let width = usize::from(area.width).saturating_sub(1);
+    let room = width.saturating_sub(left.width() + 2);
+    while right.len() > 1 && right.iter().map(Span::width).sum::<usize>() > room {
+        right.remove(0);
+    }
+    canvas.line(area, &left);
+    let right = Line::from(right);
+    let taken = u16::try_from(right.width()).unwrap_or(u16::MAX);
+    if usize::from(taken) <= width {
+        canvas.line(Rect { x: area.right() - taken - u16::from(area.width > taken), width: taken, ..area }, &right);
+    }
+}
+
+fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    let theme = canvas.theme;
+    if state.filtering {
+        let filter = format!(" / {}", state.filter().unwrap_or_default());
+        canvas.text(area, &filter, theme.text);
+        let column = area.x.saturating_add(u16::try_from(filter.width()).unwrap_or(u16::MAX));
+        canvas.cursor = Some(ratatui::layout::Position::new(column.min(area.right().saturating_sub(1)), area.y));
+        return;
+    }
+    if matches!(state.view, View::Login(_)) {
+        canvas.text(area, " Enter signs in   Tab next field   Ctrl-C twice leaves", theme.dim);
+        return;
+    }
+    let mut entries: Vec<_> = action::in_context(state.context()).filter(|entry| entry.footer > 0).collect();
+    entries.sort_by_key(|entry| entry.footer);
+    let mut x = area.x + u16::from(area.width > 0);
+    for entry in entries {
+        let off = state.disabled(entry.action).is_some();
+        let key = entry.keys.first().copied().unwrap_or_default();
+        let key = if key.is_empty() { "" } else { key };
+        let width = u16::try_from(key.width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
+        if x.saturating_add(width) > area.right() {
+            break;
+        }
+        let place = Rect { x, width, ..area };
+        let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
+        canvas.line(
+            place,
+            &Line::from(vec![Span::styled(key, key_style), Span::styled(format!(" {}", entry.title), style)]),
+        );
+        canvas.hits.add(place, Hit::Act(entry.action));
+        x = x.saturating_add(width + 2);
+    }
+}
+
+/// The newest message, above the footer; a lost daemon is one as long as it is lost.
+fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
+    let theme = canvas.theme;
+    let (style, text) = match (state.toasts.newest(), &state.link) {
+        (Some((Kind::Info, text)), _) => (theme.accent, text.to_owned()),
+        (Some((Kind::Warning, text)), _) => (theme.warn, text.to_owned()),
+        (Some((Kind::Error, text)), _) => (theme.bad, format!("{text}  (Esc)")),
+        (None, Link::Lost { reason, .. }) => (theme.warn, format!("{reason}; trying again")),
+        (None, _) => return,
+    };
+    let mut lines = wrap(&text, usize::from(body.width).saturating_sub(4));
+    lines.truncate(TOAST_LINES);
+    let height = u16::try_from(lines.len()).unwrap_or(1);
+    let (_, area) = split_bottom(body, height);
+    for (row, line) in area.rows().zip(lines) {
+        let filled = format!(" {line:<width$}", width = usize::from(row.width).saturating_sub(1));
+        canvas.text(row, &filled, style.patch(theme.selected));
+    }
+}
+
+/// What an empty or unfetched list says instead of rows.
+fn placeholder(canvas: &mut Canvas<'_>, area: Rect, loaded: bool, filtered: bool, empty: &[&str]) {
+    let dim = canvas.theme.dim;
+    let one: &[&str] = if !loaded {
+        &["loading"]
+    } else if filtered {
+        &["nothing fits the filter; Esc shows everything"]
+    } else {
+        empty
+    };
+    for (row, text) in area.rows().skip(1).zip(one) {
+        canvas.text(Rect { x: row.x + row.width.min(2), width: row.width.saturating_sub(2), ..row }, text, dim);
+    }
+}
+
+/// A symbol and its word.
+fn status_line(
+    theme: &crate::dashboard::theme::Theme,
+    status: impl crate::dashboard::theme::Status,
+    word: &str,
+) -> Line<'static> {
+    let (symbol, style) = theme.status(status);
+    Line::from(Span::styled(format!("{symbol} {word}"), style))
+}
+
+/// A name from outside, safe to show.
+fn safe(text: &str, width: u16) -> Line<'static> {
+    Line::from(tomo_proto::text::display_line(text, usize::from(width)))
+}
+
+/// Traffic both ways.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn rate(one_way: u64, other_way: u64) -> String {
+    format::rate(one_way.saturating_add(other_way) as f64)
+}

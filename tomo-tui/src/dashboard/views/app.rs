@@ -1,0 +1,120 @@
+//! One app: how it does, what runs, and the configurations before.
+
+use std::cell::Cell;
+
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    model::app::{AppDetail, HealthCheck},
+    text::display_line,
+};
+
+use crate::dashboard::{
+    action::Action,
+    canvas::Canvas,
+    views::{
+        apps::{health, ports},
+        plan::{draw_scrolled, scroll},
+        status_line,
+    },
+};
+use crate::format::{self, wrap};
+
+/// The view of one app.
+#[derive(Debug)]
+pub(crate) struct AppView {
+    /// Its id.
+    pub(crate) app: String,
+    pub(crate) detail: Option<AppDetail>,
+    pub(crate) error: Option<String>,
+    /// The form opens as soon as it is known what runs.
+    pub(crate) edit_when_loaded: bool,
+    place: usize,
+    end: Cell<usize>,
+}
+
+impl AppView {
+    pub(crate) fn new(app: String) -> Box<Self> {
+        Box::new(Self { app, detail: None, error: None, edit_when_loaded: false, place: 0, end: Cell::new(0) })
+    }
+
+    pub(crate) fn title(&self) -> &str {
+        self.detail.as_ref().map_or(&self.app, |detail| &detail.summary.name)
+    }
+
+    pub(crate) fn act(&mut self, action: Action) -> bool {
+        scroll(&mut self.place, self.end.get(), action)
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = canvas.theme;
+        let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
+        let Some(detail) = &self.detail else {
+            let (text, style) = self.error.as_deref().map_or(("loading", theme.dim), |error| (error, theme.bad));
+            canvas.text(area, text, style);
+            return;
+        };
+        let width = usize::from(area.width);
+        let app = &detail.summary;
+        let mut lines: Vec<Line<'static>> = Vec::new();
+        let mut first = status_line(theme, app.status, app.status.as_str());
+        first.spans.push(Span::raw(format!("  on {}  ", display_line(&app.server, 40))));
+        first.spans.extend(health(theme, app.health).spans);
+        lines.push(first);
+        if let Some(error) = &detail.last_error {
+            let error = format!("the last deploy failed: {error}");
+            lines.extend(wrap(&error, width).into_iter().map(|line| Line::styled(line, theme.bad)));
+        }
+        let mut fact = |name: &str, text: String, style: Style| {
+            let text = display_line(&text, width.saturating_sub(12));
+            lines.push(Line::from(vec![Span::styled(format!("{name:<11} "), theme.dim), Span::styled(text, style)]));
+        };
+        fact("image", app.image.clone(), theme.text);
+        if !app.ports.is_empty() {
+            fact("ports", ports(&app.ports), theme.text);
+        }
+        if let (Some(cores), Some(memory)) = (app.cpu_cores, app.memory_bytes) {
+            let limit = detail
+                .spec
+                .memory_limit_bytes
+                .map_or_else(String::new, |limit| format!(" of {}", format::bytes(limit)));
+            fact("uses", format!("{cores:.2} cores, {}{limit}", format::bytes(memory)), theme.text);
+        }
+        if app.restarts > 0 {
+            fact("restarts", format!("{} by the engine", app.restarts), theme.warn);
+        }
+        fact("restart", detail.spec.restart.as_str().to_owned(), theme.text);
+        if !detail.spec.command.is_empty() {
+            fact("command", detail.spec.command.join(" "), theme.text);
+        }
+        match &detail.spec.health {
+            Some(HealthCheck::Http { port, path }) => fact("health", format!("HTTP {port}{path}"), theme.text),
+            Some(HealthCheck::Tcp { port }) => fact("health", format!("TCP {port}"), theme.text),
+            None => {}
+        }
+        for (key, value) in &detail.spec.env {
+            fact("env", format!("{key}={value}"), theme.text);
+        }
+        for volume in &detail.spec.volumes {
+            let mode = if volume.read_only { " (read-only)" } else { "" };
+            fact("volume", format!("{} at {}{mode}", volume.source, volume.target), theme.text);
+        }
+        if let Some(container) = &detail.container {
+            let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+            fact("container", format!("{} {}{code}", container.name, container.state.as_str()), theme.text);
+        }
+        if !detail.revisions.is_empty() {
+            lines.push(Line::default());
+            lines.push(Line::styled("deployed before", theme.title));
+            for revision in &detail.revisions {
+                let age = format::age(canvas.now_ms, revision.created_at);
+                let text = format!("{age:<9} {}  by {}", revision.spec.image, revision.actor);
+                lines.push(Line::styled(display_line(&text, width), theme.text));
+            }
+        }
+        draw_scrolled(canvas, area, &lines, self.place, &self.end);
+    }
+}

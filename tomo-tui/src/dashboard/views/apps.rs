@@ -1,0 +1,146 @@
+//! All apps.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
+use tomo_proto::model::{
+    app::{AppStatus, AppSummary, PortSpec},
+    container::Health,
+};
+
+use crate::dashboard::{
+    canvas::Canvas,
+    list::Listed,
+    state::State,
+    theme::Theme,
+    views::{placeholder, safe, status_line},
+    widgets::table::{Column, Table, column, growing, number},
+};
+use crate::format;
+
+const NAME: usize = 0;
+const SERVER: usize = 1;
+const STATUS: usize = 2;
+const HEALTH: usize = 3;
+const CPU: usize = 4;
+const MEMORY: usize = 5;
+const RESTARTS: usize = 6;
+const PORTS: usize = 7;
+const IMAGE: usize = 8;
+const DEPLOYED: usize = 9;
+
+impl Listed for AppSummary {
+    const COLUMNS: &'static [Column] = &[
+        growing("APP", 14, 0),
+        growing("SERVER", 12, 0),
+        column("STATUS", 11, 0),
+        column("HEALTH", 9, 4),
+        number("CPU", 6, 2),
+        number("MEM", 6, 2),
+        number("RESTARTS", 8, 5),
+        column("PORTS", 12, 3),
+        growing("IMAGE", 18, 1),
+        number("DEPLOYED", 9, 6),
+    ];
+
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        vec![
+            ("app", self.name.as_str().into()),
+            ("name", self.name.as_str().into()),
+            ("server", self.server.as_str().into()),
+            ("status", self.status.as_str().into()),
+            ("health", self.health.as_str().into()),
+            ("image", self.image.as_str().into()),
+        ]
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        match column {
+            NAME => self.name.cmp(&other.name),
+            SERVER => (&self.server, &self.name).cmp(&(&other.server, &other.name)),
+            STATUS => rank(self.status).cmp(&rank(other.status)),
+            HEALTH => self.health.as_str().cmp(other.health.as_str()),
+            CPU => self.cpu_cores.unwrap_or(-1.0).total_cmp(&other.cpu_cores.unwrap_or(-1.0)),
+            MEMORY => self.memory_bytes.cmp(&other.memory_bytes),
+            RESTARTS => self.restarts.cmp(&other.restarts),
+            PORTS => self.ports.first().map(|port| port.host).cmp(&other.ports.first().map(|port| port.host)),
+            IMAGE => self.image.cmp(&other.image),
+            _ => self.deployed_at.cmp(&other.deployed_at),
+        }
+    }
+
+    fn downwards(column: usize) -> bool {
+        matches!(column, CPU | MEMORY | RESTARTS | DEPLOYED)
+    }
+}
+
+fn rank(status: AppStatus) -> u8 {
+    match status {
+        AppStatus::Failed => 0,
+        AppStatus::Deploying => 1,
+        AppStatus::Unknown => 2,
+        AppStatus::Running => 3,
+        AppStatus::Stopped => 4,
+    }
+}
+
+pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    let list = &state.apps;
+    let table =
+        Table { columns: AppSummary::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
+    let (theme, now_ms) = (canvas.theme, canvas.now_ms);
+    table.draw(canvas, area, |row, index, width| {
+        list.get(row).map_or_else(Line::default, |app| cell(app, index, width, theme, now_ms))
+    });
+    if list.shown() == 0 {
+        let empty = ["no app yet", "press n to deploy one: an image, a name, a server"];
+        placeholder(
+            canvas,
+            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area },
+            list.loaded,
+            !list.filter.is_empty(),
+            &empty,
+        );
+    }
+}
+
+fn cell(app: &AppSummary, index: usize, width: u16, theme: &Theme, now_ms: u64) -> Line<'static> {
+    match index {
+        NAME => safe(&app.name, width),
+        SERVER => safe(&app.server, width),
+        STATUS => status_line(theme, app.status, app.status.as_str()),
+        HEALTH => health(theme, app.health),
+        CPU => app.cpu_cores.map_or_else(Line::default, |cores| Line::from(format!("{cores:.2}"))),
+        MEMORY => app.memory_bytes.map_or_else(Line::default, |bytes| Line::from(format::bytes(bytes))),
+        RESTARTS => Line::from(if app.restarts == 0 { String::new() } else { app.restarts.to_string() }),
+        PORTS => safe(&ports(&app.ports), width),
+        IMAGE => safe(&app.image, width),
+        _ => Line::from(format::age(now_ms, app.deployed_at)),
+    }
+}
+
+pub(super) fn health(theme: &Theme, health: Health) -> Line<'static> {
+    let style = match health {
+        Health::None => return Line::default(),
+        Health::Starting => theme.accent,
+        Health::Healthy => theme.good,
+        Health::Unhealthy => theme.bad,
+    };
+    Line::from(Span::styled(health.as_str(), style))
+}
+
+/// `8080→80`, `53→53/udp`.
+pub(super) fn ports(ports: &[PortSpec]) -> String {
+    let one = |port: &PortSpec| {
+        let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
+        format!("{}:{}{protocol}", port.host, port.container)
+    };
+    ports.iter().map(one).collect::<Vec<_>>().join(" ")
+}

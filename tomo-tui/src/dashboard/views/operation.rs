@@ -1,0 +1,129 @@
+//! One change on its way: step, how far, log, and what became of it.
+
+use std::cell::Cell;
+
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    model::{
+        app::AppSummary,
+        operation::{Operation, OperationKind, OperationStatus},
+    },
+    text::display_line,
+};
+
+use crate::dashboard::{
+    action::Action,
+    canvas::{Canvas, split_top},
+    views::plan::{draw_scrolled, scroll},
+    widgets::gauge::gauge,
+};
+use crate::format::{self, wrap};
+
+/// The view of one operation.
+#[derive(Debug)]
+pub(crate) struct OperationView {
+    pub(crate) id: String,
+    pub(crate) operation: Option<Operation>,
+    pub(crate) error: Option<String>,
+    /// Lines above the end; 0 follows.
+    up: usize,
+    end: Cell<usize>,
+}
+
+impl OperationView {
+    pub(crate) fn new(id: String) -> Box<Self> {
+        Box::new(Self { id, operation: None, error: None, up: 0, end: Cell::new(0) })
+    }
+
+    pub(crate) fn of(operation: Operation) -> Box<Self> {
+        Box::new(Self { operation: Some(operation.clone()), ..*Self::new(operation.operation.to_string()) })
+    }
+
+    /// The app it changed, if that is still there.
+    pub(crate) fn app<'a>(&self, apps: &'a [AppSummary]) -> Option<&'a AppSummary> {
+        let operation = self.operation.as_ref()?;
+        let of_app = !matches!(operation.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings);
+        apps.iter().find(|app| of_app && app.name == operation.target && Some(&app.server) == operation.server.as_ref())
+    }
+
+    pub(crate) fn act(&mut self, action: Action) -> bool {
+        // Counted from the end, so that a growing log stays in sight.
+        let turned = match action {
+            Action::Up => Action::Down,
+            Action::Down => Action::Up,
+            Action::HalfPageUp => Action::HalfPageDown,
+            Action::HalfPageDown => Action::HalfPageUp,
+            Action::PageUp => Action::PageDown,
+            Action::PageDown => Action::PageUp,
+            Action::Top => Action::Bottom,
+            Action::Bottom => Action::Top,
+            _ => return false,
+        };
+        scroll(&mut self.up, self.end.get(), turned)
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = canvas.theme;
+        let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
+        let Some(operation) = &self.operation else {
+            let text = self.error.as_deref().unwrap_or("loading");
+            canvas.text(area, text, if self.error.is_some() { theme.bad } else { theme.dim });
+            return;
+        };
+        let (symbol, style) = theme.status(operation.status);
+        let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));
+        let head = format!("{} {}{on}", operation.kind.as_str().replace('_', " "), operation.target);
+        let took = operation.ended_at.map_or_else(
+            || format!("for {}", format::duration(canvas.now_ms.saturating_sub(operation.started_at))),
+            |ended| format!("after {}", format::duration(ended.saturating_sub(operation.started_at))),
+        );
+        let mut lines = vec![
+            Line::styled(display_line(&head, usize::from(area.width)), theme.title),
+            Line::from(vec![
+                Span::styled(format!("{symbol} {}", operation.status.as_str()), style),
+                Span::styled(format!(" {took}, by {}", display_line(&operation.actor, 40)), theme.dim),
+            ]),
+        ];
+        if operation.status == OperationStatus::Running {
+            lines.push(Line::raw(display_line(&operation.step, usize::from(area.width))));
+        }
+        if let Some(error) = &operation.error {
+            let width = usize::from(area.width);
+            lines.extend(wrap(&error.message, width).into_iter().map(|line| Line::styled(line, theme.bad)));
+            if let Some(next) = &error.next {
+                lines.extend(
+                    wrap(&format!("next: {next}"), width).into_iter().map(|line| Line::styled(line, theme.accent)),
+                );
+            }
+        }
+        if operation.status == OperationStatus::Succeeded && self.app_is_there() {
+            lines.push(Line::styled("Enter shows the app", theme.dim));
+        }
+        let (top, rest) = split_top(area, u16::try_from(lines.len()).unwrap_or(u16::MAX));
+        canvas.lines(top, &lines);
+        let percent = operation.percent.filter(|_| operation.status == OperationStatus::Running);
+        let (bar, rest) = split_top(rest, u16::from(percent.is_some()));
+        if let Some(percent) = percent {
+            let spans =
+                gauge(Some(f64::from(percent) / 100.0), &format!("{percent} %"), usize::from(bar.width.min(60)), theme);
+            canvas.line(bar, &Line::from(spans));
+        }
+        let inner = canvas.section(rest, &format!("log ({} lines)", operation.log.len()), false);
+        let log: Vec<Line<'_>> =
+            operation.log.iter().map(|line| Line::raw(display_line(line, usize::from(inner.width)))).collect();
+        let hidden = log.len().saturating_sub(usize::from(inner.height));
+        draw_scrolled(canvas, inner, &log, hidden.saturating_sub(self.up), &self.end);
+    }
+
+    fn app_is_there(&self) -> bool {
+        self.operation.as_ref().is_some_and(|operation| {
+            matches!(
+                operation.kind,
+                OperationKind::DeployApp | OperationKind::StartApp | OperationKind::StopApp | OperationKind::RestartApp
+            )
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! The fleet: counts, a table with a line for each server, and what needs attention.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    api::overview::Severity,
+    model::server::{ServerStatus, ServerSummary},
+};
+
+use crate::dashboard::{
+    canvas::{Canvas, split_bottom, split_top},
+    list::Listed,
+    state::State,
+    theme::Theme,
+    views::{placeholder, rate, safe, status_line},
+    widgets::{
+        sparkline::sparkline,
+        table::{Column, Table, column, growing, number},
+    },
+};
+use crate::format;
+
+const NAME: usize = 0;
+const STATUS: usize = 1;
+const CPU: usize = 2;
+const CPU_SPARK: usize = 3;
+const MEMORY: usize = 4;
+const DISK: usize = 5;
+const NET: usize = 6;
+const NET_SPARK: usize = 7;
+const LOAD: usize = 8;
+const CONTAINERS: usize = 9;
+const UPTIME: usize = 10;
+
+/// Samples a sparkline in a cell shows.
+const SPARK: usize = 20;
+
+impl Listed for ServerSummary {
+    const COLUMNS: &'static [Column] = &[
+        growing("NAME", 16, 0),
+        column("STATUS", 10, 0),
+        number("CPU", 5, 0),
+        column("", 10, 3),
+        number("MEM", 5, 0),
+        number("DISK", 5, 1),
+        number("NET", 9, 2),
+        column("", 10, 6),
+        number("LOAD", 6, 4),
+        number("CONT", 6, 5),
+        number("UP", 8, 7),
+    ];
+
+    fn key(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        let labels = self.labels.iter().map(|(key, value)| ("label", format!("{key}={value}").into()));
+        [("name", Cow::from(self.name.as_str())), ("status", self.status.as_str().into())]
+            .into_iter()
+            .chain(labels)
+            .collect()
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        let figure = |server: &Self| -> f64 {
+            let Some(vitals) = &server.vitals else { return -1.0 };
+            match column {
+                CPU | CPU_SPARK => vitals.cpu_ratio,
+                MEMORY => vitals.memory_ratio(),
+                DISK => vitals.disk_ratio,
+                LOAD => vitals.load1,
+                _ => 0.0,
+            }
+        };
+        let traffic =
+            |server: &Self| server.vitals.map(|vitals| vitals.rx_bytes_per_sec.saturating_add(vitals.tx_bytes_per_sec));
+        match column {
+            NAME => self.name.cmp(&other.name),
+            // The worst first.
+            STATUS => rank(self.status).cmp(&rank(other.status)),
+            NET | NET_SPARK => traffic(self).cmp(&traffic(other)),
+            CONTAINERS => self.containers.map(|count| count.running).cmp(&other.containers.map(|count| count.running)),
+            UPTIME => self.vitals.map(|vitals| vitals.uptime_secs).cmp(&other.vitals.map(|vitals| vitals.uptime_secs)),
+            _ => figure(self).total_cmp(&figure(other)),
+        }
+    }
+
+    fn downwards(column: usize) -> bool {
+        column > STATUS
+    }
+}
+
+fn rank(status: ServerStatus) -> u8 {
+    match status {
+        ServerStatus::Down => 0,
+        ServerStatus::Degraded => 1,
+        ServerStatus::Unknown => 2,
+        ServerStatus::Up => 3,
+    }
+}
+
+pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    let (top, rest) = split_top(area, 1);
+    counts(state, canvas, top);
+    let problems = state.overview.as_ref().map_or(&[][..], |overview| &overview.problems);
+    let wanted =
+        if problems.is_empty() { 0 } else { u16::try_from(problems.len()).unwrap_or(u16::MAX).saturating_add(1) };
+    let (fleet, below) = split_bottom(rest, wanted.min(rest.height / 3));
+    let list = &state.servers;
+    let table = Table {
+        columns: ServerSummary::COLUMNS,
+        rows: list.shown(),
+        state: &list.table,
+        sort: list.sort,
+        has_keys: true,
+    };
+    let theme = canvas.theme;
+    table.draw(canvas, fleet, |row, index, width| {
+        list.get(row).map_or_else(Line::default, |server| cell(server, index, width, theme))
+    });
+    if list.shown() == 0 {
+        let empty = ["no server is managed yet", "press a: it makes a token and says what to run on the server"];
+        placeholder(
+            canvas,
+            Rect { y: fleet.y + 1, height: fleet.height.saturating_sub(1), ..fleet },
+            list.loaded,
+            !list.filter.is_empty(),
+            &empty,
+        );
+    }
+    if below.height > 1 {
+        let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
+        for (row, problem) in inner.rows().zip(problems) {
+            let (symbol, style) = match problem.severity {
+                Severity::Critical => ('✗', theme.bad),
+                Severity::Warning => ('▲', theme.warn),
+            };
+            let symbol = if theme.is_ascii() { '!' } else { symbol };
+            let subject = tomo_proto::text::display_line(&problem.subject, 24);
+            let line = Line::from(vec![Span::styled(format!("{symbol} {subject:<16} "), style)]);
+            canvas.line(row, &line);
+            let used = u16::try_from(line.width()).unwrap_or(0).min(row.width);
+            canvas.text(Rect { x: row.x + used, width: row.width - used, ..row }, &problem.message, theme.text);
+        }
+    }
+}
+
+fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+    let Some(overview) = &state.overview else { return };
+    let theme = canvas.theme;
+    let mut spans = vec![Span::styled(" servers ", theme.dim)];
+    let mut add = |count: u32, word: &str, style| {
+        if count > 0 {
+            spans.push(Span::styled(format!("{count} {word}  "), style));
+        }
+    };
+    let (servers, apps) = (overview.servers, overview.apps);
+    add(servers.up, "up", theme.good);
+    add(servers.degraded, "degraded", theme.warn);
+    add(servers.down, "down", theme.bad);
+    add(servers.unknown, "unknown", theme.dim);
+    spans.push(Span::styled("  apps ", theme.dim));
+    let before = spans.len();
+    let mut add = |count: u32, word: &str, style| {
+        if count > 0 {
+            spans.push(Span::styled(format!("{count} {word}  "), style));
+        }
+    };
+    add(apps.running, "running", theme.good);
+    add(apps.stopped, "stopped", theme.dim);
+    add(apps.failed, "failed", theme.bad);
+    add(apps.deploying, "deploying", theme.accent);
+    add(apps.unknown, "unknown", theme.dim);
+    if spans.len() == before {
+        spans.push(Span::styled("none", theme.dim));
+    }
+    let list = &state.servers;
+    if !list.filter.is_empty() {
+        spans.push(Span::styled(
+            format!(
+                "  filter {}: {} of {}",
+                tomo_proto::text::display_line(&list.filter, 30),
+                list.shown(),
+                list.items().len()
+            ),
+            theme.accent,
+        ));
+    }
+    canvas.line(area, &Line::from(spans));
+}
+
+fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line<'static> {
+    let Some(vitals) = &server.vitals else {
+        return match index {
+            NAME => safe(&server.name, width),
+            STATUS => status_line(theme, server.status, server.status.as_str()),
+            _ => Line::default(),
+        };
+    };
+    let load = |ratio: f64| Line::from(Span::styled(format::ratio(ratio), theme.load(ratio)));
+    match index {
+        NAME => safe(&server.name, width),
+        STATUS => status_line(theme, server.status, server.status.as_str()),
+        CPU => load(vitals.cpu_ratio),
+        CPU_SPARK => {
+            let values: Vec<f64> = last(&server.cpu_spark).iter().map(|value| f64::from(*value)).collect();
+            Line::from(sparkline(&values, Some(100.0), usize::from(width), theme))
+        }
+        MEMORY => load(vitals.memory_ratio()),
+        DISK => load(vitals.disk_ratio),
+        NET => Line::from(rate(vitals.rx_bytes_per_sec, vitals.tx_bytes_per_sec)),
+        NET_SPARK => {
+            #[expect(clippy::cast_precision_loss, reason = "eight levels are shown")]
+            let values: Vec<f64> = last(&server.network_spark).iter().map(|value| *value as f64).collect();
+            Line::from(sparkline(&values, None, usize::from(width), theme))
+        }
+        LOAD => Line::from(format!("{:.2}", vitals.load1)),
+        CONTAINERS => server
+            .containers
+            .map_or_else(Line::default, |count| Line::from(format!("{}/{}", count.running, count.total))),
+        UPTIME => Line::from(format::duration(vitals.uptime_secs.saturating_mul(1_000))),
+        _ => Line::default(),
+    }
+}
+
+/// The newest samples of a run.
+fn last<T>(samples: &[T]) -> &[T] {
+    &samples[samples.len().saturating_sub(SPARK)..]
+}
