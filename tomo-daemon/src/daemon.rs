@@ -19,6 +19,7 @@ use crate::{
     http::Http,
     hub::Hub,
     live::Live,
+    mcp::{self, ServerHandler, Surface},
     services::{Services, check_password},
     store::{
         NewAuditEntry, Store,
@@ -77,6 +78,23 @@ impl Daemon {
     /// # Errors
     /// Names the file, folder or port and what to do.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        Self::start_with(config, clock, mcp::handlers).await
+    }
+
+    /// As [`Self::start`], with another MCP server behind the same transport, sign-in and limits: how the transport is held
+    /// against the official suite, which calls tools of its own.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with<H, S>(
+        config: Config,
+        clock: Clock,
+        handlers: impl FnOnce(Arc<Services>, Live) -> anyhow::Result<H>,
+    ) -> anyhow::Result<Self>
+    where
+        H: Fn(Surface) -> S + Clone + Send + Sync + 'static,
+        S: ServerHandler + Send,
+    {
         let data = &config.data;
         let store = Store::open(&data.join(STORE))?;
         let vault = Vault::open_key(&data.join(DATA_KEY))?;
@@ -87,7 +105,8 @@ impl Daemon {
         let keys = data.join(LOGIN_KEY);
         let services =
             Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, authority.clone(), clock).await?;
-        let http = Http::start(&config, Arc::clone(&services), live, &authority).await?;
+        let handlers = handlers(Arc::clone(&services), live)?;
+        let http = Http::start(&config, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");
         Ok(Self { store, hub, services, http })
     }

@@ -23,8 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    live::Live,
-    mcp::{self, Surface},
+    mcp::{self, ServerHandler, Surface, Transport},
     services::Services,
     tls::Authority,
 };
@@ -71,12 +70,16 @@ impl Http {
     ///
     /// # Errors
     /// Names the address or path and what to do (port taken, socket in use by a live daemon, folder missing).
-    pub async fn start(
+    pub async fn start<H, S>(
         config: &Config,
-        services: Arc<Services>,
-        live: Live,
+        services: &Arc<Services>,
         authority: &Authority,
-    ) -> anyhow::Result<Self> {
+        handlers: H,
+    ) -> anyhow::Result<Self>
+    where
+        H: Fn(Surface) -> S + Clone + Send + Sync + 'static,
+        S: ServerHandler + Send,
+    {
         let stop = CancellationToken::new();
         let listen = config.http.listen;
         let listener = TcpListener::bind(listen).await.with_context(|| {
@@ -85,8 +88,8 @@ impl Http {
             )
         })?;
         let address = listener.local_addr()?;
-        let guard = Arc::new(guard::Guard::new(config, address, Arc::clone(&services)));
-        let router = router(&services, &live, &guard, &stop)?;
+        let guard = Arc::new(guard::Guard::new(config, address, Arc::clone(services)));
+        let router = router(services, handlers, &guard, &stop);
         let mut tasks = Vec::new();
         let mut fingerprint = None;
         if address.ip().is_loopback() {
@@ -170,18 +173,22 @@ impl Http {
     }
 }
 
-fn router(
-    services: &Arc<Services>,
-    live: &Live,
-    guard: &Arc<guard::Guard>,
-    stop: &CancellationToken,
-) -> anyhow::Result<Router> {
-    let shared = mcp::Shared::new(Arc::clone(services), live.clone())?;
+/// The MCP paths are exact: whatever a client looks for below them (`/mcp/.well-known/…`) is not there.
+fn router<H, S>(services: &Arc<Services>, handlers: H, guard: &Arc<guard::Guard>, stop: &CancellationToken) -> Router
+where
+    H: Fn(Surface) -> S + Clone + Send + Sync + 'static,
+    S: ServerHandler + Send,
+{
+    let surface = |surface: Surface| -> Transport<S> {
+        let handlers = handlers.clone();
+        mcp::transport(move || handlers(surface), services, stop)
+    };
     let signed_in = Router::new()
-        .nest_service("/mcp/readonly", shared.service(Surface::ReadOnly, stop))
-        .nest_service("/mcp/full", shared.service(Surface::Full, stop))
-        .nest_service("/mcp", shared.service(Surface::Core, stop))
-        .layer(from_fn_with_state(Arc::clone(guard), guard::bind_session))
+        .route_service("/mcp", surface(Surface::Core))
+        .route_service("/mcp/readonly", surface(Surface::ReadOnly))
+        .route_service("/mcp/full", surface(Surface::Full))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::bind_transport))
+        .layer(from_fn_with_state((), guard::check_shape))
         .merge(person::routes(services))
         .layer(from_fn_with_state(Arc::clone(guard), guard::sign_in));
     let open = Router::new()
@@ -191,11 +198,12 @@ fn router(
         .route("/status", get(status::page))
         .route("/metrics", get(status::metrics))
         .with_state(Arc::clone(services));
-    Ok(signed_in
+    signed_in
         .merge(open)
         .fallback(guard::not_found)
         .layer(DefaultBodyLimit::max(mcp::BODY_BYTES))
-        .layer(from_fn_with_state(Arc::clone(guard), guard::check_origin)))
+        .layer(from_fn_with_state((), guard::check_length))
+        .layer(from_fn_with_state(Arc::clone(guard), guard::check_origin))
 }
 
 async fn tcp_peer(

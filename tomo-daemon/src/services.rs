@@ -23,10 +23,13 @@ mod server;
 mod settings;
 mod span;
 mod spec;
+mod transport;
 mod user;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+pub use app_logs::LogWatch;
+pub use lookup::nearest;
 pub use user::check_password;
 
 use access::{Authorized, Caller};
@@ -69,6 +72,7 @@ struct Context {
     authority: Authority,
     clock: Clock,
     operations: operation::Operations,
+    log_watches: app_logs::LogWatches,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -118,6 +122,7 @@ impl Services {
             authority,
             clock,
             operations: operation::Operations::default(),
+            log_watches: app_logs::LogWatches::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });

@@ -1,20 +1,22 @@
 //! What every request passes: Host and Origin, who sends it, how often, and whose session it names.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use axum::{
     Json,
+    body::{Body, to_bytes},
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures::StreamExt as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
 use tomo_proto::{
     error::{ApiError, ErrorCode},
     text::display_line,
@@ -23,20 +25,16 @@ use tomo_proto::{
 use crate::{
     config::Config,
     http::{Peer, socket},
-    mcp,
-    services::{
-        Services,
-        access::{Caller, Principal},
-        error::ServiceError,
-    },
+    mcp::{self, BODY_BYTES, SESSION_HEADER},
+    services::{Services, access::Caller, error::ServiceError},
 };
 
-const TOKEN_RATE: NonZeroU32 = NonZeroU32::new(10).expect("it is not zero");
-const TOKEN_BURST: NonZeroU32 = NonZeroU32::new(30).expect("it is not zero");
-const PERSON_RATE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
-/// Transport sessions that are remembered with their owner; the oldest give way.
-const MAX_SESSIONS: usize = 10_000;
-const SESSION_HEADER: &str = "mcp-session-id";
+/// Requests of one caller each second; calls of a program are counted more strictly where they are understood.
+const REQUEST_RATE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
+/// Deepest nesting of a message.
+const MAX_DEPTH: usize = 32;
+/// Longest id of a message.
+const MAX_ID: usize = 128;
 
 pub(super) struct Guard {
     services: Arc<Services>,
@@ -44,10 +42,7 @@ pub(super) struct Guard {
     origins: Vec<String>,
     admin_uid: Option<u32>,
     admin_group: String,
-    tokens: DefaultKeyedRateLimiter<String>,
-    people: DefaultKeyedRateLimiter<String>,
-    /// Owner of each transport session: rmcp alone would serve a session to anybody who names it.
-    sessions: Mutex<HashMap<String, String>>,
+    requests: DefaultKeyedRateLimiter<String>,
 }
 
 impl Guard {
@@ -60,9 +55,7 @@ impl Guard {
             origins: config.http.allowed_origins.clone(),
             admin_uid: config.socket.admin_uid,
             admin_group: config.socket.admin_group.clone(),
-            tokens: RateLimiter::keyed(Quota::per_second(TOKEN_RATE).allow_burst(TOKEN_BURST)),
-            people: RateLimiter::keyed(Quota::per_second(PERSON_RATE)),
-            sessions: Mutex::default(),
+            requests: RateLimiter::keyed(Quota::per_second(REQUEST_RATE)),
         }
     }
 
@@ -125,7 +118,12 @@ pub(super) fn refuse_service(error: ServiceError) -> Response {
     refuse(mcp::public_error(error))
 }
 
+/// Whatever no route fits. Clients that find anything at the well-known paths drop the bearer they were given, so there the answer
+/// is as plain as can be.
 pub(super) async fn not_found(request: Request) -> Response {
+    if request.uri().path().contains("/.well-known/") {
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
+    }
     let path = display_line(request.uri().path(), 120);
     refuse(
         ApiError::new(ErrorCode::NotFound, format!("there is nothing at {path}"))
@@ -167,13 +165,8 @@ pub(super) async fn sign_in(State(guard): State<Arc<Guard>>, mut request: Reques
     let Some(peer) = request.extensions().get::<Peer>().cloned() else {
         return refuse(ApiError::new(ErrorCode::Unauthenticated, "the peer is not known"));
     };
-    let bearer = header_text(request.headers(), header::AUTHORIZATION.as_str());
-    let bearer =
-        bearer.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let caller = match (bearer, &peer) {
-        (Some((_, token)), _) => {
-            guard.services.authenticate(token.trim(), &peer.address()).map_err(|error| error.error)
-        }
+    let caller = match (bearer(request.headers()), &peer) {
+        (Some(token), _) => guard.services.authenticate(token, &peer.address()).map_err(|error| error.error),
         (None, Peer::Socket(uid)) => guard.local_caller(*uid),
         (None, Peer::Tcp(_)) => Err(ApiError::new(ErrorCode::Unauthenticated, "nobody is signed in").with_next(
             "send `Authorization: Bearer …` with an API token (`tomo token create NAME`) or a login (`tomo login`)",
@@ -183,42 +176,106 @@ pub(super) async fn sign_in(State(guard): State<Arc<Guard>>, mut request: Reques
         Ok(caller) => caller,
         Err(error) => return refuse(error),
     };
-    let limiter = if matches!(caller.principal, Principal::Token { .. }) { &guard.tokens } else { &guard.people };
-    if limiter.check_key(&caller.key()).is_err() {
-        let mut response = refuse(
-            ApiError::new(
-                ErrorCode::RateLimited,
-                format!("too many calls: {TOKEN_RATE} a second, {TOKEN_BURST} at once"),
-            )
-            .with_next("wait a second, then go on"),
-        );
+    if guard.requests.check_key(&caller.key()).is_err() {
+        let message = format!("too many requests: {REQUEST_RATE} a second");
+        let mut response =
+            refuse(ApiError::new(ErrorCode::RateLimited, message).with_next("wait a second, then go on"));
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         return response;
     }
+    let ended = caller.ended.clone();
     request.extensions_mut().insert(caller);
+    let response = next.run(request).await;
+    let kind = header_text(response.headers(), header::CONTENT_TYPE.as_str());
+    if !kind.is_some_and(|kind| kind.starts_with("text/event-stream")) {
+        return response;
+    }
+    // A revoked token or an ended login takes its open streams along.
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(ended.cancelled_owned())))
+}
+
+/// The token of an `Authorization: Bearer` header.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = header_text(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn too_large() -> Response {
+    let error = ApiError::new(ErrorCode::Invalid, format!("the body is over the limit of {BODY_BYTES} bytes"));
+    let mut response = refuse(error.with_next("send less at once"));
+    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+    response
+}
+
+/// Turns away a body that says itself that it is too large, before a byte of it is read.
+pub(super) async fn check_length(State(()): State<()>, request: Request, next: Next) -> Response {
+    let length = header_text(request.headers(), header::CONTENT_LENGTH.as_str());
+    if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > BODY_BYTES) {
+        return too_large();
+    }
     next.run(request).await
 }
 
-/// A transport session belongs to whoever opened it; to everybody else it is not there.
-pub(super) async fn bind_session(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+/// Holds a message against the bounds on depth and id before anything parses it.
+pub(super) async fn check_shape(State(()): State<()>, request: Request, next: Next) -> Response {
+    #[derive(Deserialize)]
+    struct Head {
+        #[serde(default)]
+        id: serde_json::Value,
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(bytes) = to_bytes(body, BODY_BYTES).await else { return too_large() };
+    let refused = |message: String| refuse(ApiError::new(ErrorCode::Invalid, message));
+    if depth_of(&bytes) > MAX_DEPTH {
+        return refused(format!("the message nests deeper than {MAX_DEPTH}"));
+    }
+    if let Ok(Head { id: serde_json::Value::String(id) }) = serde_json::from_slice(&bytes)
+        && id.len() > MAX_ID
+    {
+        return refused(format!("the message's id is longer than {MAX_ID} bytes"));
+    }
+    next.run(Request::from_parts(parts, Body::from(bytes))).await
+}
+
+/// How deep JSON nests; whether it is JSON at all is for the parser to say.
+fn depth_of(json: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in json {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A transport session belongs to whoever opened it, on the path it was opened on; to everybody else it is not there.
+pub(super) async fn bind_transport(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let Some(key) = request.extensions().get::<Caller>().map(Caller::key) else {
         return refuse(ApiError::new(ErrorCode::Unauthenticated, "nobody is signed in"));
     };
-    if let Some(session) = header_text(request.headers(), SESSION_HEADER) {
-        let owner = guard.sessions.lock().unwrap_or_else(PoisonError::into_inner).get(session).cloned();
-        if owner.as_ref() != Some(&key) {
-            return refuse(
+    let owner = format!("{key} {}", request.uri().path());
+    if let Some(id) = header_text(request.headers(), SESSION_HEADER) {
+        return match guard.services.owns_transport(id, &owner) {
+            Ok(true) => next.run(request).await,
+            Ok(false) => refuse(
                 ApiError::new(ErrorCode::NotFound, "this session is not known").with_next("initialize a new one"),
-            );
-        }
+            ),
+            Err(error) => refuse_service(error),
+        };
     }
     let response = next.run(request).await;
-    if let Some(session) = header_text(response.headers(), SESSION_HEADER) {
-        let mut sessions = guard.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() >= MAX_SESSIONS {
-            sessions.clear();
-        }
-        sessions.entry(session.to_owned()).or_insert(key);
+    if let Some(id) = header_text(response.headers(), SESSION_HEADER)
+        && let Err(error) = guard.services.own_transport(id, owner).await
+    {
+        return refuse_service(error);
     }
     response
 }
@@ -226,6 +283,20 @@ pub(super) async fn bind_session(State(guard): State<Arc<Guard>>, request: Reque
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn depth_counts_what_nests_and_not_what_strings_say() {
+        for (json, depth) in [
+            (r#"{"a":[1,{"b":2}]}"#, 3),
+            (r#""[[[[""#, 0),
+            (r#"{"a":"\"[[["}"#, 1),
+            ("[[[[[[", 6),
+            ("]]][", 1),
+            ("", 0),
+        ] {
+            assert_eq!(depth_of(json.as_bytes()), depth, "{json}");
+        }
+    }
 
     #[test]
     fn hosts_are_taken_apart() {

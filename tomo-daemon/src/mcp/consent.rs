@@ -11,9 +11,10 @@ use rmcp::{
     ErrorData, RoleServer,
     model::{
         CallToolRequestParams, CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction,
-        ElicitationSchema, InputRequest, InputRequests, InputRequiredResult, ProtocolVersion, SealOptions,
+        ElicitationSchema, InputRequest, InputRequests, InputRequiredResult, ProtocolVersion, RequestStateCodec,
+        SealOptions,
     },
-    service::RequestContext,
+    service::{ElicitationError, RequestContext},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,20 +49,58 @@ rmcp::elicit_safe!(Consent);
 struct Asked {
     hash: String,
     nonce: String,
+    /// When it was asked (UTC ms).
+    at_ms: u64,
 }
 
-/// Nonces of forms that were answered, until their state has expired.
-#[derive(Debug, Default)]
-pub(super) struct Used {
-    nonces: Mutex<HashMap<String, std::time::Instant>>,
+/// What the person did with the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    Yes,
+    No,
+    Nothing,
 }
 
-impl Used {
-    /// Whether a nonce comes for the first time.
-    fn take(&self, nonce: String) -> bool {
-        let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        nonces.retain(|_, at| at.elapsed() < LIFE);
-        nonces.insert(nonce, std::time::Instant::now()).is_none()
+/// Forms that are out: what seals them, and which were answered.
+pub(super) struct Forms {
+    codec: RequestStateCodec,
+    /// Nonces of answered forms with the time they were asked (UTC ms), until they are too old to count.
+    answered: Mutex<HashMap<String, u64>>,
+}
+
+impl Forms {
+    /// The key lives as long as the daemon: a form from before a restart no longer counts.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let codec = RequestStateCodec::try_new(crypto::random_bytes::<32>().to_vec())?;
+        Ok(Self { codec, answered: Mutex::default() })
+    }
+
+    fn seal(&self, bound: &str, plan: &Plan, now_ms: u64) -> Result<String, ErrorData> {
+        let nonce = crypto::hex(&crypto::random_bytes::<16>());
+        let asked = Asked { hash: plan.hash.clone(), nonce, at_ms: now_ms };
+        let body =
+            serde_json::to_vec(&asked).map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
+        Ok(self.codec.seal_with(&body, &SealOptions::new().associated_data(bound.as_bytes())))
+    }
+
+    /// Takes a form back, once; says why it does not count.
+    fn take(&self, bound: &str, state: &str, plan: &Plan, now_ms: u64) -> Result<(), &'static str> {
+        let body = self.codec.open_with(state, bound.as_bytes()).map_err(|_| "its state is not ours, or another's")?;
+        let asked: Asked = serde_json::from_slice(&body).map_err(|_| "its state is not ours")?;
+        let life_ms = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+        let expired = |at_ms: u64| at_ms.saturating_add(life_ms) <= now_ms;
+        if expired(asked.at_ms) {
+            return Err("it came too late");
+        }
+        if asked.hash != plan.hash {
+            return Err("it was for another version of the plan");
+        }
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|_, at_ms| !expired(*at_ms));
+        if answered.insert(asked.nonce, asked.at_ms).is_some() {
+            return Err("it was answered before");
+        }
+        Ok(())
     }
 }
 
@@ -77,10 +116,26 @@ fn question(plan: &Plan) -> String {
         let arrow = if from.is_empty() || to.is_empty() { "" } else { " → " };
         text.push_str(&format!("{sign} {}: {from}{arrow}{to}\n", change.path));
     }
+    if let Some(hidden) = plan.changes.len().checked_sub(20).filter(|hidden| *hidden > 0) {
+        text.push_str(&format!("… and {hidden} more\n"));
+    }
     for warning in plan.downtime.iter().chain(&plan.warnings) {
         text.push_str(&format!("! {warning}\n"));
     }
     text
+}
+
+fn said(answer: ElicitResult) -> Said {
+    let content = answer.content.and_then(|content| serde_json::from_value::<Consent>(content).ok());
+    match answer.action {
+        ElicitationAction::Accept if content.is_some_and(|content| content.approve) => Said::Yes,
+        ElicitationAction::Cancel => Said::Nothing,
+        _ => Said::No,
+    }
+}
+
+fn again(plan: &Plan) -> String {
+    format!("plan_apply {{\"plan\":\"{}\"}}", plan.plan)
 }
 
 impl Endpoint {
@@ -94,80 +149,75 @@ impl Endpoint {
         if caller.is_person() {
             return Ok(None);
         }
+        let services = &self.shared.services;
         let arguments = serde_json::Value::Object(request.arguments.clone().unwrap_or_default());
         // Whatever is wrong with the arguments or the plan, the tool itself says better.
         let Ok(wanted) = serde_json::from_value::<PlanApply>(arguments) else { return Ok(None) };
-        let Ok(Some(plan)) = self.services.plan_to_consent(caller, &wanted) else { return Ok(None) };
-        let can_ask = context.client_capabilities().is_some_and(|can| can.elicitation.is_some());
-        if !can_ask {
+        let Ok(Some(plan)) = services.plan_to_consent(caller, &wanted) else { return Ok(None) };
+        let forms = context.client_capabilities().and_then(|can| can.elicitation);
+        // Forms are what a client means that says no more than that it can ask.
+        if !forms.is_some_and(|can| can.form.is_some() || can.url.is_none()) {
             return Ok(None);
         }
         let modern = context
             .protocol_version()
             .is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str());
-        let accepted = if modern {
-            match self.modern(caller, request, &plan)? {
-                Answer::Ask(response) => return Ok(Some(response)),
-                Answer::Given(accepted) => accepted,
+        let said = if modern {
+            let bound = format!("{}|{TOOL}|{}", caller.key(), plan.plan);
+            let now_ms = services.clock().now_ms();
+            let answer = request.input_responses.as_ref().and_then(|answers| answers.get(ANSWER)).cloned();
+            let answer = answer.and_then(|answer| serde_json::from_value::<ElicitResult>(answer).ok());
+            let (Some(state), Some(answer)) = (&request.request_state, answer) else {
+                return self.form(&bound, &plan, now_ms).map(Some);
+            };
+            if let Err(why) = self.shared.forms.take(&bound, state, &plan, now_ms) {
+                services.audit_denial(caller, "plan.consent", &plan.plan.to_string(), why).await;
+                let refused = ServiceError::new(ErrorCode::Invalid, format!("the consent does not count: {why}"));
+                return Ok(Some(error::result(refused.with_next(again(&plan))).into()));
             }
+            said(answer)
         } else {
-            let asked = context.peer.elicit_with_timeout::<Consent>(question(&plan), Some(LIFE)).await;
-            matches!(asked, Ok(Some(Consent { approve: true })))
+            tokio::select! {
+                answer = context.peer.elicit_with_timeout::<Consent>(question(&plan), Some(LIFE)) => match answer {
+                    Ok(Some(Consent { approve: true })) => Said::Yes,
+                    Ok(_) | Err(ElicitationError::UserDeclined) => Said::No,
+                    Err(_) => Said::Nothing,
+                },
+                () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
+                () = caller.ended.cancelled() => {
+                    return Err(ErrorData::invalid_request("this login or token has ended", None));
+                }
+            }
         };
-        let recorded = self.services.answer_consent(caller, plan.plan, &plan.hash, accepted).await;
+        if said == Said::Nothing {
+            let message = format!("nobody answered for plan {}; it stays open", plan.plan);
+            let error = ServiceError::new(ErrorCode::ApprovalRequired, message);
+            let next = format!("{}, or a person approves it with `tomo plan approve {}`", again(&plan), plan.plan);
+            return Ok(Some(error::result(error.with_next(next)).into()));
+        }
+        let recorded = services.answer_consent(caller, plan.plan, &plan.hash, said == Said::Yes).await;
         Ok(match recorded {
             Err(failed) => Some(error::result(failed).into()),
-            Ok(()) if accepted => None,
+            Ok(()) if said == Said::Yes => None,
             Ok(()) => {
-                let declined = ServiceError::new(
-                    ErrorCode::Declined,
-                    format!("a person declined plan {}; it stays open", plan.plan),
-                );
+                let message = format!("a person declined plan {}; it stays open", plan.plan);
+                let declined = ServiceError::new(ErrorCode::Declined, message);
                 Some(error::result(declined.with_next("ask the person what should be different")).into())
             }
         })
     }
 
-    fn modern(&self, caller: &Caller, request: &CallToolRequestParams, plan: &Plan) -> Result<Answer, ErrorData> {
-        let bound = format!("{}|{TOOL}|{}", caller.key(), plan.plan);
-        let Some(state) = &request.request_state else {
-            let asked = Asked { hash: plan.hash.clone(), nonce: crypto::hex(&crypto::random_bytes::<16>()) };
-            let body =
-                serde_json::to_vec(&asked).map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
-            let options = SealOptions::new().associated_data(bound.as_bytes()).ttl(LIFE);
-            let sealed = self.codec.seal_with(&body, &options);
-            let schema = ElicitationSchema::from_type::<Consent>()
-                .map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
-            let form = ElicitRequestParams::FormElicitationParams {
-                meta: None,
-                message: question(plan),
-                requested_schema: schema,
-            };
-            let mut requests = InputRequests::new();
-            requests.insert(ANSWER.into(), InputRequest::Elicitation(ElicitRequest::new(form)));
-            return Ok(Answer::Ask(InputRequiredResult::new(Some(requests), Some(sealed)).into()));
+    fn form(&self, bound: &str, plan: &Plan, now_ms: u64) -> Result<CallToolResponse, ErrorData> {
+        let sealed = self.shared.forms.seal(bound, plan, now_ms)?;
+        let schema = ElicitationSchema::from_type::<Consent>()
+            .map_err(|problem| ErrorData::internal_error(problem.to_string(), None))?;
+        let form = ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: question(plan),
+            requested_schema: schema,
         };
-        let refused = |why: &str| ErrorData::invalid_params(format!("the consent does not count: {why}"), None);
-        let body =
-            self.codec.open_with(state, bound.as_bytes()).map_err(|_| refused("its state is not ours, or too old"))?;
-        let asked: Asked = serde_json::from_slice(&body).map_err(|_| refused("its state is not ours"))?;
-        if asked.hash != plan.hash {
-            return Err(refused("the plan has changed since"));
-        }
-        if !self.used.take(asked.nonce) {
-            return Err(refused("it was answered before"));
-        }
-        let answer = request.input_responses.as_ref().and_then(|answers| answers.get(ANSWER)).cloned();
-        let answer = answer.and_then(|answer| serde_json::from_value::<ElicitResult>(answer).ok());
-        let accepted = answer.is_some_and(|answer| {
-            let content = answer.content.and_then(|content| serde_json::from_value::<Consent>(content).ok());
-            answer.action == ElicitationAction::Accept && content.is_some_and(|content| content.approve)
-        });
-        Ok(Answer::Given(accepted))
+        let mut requests = InputRequests::new();
+        requests.insert(ANSWER.into(), InputRequest::Elicitation(ElicitRequest::new(form)));
+        Ok(InputRequiredResult::new(Some(requests), Some(sealed)).into())
     }
-}
-
-enum Answer {
-    Ask(CallToolResponse),
-    Given(bool),
 }

@@ -26,7 +26,11 @@ pub(crate) fn public(error: ServiceError) -> ApiError {
 
 pub(super) fn result(error: ServiceError) -> CallToolResult {
     let error = public(error);
-    let next = error.next.as_deref().unwrap_or("nothing: this needs a person");
+    let next = error.next.as_deref().unwrap_or(match error.code {
+        ErrorCode::Invalid | ErrorCode::Ambiguous => "the same call with that argument mended",
+        code if code.retryable() => "the same call, a little later",
+        _ => "tell the person",
+    });
     let text = format!("{}: {}\nnext: {next}\nretryable: {}", error.code.as_str(), error.message, error.retryable);
     let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
     if let Ok(data) = serde_json::to_value(&error) {

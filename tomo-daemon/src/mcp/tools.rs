@@ -17,17 +17,32 @@ use crate::{
         Handle, Services,
         access::{self, Caller},
         error::ServiceError,
+        nearest,
     },
 };
 
-/// Most text of one result for a program; what is longer is refused with a hint.
+/// A result for a program that is longer comes with a hint.
+const HINT_BYTES: usize = 16 * 1024;
+/// Most text of one result for a program; what is longer is refused with the hint.
 const RESULT_BYTES: usize = 48 * 1024;
 /// The dashboard reads whole fleets.
 const PERSON_RESULT_BYTES: usize = 4 << 20;
+const NARROW: &str = "narrow it: a smaller limit, a query, a shorter time, fewer parts in include";
+
+/// Most text of one answer.
+pub(super) const fn most_bytes(caller: &Caller) -> usize {
+    if caller.is_person() { PERSON_RESULT_BYTES } else { RESULT_BYTES }
+}
+
+/// What an answer over the limit becomes.
+pub(super) fn too_long(bytes: usize, caller: &Caller) -> ServiceError {
+    let message = format!("the answer has {bytes} bytes, over the limit of {}", most_bytes(caller));
+    ServiceError::new(ErrorCode::Invalid, message).with_next(NARROW)
+}
 
 /// Which tools a path offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Surface {
+pub enum Surface {
     /// `/mcp`: the core set.
     Core,
     /// `/mcp/readonly`: reads, whatever the token.
@@ -70,6 +85,33 @@ impl Entry {
         Self { tool, core: T::CORE, effect: T::EFFECT, may: access::may::<T>, call: call::<T> }
     }
 
+    /// Says which argument is not one, or is missing, before the types are looked at.
+    pub(super) fn check(&self, arguments: &Value) -> Result<(), ServiceError> {
+        let name = &self.tool.name;
+        let known: Vec<&str> = match self.tool.input_schema.get("properties") {
+            Some(Value::Object(properties)) => properties.keys().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let given = arguments.as_object().into_iter().flatten();
+        if let Some((wrong, _)) = given.into_iter().find(|(key, _)| !known.contains(&key.as_str())) {
+            let takes = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let near = nearest(wrong, known.iter().copied());
+            let message = format!("{name} has no argument \"{}\"{near}; it takes {takes}", display_line(wrong, 60));
+            return Err(self.wrong(message, wrong));
+        }
+        let required = self.tool.input_schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        match required.filter_map(Value::as_str).find(|key| arguments.get(key).is_none_or(Value::is_null)) {
+            Some(missing) => Err(self.wrong(format!("{name} needs the argument \"{missing}\""), missing)),
+            None => Ok(()),
+        }
+    }
+
+    fn wrong(&self, message: String, field: &str) -> ServiceError {
+        ServiceError::new(ErrorCode::Invalid, message)
+            .with_field(display_line(field, 60))
+            .with_next(format!("the same call with arguments that fit the input schema of {}", self.tool.name))
+    }
+
     fn is_on(&self, surface: Surface) -> bool {
         match surface {
             Surface::Core => self.core,
@@ -89,13 +131,15 @@ where
             Ok(authorized) => authorized,
             Err(error) => return error::result(error),
         };
-        let request: T = match serde_json::from_value(arguments) {
+        let request: T = match serde_path_to_error::deserialize(arguments) {
             Ok(request) => request,
             Err(problem) => {
-                let message =
-                    format!("the arguments of {} do not fit: {}", T::NAME, display_line(&problem.to_string(), 300));
-                let error = ServiceError::new(ErrorCode::Invalid, message)
-                    .with_next(format!("see the input schema of {} in tools/list", T::NAME));
+                let field = display_line(&problem.path().to_string(), 60);
+                let what = display_line(&problem.inner().to_string(), 300);
+                let error =
+                    ServiceError::new(ErrorCode::Invalid, format!("{field} of {} does not fit: {what}", T::NAME))
+                        .with_field(field)
+                        .with_next(format!("the same call with arguments that fit the input schema of {}", T::NAME));
                 return error::result(error);
             }
         };
@@ -116,15 +160,12 @@ fn answered<A: serde::Serialize>(caller: &Caller, answer: &A) -> CallToolResult 
         }
     };
     let text = value.to_string();
-    let limit = if caller.is_person() { PERSON_RESULT_BYTES } else { RESULT_BYTES };
-    if text.len() > limit {
-        let message = format!("the answer has {} bytes, over the limit of {limit}", text.len());
-        return error::result(
-            ServiceError::new(ErrorCode::Invalid, message)
-                .with_next("narrow it: a smaller limit, a query, a shorter time, fewer parts in include"),
-        );
+    if text.len() > most_bytes(caller) {
+        return error::result(too_long(text.len(), caller));
     }
-    let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
+    let hint = (text.len() > HINT_BYTES && !caller.is_person())
+        .then(|| ContentBlock::text(format!("{} bytes, which is long: {NARROW}", text.len())));
+    let mut result = CallToolResult::success([ContentBlock::text(text)].into_iter().chain(hint).collect());
     result.structured_content = Some(value);
     result
 }
@@ -153,11 +194,20 @@ impl Registry {
 
     /// What a caller sees on a path: sorted, the same every time.
     pub(super) fn list(&self, surface: Surface, caller: &Caller) -> Vec<McpTool> {
-        self.entries
-            .values()
-            .filter(|entry| entry.is_on(surface) && (entry.may)(caller))
-            .map(|entry| entry.tool.clone())
-            .collect()
+        self.offered(surface, caller).map(|entry| entry.tool.clone()).collect()
+    }
+
+    pub(super) fn names(&self, surface: Surface, caller: &Caller) -> impl Iterator<Item = &str> {
+        self.offered(surface, caller).map(|entry| entry.tool.name.as_ref())
+    }
+
+    /// Whether a caller sees a tool on a path.
+    pub(super) fn offers(&self, surface: Surface, caller: &Caller, name: &str) -> bool {
+        self.find(surface, name).is_some_and(|entry| (entry.may)(caller))
+    }
+
+    fn offered(&self, surface: Surface, caller: &Caller) -> impl Iterator<Item = &Entry> {
+        self.entries.values().filter(move |entry| entry.is_on(surface) && (entry.may)(caller))
     }
 
     pub(super) fn describe(&self, surface: Surface, name: &str) -> Option<McpTool> {

@@ -1,19 +1,25 @@
 //! Log lines of an app, straight from its server. The cursor says what was read, so that nothing is kept between two calls.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::task::AbortOnDropHandle;
 use tomo_proto::{
     api::app::{AppLogs, AppLogsAnswer},
     error::ErrorCode,
-    id::CommandId,
-    model::app::LogLine,
+    id::{AppId, CommandId},
+    model::app::{App, LogLine},
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
 };
 
 use crate::{
     crypto,
-    services::{Handle, Services, access::Authorized, audit::limit, error::ServiceError, lookup, span},
+    live::Topic,
+    services::{Context, Handle, Services, access::Authorized, audit::limit, error::ServiceError, lookup, span},
 };
 
 /// Text of one answer.
@@ -22,6 +28,20 @@ const TEXT_BYTES: usize = 12_000;
 const WAIT_MAX: u32 = 50;
 /// An agent has this long for lines that are there.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A watched log is followed by one command for this long, then by the next.
+const FOLLOW_MS: u64 = 600_000;
+/// Pause before a log that cannot be followed is tried again.
+const FOLLOW_AGAIN: Duration = Duration::from_secs(5);
+
+/// Who watches which log.
+pub(super) type LogWatches = Mutex<HashMap<AppId, Weak<LogWatch>>>;
+
+/// While it lives, new lines in an app's log are told as [`Topic::AppLogs`].
+#[derive(Debug)]
+pub struct LogWatch {
+    _follower: AbortOnDropHandle<()>,
+}
 
 /// What was read: time of the newest line, and how many lines had that very time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +166,55 @@ impl Handle<AppLogs> for Services {
         let truncated = u32::try_from(lines.len() - fitting).unwrap_or(u32::MAX);
         lines.drain(..lines.len() - fitting);
         Ok(AppLogsAnswer { lines, truncated, next_cursor: newest.to_text(), ended })
+    }
+}
+
+impl Services {
+    /// Tells of new lines in an app's log for as long as the returned value lives. All who watch one log share one follower.
+    #[must_use]
+    pub fn watch_app_logs(&self, app: AppId) -> Arc<LogWatch> {
+        let mut watches = self.context.log_watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|_, watch| watch.strong_count() > 0);
+        if let Some(watch) = watches.get(&app).and_then(Weak::upgrade) {
+            return watch;
+        }
+        let follower = self.context.tasks.spawn(Arc::clone(&self.context).tell_of_lines(app));
+        let watch = Arc::new(LogWatch { _follower: AbortOnDropHandle::new(follower) });
+        watches.insert(app, Arc::downgrade(&watch));
+        watch
+    }
+}
+
+impl Context {
+    async fn tell_of_lines(self: Arc<Self>, app: AppId) {
+        loop {
+            tokio::select! {
+                () = self.follow_lines(app) => {}
+                () = self.stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = sleep(FOLLOW_AGAIN) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Follows a log until it ends or its agent goes away.
+    async fn follow_lines(&self, app: AppId) {
+        let Ok(Some(app)) = self.store.read(|view| view.get::<App>(app.to_u64())) else { return };
+        let Ok(container) = ContainerRef::new(format!("tomo-{}", app.name)) else { return };
+        let now_ms = self.clock.now_ms();
+        let command = Command::ReadLogs { container, tail: None, since_ms: Some(now_ms), follow: true };
+        let id = CommandId::from_parts(now_ms, crypto::random_u32());
+        let request = CommandRequest { id, deadline_ms: FOLLOW_MS, command };
+        let Ok(mut sent) = self.hub.send(app.server, request).await else { return };
+        while let Some(event) = sent.events.recv().await {
+            match event {
+                CommandEvent::Log { .. } => self.live.publish(Topic::AppLogs(app.id)),
+                CommandEvent::Outcome(_) => return,
+                CommandEvent::Progress { .. } => {}
+            }
+        }
     }
 }
 

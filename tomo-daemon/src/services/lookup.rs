@@ -70,14 +70,16 @@ pub(super) fn app(view: &ReadTx, caller: &Caller, text: &str) -> Result<(App, Se
 
 /// `not_found`, with the nearest names.
 pub(super) fn not_found<'a>(kind: &str, text: &str, names: impl Iterator<Item = &'a str>, list: &str) -> ServiceError {
+    let message = format!("there is no {kind} \"{}\"{}", display_line(text, 60), nearest(text, names));
+    ServiceError::new(ErrorCode::NotFound, message).with_next(list)
+}
+
+/// The names most like a text, as the end of a message; nothing if none is like it.
+pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> String {
     let mut near: Vec<(f64, &str)> =
         names.map(|name| (strsim::jaro_winkler(name, text), name)).filter(|(likeness, _)| *likeness > 0.7).collect();
     near.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
     near.dedup_by(|left, right| left.1 == right.1);
     let offered: Vec<_> = near.iter().take(OFFERED).map(|(_, name)| format!("\"{name}\"")).collect();
-    let mut message = format!("there is no {kind} \"{}\"", display_line(text, 60));
-    if !offered.is_empty() {
-        message = format!("{message}; nearest: {}", offered.join(", "));
-    }
-    ServiceError::new(ErrorCode::NotFound, message).with_next(list)
+    if offered.is_empty() { String::new() } else { format!("; nearest: {}", offered.join(", ")) }
 }

@@ -69,6 +69,23 @@ pub struct SecretRecord {
     pub set_at: u64,
 }
 
+/// A client's transport session, so that it goes on after a restart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TransportRecord {
+    /// Key of the record: the head of `id_hash`.
+    pub key: u64,
+    /// SHA-256 of the session's id, hex: whoever reads the store cannot take the session over.
+    pub id_hash: String,
+    /// Who opened it, and where; empty until that is known.
+    pub owner: String,
+    /// What the client said when it opened it.
+    pub opening: String,
+    /// Addresses it watches.
+    pub watched: Vec<String>,
+    /// Last use (UTC ms), to the hour.
+    pub used_at: u64,
+}
+
 /// The settings; one record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SettingsRecord {
@@ -104,5 +121,6 @@ records! {
     PlanRecord, "plans", |it| PlanId::to_u64(it.plan.plan);
     Operation, "operations", |it| it.operation.to_u64();
     SecretRecord, "secrets", |it| it.key;
+    TransportRecord, "transports", |it| it.key;
     SettingsRecord, "settings", |_it| SETTINGS_KEY;
 }
