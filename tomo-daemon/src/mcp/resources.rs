@@ -141,7 +141,15 @@ impl Endpoint {
     }
 
     pub(super) async fn read(&self, caller: &Caller, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
-        let (text, kind) = self.content(caller, uri).await.map_err(refused)?;
+        let named = |failed| {
+            let mut error = refused(failed);
+            // The protocol wants the address there.
+            if let Some(serde_json::Value::Object(data)) = &mut error.data {
+                data.insert("uri".to_owned(), display_line(uri, 200).into());
+            }
+            error
+        };
+        let (text, kind) = self.content(caller, uri).await.map_err(named)?;
         if text.len() > tools::most_bytes(caller) {
             return Err(refused(tools::too_long(text.len(), caller)));
         }

@@ -2,7 +2,7 @@
 
 use rmcp::model::JsonObject;
 use schemars::{JsonSchema, generate::SchemaSettings};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The slim schema of a type.
 pub(super) fn of<T: JsonSchema>() -> JsonObject {
@@ -19,6 +19,45 @@ pub(super) fn of<T: JsonSchema>() -> JsonObject {
             object
         }
         _ => JsonObject::new(),
+    }
+}
+
+/// The outline of an answer's type: its fields with their types, those of listed things, and what is deeper as an object. The
+/// whole of it stands in the API reference; here it would cost more than all arguments together.
+pub(super) fn outline<T: JsonSchema>() -> JsonObject {
+    match shorten(&Value::Object(of::<T>()), 0, false) {
+        Value::Object(object) => object,
+        _ => JsonObject::new(),
+    }
+}
+
+/// `depth`: objects around this one. `listed`: whether a list is around it.
+fn shorten(schema: &Value, depth: usize, listed: bool) -> Value {
+    if let Some(Value::Array(choices)) = schema.get("oneOf") {
+        let names: Vec<&Value> = choices.iter().filter_map(|choice| choice.get("const")).collect();
+        return match (names.is_empty(), listed) {
+            (true, _) => json!({ "type": "object" }),
+            (false, true) => json!({ "type": "string" }),
+            (false, false) => json!({ "type": "string", "enum": names }),
+        };
+    }
+    let kind = schema.get("type");
+    match (kind.and_then(Value::as_str), schema.get("properties")) {
+        (Some("array"), _) => match schema.get("items") {
+            Some(items) => json!({ "type": "array", "items": shorten(items, depth, true) }),
+            None => json!({ "type": "array" }),
+        },
+        (Some("object"), Some(Value::Object(fields))) if depth == 0 || (depth == 1 && listed) => {
+            let fields: JsonObject =
+                fields.iter().map(|(name, field)| (name.clone(), shorten(field, depth + 1, listed))).collect();
+            let mut outline = json!({ "type": "object", "properties": fields });
+            if let (0, Some(required)) = (depth, schema.get("required")) {
+                outline["required"] = required.clone();
+            }
+            outline
+        }
+        (Some(_), _) => json!({ "type": kind }),
+        (None, _) => json!({}),
     }
 }
 

@@ -80,7 +80,7 @@ impl Entry {
             .open_world(false);
         let tool = McpTool::new(T::NAME, T::DESCRIPTION, Arc::new(schema::of::<T>()))
             .with_title(T::TITLE)
-            .with_raw_output_schema(Arc::new(schema::of::<T::Answer>()))
+            .with_raw_output_schema(Arc::new(schema::outline::<T::Answer>()))
             .with_annotations(annotations);
         Self { tool, core: T::CORE, effect: T::EFFECT, may: access::may::<T>, call: call::<T> }
     }
@@ -265,6 +265,45 @@ mod tests {
         assert!(wire.len() <= 32_000, "{} bytes on the wire", wire.len());
         assert!(read / 4 <= 3_000, "about {} tokens", read / 4);
         assert!(super::super::INSTRUCTIONS.len() <= 500);
+    }
+
+    #[test]
+    fn a_wrong_argument_is_named_with_what_fits() {
+        let registry = Registry::new();
+        let check = |name: &str, arguments: Value| {
+            let entry = registry.find(Surface::Full, name).expect("is there");
+            entry.check(&arguments).map_err(|error| (error.error.message, error.error.field.unwrap_or_default()))
+        };
+        let (message, field) = check("app_get", serde_json::json!({"ap": "web"})).expect_err("is refused");
+        assert_eq!(
+            (message.as_str(), field.as_str()),
+            ("app_get has no argument \"ap\"; nearest: \"app\"; it takes app, include", "ap")
+        );
+        let (message, field) = check("app_get", serde_json::json!({})).expect_err("is refused");
+        assert_eq!((message.as_str(), field.as_str()), ("app_get needs the argument \"app\"", "app"));
+        let (message, _) = check("auth_whoami", serde_json::json!({"x": 1})).expect_err("is refused");
+        assert_eq!(message, "auth_whoami has no argument \"x\"; it takes none");
+        assert!(check("app_get", serde_json::json!({"app": "web"})).is_ok());
+    }
+
+    #[test]
+    fn long_answers_come_with_a_hint_and_longer_ones_not_at_all() {
+        let program = caller(Scope::ALL, false);
+        let texts = |bytes: usize, caller: &Caller| {
+            let result = answered(caller, &"x".repeat(bytes));
+            let texts: Vec<String> =
+                result.content.iter().filter_map(|block| block.as_text().map(|text| text.text.clone())).collect();
+            (result.is_error == Some(true), texts)
+        };
+        assert_eq!(texts(10_000, &program).1.len(), 1);
+        let (failed, long) = texts(20_000, &program);
+        assert!(!failed && long.len() == 2 && long[1].contains("narrow it"), "{long:?}");
+        let (failed, longer) = texts(60_000, &program);
+        assert!(
+            failed && longer[0].contains("over the limit") && longer[0].contains("\nnext: narrow it"),
+            "{longer:?}"
+        );
+        assert_eq!(texts(60_000, &caller(Scope::ALL, true)).1.len(), 1, "the dashboard reads whole fleets");
     }
 
     #[test]
