@@ -28,8 +28,11 @@ struct Entry {
     /// Name, description, whether it must be given.
     arguments: &'static [(&'static str, &'static str, bool)],
     tools: &'static [&'static str],
-    text: fn(&dyn Fn(&str) -> Option<String>) -> String,
+    text: fn(&Given<'_>) -> String,
 }
+
+/// An argument's value, quoted, if there is one.
+type Given<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
 const PROMPTS: [Entry; 3] = [
     Entry {
