@@ -212,7 +212,10 @@ impl ServerHandler for Endpoint {
             return Ok(response);
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        if let Err(wrong) = entry.check(&arguments) {
+        // Whoever may not use a tool learns nothing about its arguments: the call itself says so.
+        if entry.allows(&caller)
+            && let Err(wrong) = entry.check(&arguments)
+        {
             return Ok(error::result(wrong).into());
         }
         let ended = caller.ended.clone();

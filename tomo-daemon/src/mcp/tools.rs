@@ -85,6 +85,11 @@ impl Entry {
         Self { tool, core: T::CORE, effect: T::EFFECT, may: access::may::<T>, call: call::<T> }
     }
 
+    /// Whether a caller may use it.
+    pub(super) fn allows(&self, caller: &Caller) -> bool {
+        (self.may)(caller)
+    }
+
     /// Says which argument is not one, or is missing, before the types are looked at.
     pub(super) fn check(&self, arguments: &Value) -> Result<(), ServiceError> {
         let name = &self.tool.name;
@@ -203,11 +208,11 @@ impl Registry {
 
     /// Whether a caller sees a tool on a path.
     pub(super) fn offers(&self, surface: Surface, caller: &Caller, name: &str) -> bool {
-        self.find(surface, name).is_some_and(|entry| (entry.may)(caller))
+        self.find(surface, name).is_some_and(|entry| entry.allows(caller))
     }
 
     fn offered(&self, surface: Surface, caller: &Caller) -> impl Iterator<Item = &Entry> {
-        self.entries.values().filter(move |entry| entry.is_on(surface) && (entry.may)(caller))
+        self.entries.values().filter(move |entry| entry.is_on(surface) && entry.allows(caller))
     }
 
     pub(super) fn describe(&self, surface: Surface, name: &str) -> Option<McpTool> {
