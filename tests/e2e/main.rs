@@ -1,4 +1,5 @@
 //! What Tomo promises, from the outside: one module per journey.
 
 mod access;
+mod connect;
 mod harness;

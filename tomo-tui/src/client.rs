@@ -30,6 +30,8 @@ use tomo_proto::{
 
 pub(crate) use credentials::{Saved, folder, saved};
 
+/// Everything the caller may use.
+const ENDPOINT: &str = "/mcp/full";
 /// Longest wait for an answer.
 const CALL: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(5);
@@ -67,6 +69,11 @@ pub(crate) enum ClientError {
     /// The daemon's certificate is not the pinned one, or there is no pin yet.
     #[error("{0}")]
     Certificate(String),
+}
+
+/// The saved login of a profile if it is one at this very daemon: no other daemon gets to see it.
+fn saved_for(target: &Target) -> Option<Saved> {
+    saved(&target.profile).filter(|saved| saved.url == target.url)
 }
 
 type Service = RunningService<RoleClient, Handler>;
@@ -107,7 +114,7 @@ impl Client {
     /// # Errors
     /// The saved files cannot be read.
     pub(crate) fn open(target: &Target) -> Result<Self, ClientError> {
-        let login = saved(&target.profile);
+        let login = saved_for(target);
         let pin = login.as_ref().and_then(|login| login.fingerprint.clone());
         let http = http::Http::new(&target.url, pin)?;
         let shared = Shared {
@@ -188,17 +195,18 @@ impl Client {
         })
     }
 
-    /// What went wrong below MCP: the connection is made anew next time.
+    /// What went wrong below MCP, as the daemon's plain HTTP side tells it; the connection is made anew next time.
     async fn failed(&self, reason: &str) -> ClientError {
         self.shared.service.lock().await.take();
+        let body = serde_json::Value::Object(serde_json::Map::new());
+        let asked = timeout(CONNECT, self.shared.http.post(ENDPOINT, &body, self.bearer())).await;
         let url = self.shared.target.url.clone();
-        if reason.contains("401")
-            || reason.to_lowercase().contains("auth")
-            || reason.contains("login or token has ended")
-        {
-            return ClientError::SignedOut(url);
+        match asked {
+            Ok(Err(ClientError::Api(error))) if error.code == ErrorCode::Unauthenticated => ClientError::SignedOut(url),
+            // HTTP answers, but not with a refusal of the daemon's: what MCP said counts.
+            Ok(Err(told)) if !matches!(&told, ClientError::Api(error) if error.code == ErrorCode::Internal) => told,
+            _ => ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) },
         }
-        ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) }
     }
 
     async fn service(&self) -> Result<Arc<Service>, ClientError> {
@@ -223,7 +231,8 @@ impl Client {
 
     async fn connect(&self) -> Result<Service, String> {
         let mode = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
-        let mut config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp/full", self.shared.http.base()));
+        let mut config =
+            StreamableHttpClientTransportConfig::with_uri(format!("{}{ENDPOINT}", self.shared.http.base()));
         if let Some(bearer) = self.bearer() {
             config = config.auth_header(bearer);
         }
@@ -284,7 +293,7 @@ impl Client {
         let _one = self.shared.refreshing.lock().await;
         let _file = credentials::lock(&self.shared.target.profile);
         let ours = self.shared.login.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let kept = saved(&self.shared.target.profile);
+        let kept = saved_for(&self.shared.target);
         if let Some(newer) =
             kept.clone().filter(|kept| ours.as_ref().is_none_or(|ours| ours.access_token != kept.access_token))
         {

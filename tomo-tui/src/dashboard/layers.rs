@@ -58,14 +58,6 @@ impl Layer {
         Ok(())
     }
 
-    pub(crate) fn click(&mut self, (column, row): (u16, u16)) {
-        match self {
-            Self::Deploy(deploy) => drop(deploy.form.click(column, row)),
-            Self::Enroll(enroll) => drop(enroll.form.click(column, row)),
-            _ => {}
-        }
-    }
-
     pub(crate) fn scroll(&mut self, action: Action) {
         match self {
             Self::Help(help) => help.scroll(action),

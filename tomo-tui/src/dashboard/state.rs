@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tomo_proto::{
-    api::{auth::WhoamiAnswer, overview::OverviewAnswer},
+    api::{auth::WhoamiAnswer, overview::OverviewAnswer, person::CreateEnrolment},
     error::ErrorCode,
     model::{
         app::{AppStatus, AppSummary},
@@ -25,7 +25,7 @@ use crate::{
         layers::{
             Layer,
             confirm::{Confirm, Decision},
-            deploy::DeployForm,
+            deploy::{DeployForm, DeployRequest},
             enroll::EnrollForm,
             help::Help,
             palette::{Palette, Target},
@@ -200,12 +200,7 @@ impl State {
             return std::mem::take(&mut self.effects);
         }
         match (hit, &mut self.layer) {
-            (Some(Hit::Form), Some(layer)) => layer.click(at),
-            (Some(Hit::Form), None) => {
-                if let View::Login(login) = &mut self.view {
-                    login.form.click(at.0, at.1);
-                }
-            }
+            (Some(Hit::Form), _) => self.click_form(at),
             (Some(Hit::Button(button)), Some(Layer::Confirm(confirm))) => {
                 if let Some(decision) = confirm.press(button) {
                     self.decide(decision);
@@ -443,18 +438,14 @@ impl State {
                     self.decide(decision);
                 }
             }
-            Some(Layer::Deploy(deploy)) => match deploy.key(key) {
-                None => {}
-                Some(Ok(request)) => {
-                    self.effects.push(Effect::Deploy(Box::new(request)));
-                }
-                Some(Err(())) => self.leave_form(),
-            },
-            Some(Layer::Enroll(enroll)) => match enroll.key(key) {
-                None => {}
-                Some(Ok(request)) => self.effects.push(Effect::Enroll(request)),
-                Some(Err(())) => self.leave_form(),
-            },
+            Some(Layer::Deploy(deploy)) => {
+                let told = deploy.key(key);
+                self.follow_deploy(told);
+            }
+            Some(Layer::Enroll(enroll)) => {
+                let told = enroll.key(key);
+                self.follow_enroll(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -464,6 +455,43 @@ impl State {
                 }
             }
             None => {}
+        }
+    }
+
+    fn follow_deploy(&mut self, told: Option<Result<DeployRequest, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::Deploy(Box::new(request))),
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    fn follow_enroll(&mut self, told: Option<Result<CreateEnrolment, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::Enroll(request)),
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    fn click_form(&mut self, (column, row): (u16, u16)) {
+        match (&mut self.layer, &mut self.view) {
+            (Some(Layer::Deploy(deploy)), _) => {
+                let told = deploy.form.click(column, row);
+                let told = deploy.follow(told);
+                self.follow_deploy(told);
+            }
+            (Some(Layer::Enroll(enroll)), _) => {
+                let told = enroll.form.click(column, row);
+                let told = enroll.follow(told);
+                self.follow_enroll(told);
+            }
+            (None, View::Login(login)) => {
+                let told = login.form.click(column, row);
+                let request = login.follow(told);
+                self.effects.extend(request.map(Effect::Login));
+            }
+            _ => {}
         }
     }
 

@@ -181,7 +181,13 @@ impl DeployForm {
         if self.busy {
             return (key.code == crossterm::event::KeyCode::Esc).then_some(Err(()));
         }
-        match self.form.key(key) {
+        let told = self.form.key(key);
+        self.follow(told)
+    }
+
+    /// What a key or a click on the form comes to.
+    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<DeployRequest, ()>> {
+        match told {
             FormEvent::Cancel => Some(Err(())),
             FormEvent::Submit => {
                 let request = self.request();

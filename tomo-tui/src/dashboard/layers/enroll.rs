@@ -39,7 +39,13 @@ impl EnrollForm {
 
     /// `Ok` is a request to send, `Err` the wish to leave.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<CreateEnrolment, ()>> {
-        match self.form.key(key) {
+        let told = self.form.key(key);
+        self.follow(told)
+    }
+
+    /// What a key or a click on the form comes to.
+    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<CreateEnrolment, ()>> {
+        match told {
             FormEvent::Cancel => Some(Err(())),
             FormEvent::Submit if !self.busy => {
                 self.busy = true;

@@ -36,7 +36,13 @@ impl LoginView {
 
     /// Takes a key in; a request when it was sent.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Login> {
-        if self.busy || self.form.key(key) != FormEvent::Submit {
+        let told = self.form.key(key);
+        self.follow(told)
+    }
+
+    /// What a key or a click on the form comes to.
+    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Login> {
+        if self.busy || told != FormEvent::Submit {
             return None;
         }
         self.busy = true;

@@ -43,6 +43,10 @@ pub(crate) struct LogsView {
     wrap: bool,
     times: bool,
     filter: String,
+    /// The filter in lower case.
+    wanted: String,
+    /// Numbers of the lines that fit the filter, counted from the log's first one.
+    fitting: VecDeque<u64>,
     /// Lines that fit the filter, below the one at the bottom of the screen; 0 follows.
     below: usize,
     height: Cell<usize>,
@@ -65,6 +69,8 @@ impl LogsView {
             wrap: true,
             times: false,
             filter: String::new(),
+            wanted: String::new(),
+            fitting: VecDeque::new(),
             below: 0,
             height: Cell::new(10),
         })
@@ -75,8 +81,12 @@ impl LogsView {
     }
 
     pub(crate) fn set_filter(&mut self, filter: String) {
+        self.wanted = filter.to_lowercase();
         self.filter = filter;
         self.below = 0;
+        let dropped = self.dropped;
+        let numbered = self.lines.iter().zip(dropped..);
+        self.fitting = numbered.filter(|(line, _)| fits(&self.wanted, line)).map(|(_, number)| number).collect();
     }
 
     /// Asks for what comes next, unless that was asked for already.
@@ -96,17 +106,23 @@ impl LogsView {
         self.ended = answer.ended;
         let mut added = 0;
         for line in answer.lines {
-            added += usize::from(self.below > 0 && self.fits(&line));
+            if fits(&self.wanted, &line) {
+                added += 1;
+                self.fitting.push_back(self.dropped + u64::try_from(self.lines.len()).unwrap_or(0));
+            }
             self.bytes += line.text.len();
             self.lines.push_back(line);
         }
-        // Whoever has scrolled up stays where they are.
-        self.below = if self.below > 0 { self.below + added } else { 0 };
         while self.lines.len() > SPOOL_LINES || self.bytes > SPOOL_BYTES {
             let Some(line) = self.lines.pop_front() else { break };
             self.bytes -= line.text.len();
             self.dropped += 1;
         }
+        while self.fitting.front().is_some_and(|number| *number < self.dropped) {
+            self.fitting.pop_front();
+        }
+        // Whoever has scrolled up stays where they are, as long as that is still there.
+        self.below = if self.below > 0 { (self.below + added).min(self.shown().saturating_sub(1)) } else { 0 };
         if self.ended { None } else { self.resume() }
     }
 
@@ -115,12 +131,8 @@ impl LogsView {
         self.error = Some(message);
     }
 
-    fn fits(&self, line: &LogLine) -> bool {
-        self.filter.is_empty() || line.text.to_lowercase().contains(&self.filter.to_lowercase())
-    }
-
     fn shown(&self) -> usize {
-        if self.filter.is_empty() { self.lines.len() } else { self.lines.iter().filter(|line| self.fits(line)).count() }
+        self.fitting.len()
     }
 
     pub(crate) fn act(&mut self, action: Action) -> (bool, Option<Effect>) {
@@ -180,8 +192,9 @@ impl LogsView {
         }
         canvas.line(head, &Line::from(state));
         let mut y = body.bottom();
-        let shown = self.lines.iter().rev().filter(|line| self.fits(line)).skip(self.below);
-        for line in shown {
+        for number in self.fitting.iter().rev().skip(self.below) {
+            let place = usize::try_from(number - self.dropped).unwrap_or(usize::MAX);
+            let Some(line) = self.lines.get(place) else { break };
             if y == body.y {
                 break;
             }
@@ -236,6 +249,10 @@ impl LogsView {
     }
 }
 
+fn fits(wanted: &str, line: &LogLine) -> bool {
+    wanted.is_empty() || line.text.to_lowercase().contains(wanted)
+}
+
 /// `14:03:59.123 `.
 const TIME_WIDTH: usize = 13;
 
@@ -284,6 +301,27 @@ mod tests {
         }
         assert!(view.bytes <= SPOOL_BYTES && view.dropped > 0);
         assert_eq!(u64::try_from(view.lines.len()).expect("fits") + view.dropped, 1_000);
+    }
+
+    #[test]
+    fn whoever_reads_the_oldest_lines_of_a_full_spool_still_sees_lines() {
+        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        view.take(answer((0..SPOOL_LINES).map(|number| line(&number.to_string())).collect()));
+        view.act(Action::Top);
+        view.take(answer((0..1_000).map(|_| line("new")).collect()));
+        assert_eq!(view.below, view.shown() - 1);
+    }
+
+    #[test]
+    fn a_filter_finds_old_and_new_lines_whatever_their_case() {
+        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        view.take(answer(vec![line("GET /"), line("other")]));
+        view.set_filter("get".to_owned());
+        assert_eq!(view.shown(), 1);
+        view.take(answer(vec![line("get /x"), line("none")]));
+        assert_eq!(view.shown(), 2);
+        view.set_filter(String::new());
+        assert_eq!(view.shown(), 4);
     }
 
     #[test]

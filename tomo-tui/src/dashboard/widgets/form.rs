@@ -257,6 +257,7 @@ impl Form {
     }
 
     /// Takes a click in: goes to a field or a place in its text, takes the next option of a choice, presses the button.
+    #[must_use = "the button may have been pressed"]
     pub(crate) fn click(&mut self, column: u16, row: u16) -> FormEvent {
         let layout = self.layout(self.area.get());
         let at = Position::new(column, row);
@@ -689,12 +690,12 @@ mod tests {
         let mut form = form();
         form.set_value("name", "abc");
         draw(&form, 60, 14, Glyphs::Braille);
-        form.click(16, 0);
+        assert_eq!(form.click(16, 0), FormEvent::Changed);
         press(&mut form, "X");
         assert_eq!(form.value("name"), "aXbc");
-        form.click(17, 3);
+        assert_eq!(form.click(17, 3), FormEvent::Changed);
         assert_eq!((form.fields[form.focus].id, form.value("restart")), ("restart", "never".to_owned()));
-        form.click(17, 3);
+        assert_eq!(form.click(17, 3), FormEvent::Changed);
         assert_eq!(form.value("restart"), "on-failure");
         assert_eq!(form.click(17, 1), FormEvent::None, "a fixed field");
         assert_eq!(form.click(17, 7), FormEvent::Submit);
@@ -755,7 +756,7 @@ mod tests {
                     let (_, cursor, _) = draw(&form, width, height, Glyphs::Braille);
                     prop_assert!(cursor.is_none_or(|at| at.x < width && at.y < height));
                 }
-                form.click(column, row);
+                prop_assert!(form.click(column, row) != FormEvent::Cancel);
                 form.set_error("name", "日本語 long ".repeat(30));
                 form.key(KeyEvent::new(KeyCode::Char('s'), KeyModifiers::CONTROL));
                 draw(&form, width, height, Glyphs::Braille);
