@@ -112,7 +112,7 @@ pub struct Operation {
     /// When it ended (UTC ms).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<u64>,
-    /// Its last 200 log lines; only where asked for.
+    /// Its last 200 lines: each step with its time, then the last output of what failed; only where asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
 }

@@ -78,6 +78,21 @@ enum Ended {
     Unknown(OperationError),
 }
 
+/// Newest lines that an operation keeps.
+const LOG_LINES: usize = 200;
+
+/// Takes a sign of life over: a new step is also a line of the log, with the seconds since the start.
+fn note_step(operation: &mut Operation, step: &str, percent: Option<u8>, now_ms: u64) {
+    let step = display_line(step, 200);
+    if operation.step != step {
+        let since_ms = now_ms.saturating_sub(operation.started_at);
+        operation.log.push(format!("{:>4}.{} s  {step}", since_ms / 1_000, since_ms % 1_000 / 100));
+        operation.log.drain(..operation.log.len().saturating_sub(LOG_LINES));
+        operation.step = step;
+    }
+    operation.percent = percent;
+}
+
 impl Context {
     /// A new operation of a caller, running.
     pub(super) fn new_operation(
@@ -137,7 +152,7 @@ impl Context {
             Ended::Failed(error, log) => {
                 operation.status = OperationStatus::Failed;
                 operation.error = Some(error);
-                operation.log = log;
+                operation.log.extend(log);
             }
             Ended::Cancelled => operation.status = OperationStatus::Cancelled,
             Ended::Unknown(error) => {
@@ -145,6 +160,7 @@ impl Context {
                 operation.error = Some(error);
             }
         }
+        operation.log.drain(..operation.log.len().saturating_sub(LOG_LINES));
         let outcome =
             if operation.status == OperationStatus::Succeeded { AuditOutcome::Ok } else { AuditOutcome::Failed };
         let details = operation
@@ -206,10 +222,8 @@ impl Context {
             };
             match event {
                 Ok(Some(CommandEvent::Progress { step, percent })) => {
-                    running.state.send_modify(|operation| {
-                        operation.step = display_line(&step, 200);
-                        operation.percent = percent;
-                    });
+                    let now_ms = self.clock.now_ms();
+                    running.state.send_modify(|operation| note_step(operation, &step, percent, now_ms));
                     self.live.publish(Topic::Operation(running.state.borrow().operation));
                 }
                 Ok(Some(CommandEvent::Log { .. })) => {}
