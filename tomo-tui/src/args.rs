@@ -395,6 +395,15 @@ pub(crate) enum UserCommand {
         /// Login name.
         user: String,
     },
+    /// Change your own password; both are asked for, or come on standard input, one a line.
+    Password,
+    /// List your logins; an admin sees everybody's.
+    Sessions,
+    /// End a login.
+    EndSession {
+        /// Id, ses-...
+        session: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,6 +3,7 @@
 mod change;
 pub(crate) mod mcp;
 pub(crate) mod output;
+mod show;
 pub(crate) mod spec;
 
 use std::io::{IsTerminal as _, Read as _};
@@ -14,12 +15,12 @@ use tomo_proto::{
         agent::{AgentList, AgentRevoke},
         app::{AppDeploy, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         audit::{AuditSearch, AuditVerify},
-        auth::{AuthTokenList, AuthTokenRevoke, AuthUserList, AuthWhoami},
+        auth::{AuthSessionEnd, AuthSessionList, AuthTokenList, AuthTokenRevoke, AuthUserList, AuthWhoami},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
-            CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login, Logout, SecretText,
-            SetRole, SetSecret,
+            ChangePassword, CreateEnrolment, CreateToken, CreateUser, DeleteSecret, DeleteUser, ListSecrets, Login,
+            Logout, SecretText, SetRole, SetSecret,
         },
         plan::{PlanApply, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
@@ -83,6 +84,17 @@ fn read_secret(what: &str, from_stdin: bool) -> anyhow::Result<SecretText> {
     let mut text = String::new();
     std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("standard input cannot be read")?;
     Ok(SecretText::new(text.strip_suffix('\n').unwrap_or(&text)))
+}
+
+/// The password now and the one from now on: asked for, or two lines of standard input.
+fn read_passwords() -> anyhow::Result<(SecretText, SecretText)> {
+    if std::io::stdin().is_terminal() {
+        return Ok((read_secret("Password now", false)?, read_secret("New password (at least 10 characters)", false)?));
+    }
+    let both = read_secret("", true)?;
+    let (current, new) =
+        both.reveal().split_once('\n').context("write the password now and the new one, a line each")?;
+    Ok((SecretText::new(current), SecretText::new(new)))
 }
 
 async fn login(client: &Client, user: Option<String>, password_stdin: bool) -> anyhow::Result<()> {
@@ -196,6 +208,16 @@ async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyho
                     line(format!("missing: {missing}"));
                 }
             }
+            if let Some(policy) = &answer.policy {
+                let list = |items: &[String]| if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
+                line(format!(
+                    "the host's policy allows {}; images {}; ports {}; bind mounts below {}",
+                    list(&policy.verbs),
+                    list(&policy.images),
+                    list(&policy.ports),
+                    list(&policy.bind_roots)
+                ));
+            }
             let rows = answer
                 .containers
                 .iter()
@@ -304,7 +326,11 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
         }
         AppCommand::Get { app } => {
             let answer = client.call(&AppGet { app, include: vec![AppPart::Revisions] }).await?;
-            return json(&answer);
+            if as_json {
+                return json(&answer);
+            }
+            show::app(&answer);
+            return Ok(());
         }
         AppCommand::Logs { app, follow, tail, grep } => return logs(client, app, follow, tail, grep, as_json).await,
         AppCommand::Start(one) => client.call(&AppStart { app: one.app, reason: one.reason }).await?,
@@ -425,7 +451,11 @@ async fn operation(client: &Client, command: OperationCommand, as_json: bool) ->
         OperationCommand::Get { operation } => client.call(&OperationGet { operation, wait_s: None }).await?,
         OperationCommand::Cancel { operation } => client.call(&OperationCancel { operation, reason: None }).await?,
     };
-    json(&operation)
+    if as_json {
+        return json(&operation);
+    }
+    show::operation(&operation);
+    Ok(())
 }
 
 async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow::Result<()> {
@@ -467,7 +497,10 @@ async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow:
 
 async fn settings(client: &Client, command: SettingsCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
-        SettingsCommand::Get => json(&client.call(&SettingsGet {}).await?),
+        SettingsCommand::Get => {
+            let answer = client.call(&SettingsGet {}).await?;
+            if as_json { json(&answer) } else { show::settings(&answer) }
+        }
         SettingsCommand::Set { changes, consent } => {
             let pair = |text: &String| {
                 let (name, value) = text.split_once('=').with_context(|| format!("{text}: write it as NAME=VALUE"))?;
@@ -499,6 +532,37 @@ async fn user(client: &Client, command: UserCommand, as_json: bool) -> anyhow::R
             client.person(&CreateUser { username: user, role, password, email: None }).await?
         }
         UserCommand::Role { user, role } => client.person(&SetRole { username: user, role }).await?,
+        UserCommand::Password => {
+            let (current, new) = read_passwords()?;
+            client.person(&ChangePassword { current, new }).await?;
+            line("your password is changed; your other logins are ended");
+            return Ok(());
+        }
+        UserCommand::Sessions => {
+            let answer = client.call(&AuthSessionList {}).await?;
+            if as_json {
+                return json(&answer.sessions);
+            }
+            let rows = answer.sessions.iter().map(|session| {
+                [
+                    session.id.to_string(),
+                    session.user_name.clone(),
+                    session.ip_address.clone(),
+                    time(session.created_at),
+                    time(session.last_activity_at),
+                ]
+            });
+            table(["SESSION", "USER", "FROM", "SINCE", "LAST USE"], rows.collect());
+            return Ok(());
+        }
+        UserCommand::EndSession { session } => {
+            let ended = client.call(&AuthSessionEnd { session }).await?;
+            if as_json {
+                return json(&ended);
+            }
+            line(format!("the login {} of {} is ended", ended.id, ended.user_name));
+            return Ok(());
+        }
         UserCommand::Delete { user } => {
             client.person(&DeleteUser { username: user.clone() }).await?;
             line(format!("{user} is deleted"));

@@ -1,0 +1,84 @@
+//! One thing at a time, for people: a name and a value on each line.
+
+use tomo_proto::model::{
+    app::{AppDetail, HealthCheck},
+    operation::Operation,
+    settings::Settings,
+};
+
+use crate::{
+    cli::output::{line, time},
+    format::{self, bytes},
+};
+
+/// Prints a fact whose name is shown only where there is something to say.
+fn fact(name: &str, value: impl AsRef<str>) {
+    let value = tomo_proto::text::display_line(value.as_ref(), 2_000);
+    if !value.is_empty() {
+        line(format!("{name:<12} {value}"));
+    }
+}
+
+pub(super) fn app(detail: &AppDetail) {
+    let app = &detail.summary;
+    fact("app", format!("{} on {}", app.name, app.server));
+    fact("status", app.status.as_str());
+    fact("last error", detail.last_error.as_deref().unwrap_or_default());
+    fact("image", &app.image);
+    fact("command", detail.spec.command.join(" "));
+    for port in &app.ports {
+        let loopback = if port.loopback { "127.0.0.1:" } else { "" };
+        fact("port", format!("{loopback}{}:{}/{}", port.host, port.container, port.protocol.as_str()));
+    }
+    for (key, value) in &detail.spec.env {
+        fact("env", format!("{key}={value}"));
+    }
+    for volume in &detail.spec.volumes {
+        fact("volume", format!("{}:{}{}", volume.source, volume.target, if volume.read_only { ":ro" } else { "" }));
+    }
+    fact("restart", detail.spec.restart.as_str());
+    fact("memory", detail.spec.memory_limit_bytes.map(bytes).unwrap_or_default());
+    match &detail.spec.health {
+        Some(HealthCheck::Http { port, path }) => fact("health", format!("http:{port}{path}")),
+        Some(HealthCheck::Tcp { port }) => fact("health", format!("tcp:{port}")),
+        None => {}
+    }
+    if let (Some(cores), Some(memory)) = (app.cpu_cores, app.memory_bytes) {
+        fact("uses", format!("{cores:.2} cores, {}", bytes(memory)));
+    }
+    if let Some(container) = &detail.container {
+        let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+        fact("container", format!("{} {}{code}", container.name, container.state.as_str()));
+    }
+    for revision in &detail.revisions {
+        fact("deployed", format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
+    }
+}
+
+pub(super) fn operation(operation: &Operation) {
+    fact("operation", operation.operation.to_string());
+    let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));
+    fact("what", format!("{} {}{on}", operation.kind.as_str(), operation.target));
+    fact("status", operation.status.as_str());
+    fact("step", &operation.step);
+    fact("by", &operation.actor);
+    fact("started", time(operation.started_at));
+    let took = operation.ended_at.map(|ended| format::duration(ended.saturating_sub(operation.started_at)));
+    fact("took", took.unwrap_or_default());
+    if let Some(error) = &operation.error {
+        fact("error", format!("{}: {}", error.code.as_str(), error.message));
+        fact("next", error.next.as_deref().unwrap_or_default());
+    }
+    for one in &operation.log {
+        fact("  |", one);
+    }
+}
+
+pub(super) fn settings(settings: &Settings) -> anyhow::Result<()> {
+    let serde_json::Value::Object(all) = serde_json::to_value(settings)? else { return Ok(()) };
+    for (name, value) in all {
+        let value = value.as_str().map_or_else(|| value.to_string(), |text| format!("\"{text}\""));
+        line(format!("{name} = {}", tomo_proto::text::display_line(&value, 2_000)));
+    }
+    Ok(())
+}
