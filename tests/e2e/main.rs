@@ -3,3 +3,4 @@
 mod access;
 mod connect;
 mod harness;
+mod mcp;

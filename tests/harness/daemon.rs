@@ -14,7 +14,7 @@ use tomo_proto::{
     model::user::{Role, Scope, Selectors},
 };
 
-use crate::{cli, http::Http, program, program::Program};
+use crate::{cli, eventually::eventually, http::Http, program, program::Program};
 
 /// Name of the first admin.
 pub const ADMIN: &str = "admin";
@@ -143,7 +143,12 @@ impl TestDaemon {
     pub async fn resume(&mut self) {
         let file = self.folder.path().join("daemon.toml");
         let config = Config::load(Some(&file), self.settings().into_iter()).expect("the settings fit");
-        let daemon = Daemon::start(config, self.setup.clock.clone()).await.expect("the daemon starts");
+        // The endpoint of an earlier daemon of this process lets go of its port a moment after its end.
+        let start = async || match Daemon::start(config.clone(), self.setup.clock.clone()).await {
+            Err(error) if format!("{error:#}").contains("in use") => None,
+            started => Some(started),
+        };
+        let daemon = eventually("the ports are free", start).await.expect("the daemon starts");
         self.found_at(daemon.http_addr(), daemon.hub_addr());
         self.running = Some(Running::InProcess(Box::new(daemon)));
     }

@@ -143,9 +143,10 @@ fn check_image(image: &str) -> Result<(), String> {
     let host = parts.peek().is_some_and(|first| first.contains(['.', ':']) || *first == "localhost");
     if host && name.contains('/') {
         let registry = parts.next().unwrap_or_default();
-        let fits = registry
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'));
+        let fits = registry.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[')
+            && registry
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':' | b'[' | b']'));
         if !fits {
             return wrong("its registry is not a host name with an optional port");
         }
