@@ -11,6 +11,7 @@ use ratatui::{
 };
 use tomo_proto::text::display_line;
 use unicode_width::UnicodeWidthStr as _;
+use zeroize::Zeroizing;
 
 use super::textfield::{Edit, Hidden, TextField};
 use crate::{dashboard::theme::Theme, format::wrap};
@@ -137,15 +138,15 @@ impl Field {
         self.checked();
     }
 
-    fn get(&self) -> &str {
+    fn get(&self) -> Zeroizing<String> {
         match &self.input {
             Input::Text(text) => text.text(),
-            Input::Choice { options, chosen, .. } => options.get(*chosen).map_or("", String::as_str),
+            Input::Choice { options, chosen, .. } => options.get(*chosen).cloned().unwrap_or_default().into(),
         }
     }
 
     fn checked(&mut self) {
-        self.error = (self.check)(self.get()).err();
+        self.error = (self.check)(&self.get()).err();
         self.refusal = None;
     }
 
@@ -293,7 +294,7 @@ impl Form {
 
     /// What a field holds; empty if there is no such field.
     pub(crate) fn value(&self, id: &str) -> String {
-        self.fields.iter().find(|field| field.id == id).map_or_else(String::new, |field| field.get().to_owned())
+        self.fields.iter().find(|field| field.id == id).map_or_else(String::new, |field| field.get().to_string())
     }
 
     /// Fills a field in as if it were typed.
@@ -482,7 +483,7 @@ impl Form {
         match &field.input {
             Input::Text(text) => {
                 buf.set_style(input, style);
-                if text.text().is_empty() {
+                if text.is_empty() {
                     let faint = theme.dim.patch(style);
                     buf.set_stringn(input.x, input.y, field.placeholder, usize::from(input.width), faint);
                 }
@@ -491,7 +492,7 @@ impl Form {
                 focused.then_some(cursor)
             }
             Input::Choice { options, chosen, .. } => {
-                let option = display_line(field.get(), usize::from(input.width));
+                let option = display_line(&field.get(), usize::from(input.width));
                 let (left, right) = if theme.is_ascii() { ("< ", " >") } else { ("‹ ", " ›") };
                 let text = match (options.len(), field.fixed) {
                     (0, _) => "none".to_owned(),
