@@ -1,0 +1,230 @@
+//! What each action does, and why it cannot be done.
+
+use super::*;
+
+impl State {
+    /// Why an action cannot be done here and now.
+    pub(crate) fn disabled(&self, action: Action) -> Option<String> {
+        let entry = action::row(action);
+        if !entry.changes {
+            return match action {
+                Action::Logs if self.app_on_screen().is_none() => Some("no app is selected".to_owned()),
+                _ => None,
+            };
+        }
+        if self.read_only {
+            return Some("the dashboard was started read-only".to_owned());
+        }
+        if let Link::Lost { .. } = self.link {
+            return Some("the daemon cannot be reached".to_owned());
+        }
+        let needed = match action {
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Cancel => Scope::Operate,
+            Action::Approve | Action::Deny => Scope::Deploy,
+            Action::AddServer => Scope::Admin,
+            _ => Scope::Plan,
+        };
+        if let Some(who) = &self.who {
+            if !who.scopes.contains(&needed) {
+                return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
+            }
+            if needed >= Scope::Deploy && !who.person {
+                return Some("an API token cannot do this: sign in with `tomo login`".to_owned());
+            }
+        }
+        match action {
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp | Action::Redeploy => {
+                let Some(app) = self.app_on_screen() else { return Some("no app is selected".to_owned()) };
+                let word = match (action, app.status) {
+                    (Action::StartApp, AppStatus::Running) => "runs already",
+                    (Action::StopApp, AppStatus::Stopped) => "is stopped already",
+                    (_, AppStatus::Deploying) => "is being deployed",
+                    (_, AppStatus::Unknown) => "is on a server that cannot be reached",
+                    _ => return None,
+                };
+                Some(format!("{} {word}", app.name))
+            }
+            Action::Approve | Action::Deny => match self.plan_on_screen() {
+                None => Some("no plan is selected".to_owned()),
+                Some(plan) if plan.status == PlanStatus::Pending => None,
+                // What was agreed to and not carried out yet still can be.
+                Some(plan) if plan.status == PlanStatus::Approved && action == Action::Approve => None,
+                Some(plan) => Some(format!("the plan is {}", plan.status.as_str())),
+            },
+            Action::Cancel => match self.operation_on_screen() {
+                None => Some("no operation is selected".to_owned()),
+                Some(operation) if operation.status == OperationStatus::Running => None,
+                Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
+            },
+            Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn act(&mut self, action: Action) {
+        if let Some(reason) = self.disabled(action) {
+            self.toasts.push(Kind::Warning, reason, self.now_ms);
+            return;
+        }
+        if self.move_in_view(action) {
+            return;
+        }
+        match action {
+            Action::Open => self.open_selected(),
+            Action::Back => self.step_back(),
+            Action::Quit => {
+                if matches!(self.view, View::Overview) {
+                    self.quit();
+                } else {
+                    self.step_back();
+                }
+            }
+            Action::HistoryBack => drop(self.history_back()),
+            Action::HistoryForward => {
+                if let Some(next) = self.forward.pop() {
+                    let before = std::mem::replace(&mut self.view, next);
+                    self.back.push(before);
+                    self.entered();
+                }
+            }
+            Action::LastView => {
+                if let Some(last) = self.back.pop() {
+                    let before = std::mem::replace(&mut self.view, last);
+                    self.back.push(before);
+                    self.entered();
+                }
+            }
+            Action::ShowOverview => self.open(View::Overview),
+            Action::ShowApps => self.open(View::Apps),
+            Action::ShowPlans => self.open(View::Plans),
+            Action::ShowOperations => self.open(View::Operations),
+            Action::Filter => self.filtering = self.filter().is_some(),
+            Action::Palette => {
+                self.layer = Some(Layer::Palette(Palette::new(self.context(), &self.servers, &self.apps, &self.plans)));
+            }
+            Action::Help => {
+                let disabled =
+                    action::TABLE.iter().filter_map(|entry| Some((entry.action, self.disabled(entry.action)?)));
+                self.layer = Some(Layer::Help(Help::new(self.context(), disabled.collect())));
+            }
+            Action::Refresh => {
+                self.fetching.clear();
+                self.fetch(Fetch::Servers);
+                self.refresh();
+            }
+            Action::Mouse => self.effects.push(Effect::ToggleMouse),
+            Action::Suspend => self.effects.push(Effect::Suspend),
+            Action::Deploy => {
+                let server = self.server_on_screen().map(str::to_owned);
+                let servers = self.servers.items().iter().map(|server| server.name.clone()).collect();
+                self.layer = Some(Layer::Deploy(Box::new(DeployForm::new(servers, server.as_deref()))));
+            }
+            Action::Redeploy => self.redeploy(),
+            Action::AddServer => self.layer = Some(Layer::Enroll(EnrollForm::new())),
+            Action::RemoveServer => {
+                if let Some(server) = self.server_on_screen().map(str::to_owned) {
+                    self.effects.push(Effect::RemoveServer(server));
+                }
+            }
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp => self.operate(action),
+            Action::Logs => {
+                if let Some(app) = self.app_on_screen() {
+                    let view = LogsView::new(app.id.to_string(), app.name.clone(), self.now_ms);
+                    self.open(View::Logs(view));
+                }
+            }
+            Action::Approve => {
+                if let Some(plan) = self.plan_on_screen().cloned() {
+                    self.layer = Some(Layer::Confirm(Confirm::plan(plan, false)));
+                }
+            }
+            Action::Deny => {
+                if let Some(plan) = self.plan_on_screen() {
+                    let question = format!("Say no to: {}", plan.summary);
+                    let effect = Effect::Deny(plan.plan.to_string());
+                    self.layer = Some(Layer::Confirm(Confirm::question("Deny plan", question, "Deny", effect)));
+                }
+            }
+            Action::Cancel => {
+                if let Some(operation) = self.operation_on_screen() {
+                    let question = format!(
+                        "Stop {} of {}; what it did so far is undone.",
+                        operation.kind.as_str(),
+                        operation.target
+                    );
+                    let effect = Effect::Cancel(operation.operation.to_string());
+                    self.layer =
+                        Some(Layer::Confirm(Confirm::question("Cancel operation", question, "Stop it", effect)));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the view on screen does by itself; says whether it was that.
+    pub(super) fn move_in_view(&mut self, action: Action) -> bool {
+        match &mut self.view {
+            View::Login(_) => false,
+            View::Overview => self.servers.act(action),
+            View::Apps => self.apps.act(action),
+            View::Plans => self.plans.act(action),
+            View::Operations => self.operations.act(action),
+            View::Server(view) => {
+                let (acted, range) = view.act(action, self.now_ms);
+                self.effects.extend(range.map(Effect::Metrics));
+                acted
+            }
+            View::App(view) => view.act(action),
+            View::Logs(view) => {
+                let (acted, more) = view.act(action);
+                self.effects.extend(more);
+                acted
+            }
+            View::Plan(view) => view.act(action),
+            View::Operation(view) => view.act(action),
+        }
+    }
+
+    pub(super) fn operate(&mut self, action: Action) {
+        let Some(app) = self.app_on_screen() else { return };
+        let (id, name, server) = (app.id.to_string(), app.name.clone(), app.server.clone());
+        self.layer = Some(Layer::Confirm(match action {
+            Action::StartApp => {
+                self.effects.push(Effect::Start(id));
+                return;
+            }
+            Action::StopApp => {
+                let question = format!("Stop {name} on {server}. It keeps its data and can be started again.");
+                Confirm::question("Stop app", question, "Stop", Effect::Stop(id))
+            }
+            Action::RestartApp => {
+                let question = format!("Restart {name} on {server}. It does not answer meanwhile.");
+                Confirm::question("Restart app", question, "Restart", Effect::Restart(id))
+            }
+            _ => Confirm::removal(&name, &server, &id),
+        }));
+    }
+
+    pub(super) fn redeploy(&mut self) {
+        let Some(app) = self.app_on_screen() else { return };
+        let id = app.id.to_string();
+        if let View::App(view) = &self.view {
+            let form = view.detail.as_ref().map(DeployForm::of);
+            self.layer = form.map(|form| Layer::Deploy(Box::new(form)));
+            return;
+        }
+        let mut view = AppView::new(id);
+        view.edit_when_loaded = true;
+        self.open(View::App(view));
+    }
+
+    pub(super) fn quit(&mut self) {
+        let running = self.overview.as_ref().map_or(0, |overview| overview.operations.len());
+        if running == 0 {
+            self.effects.push(Effect::Quit);
+            return;
+        }
+        let question = format!("{running} operation(s) are under way. They go on without the dashboard.");
+        self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
+    }
+}

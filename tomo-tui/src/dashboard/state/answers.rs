@@ -1,0 +1,251 @@
+//! What the daemon answered, and how a lost one or a refusal is told.
+
+use super::*;
+
+impl State {
+    pub(super) fn answer(&mut self, answer: Answer) {
+        self.dirty = true;
+        match answer {
+            Answer::Whoami(Ok(who)) => self.who = Some(who),
+            Answer::Login(Ok(_)) => {
+                self.view = View::Overview;
+                self.who = None;
+                self.watched.clear();
+                self.link = Link::Connecting;
+                self.fetching.clear();
+                self.effects.push(Effect::Whoami);
+                self.watch();
+                self.refresh();
+            }
+            Answer::Login(Err(error)) => {
+                if let View::Login(login) = &mut self.view {
+                    login.refused(message(&error));
+                }
+            }
+            Answer::Overview(told) => {
+                self.fetched(Fetch::Overview);
+                match told {
+                    Ok(mut overview) => {
+                        let changed = std::mem::take(&mut overview.servers_changed);
+                        let total = usize::try_from(overview.servers.total()).unwrap_or(usize::MAX);
+                        self.servers.merge(changed);
+                        if self.servers.items().len() != total && total <= 1_000 {
+                            self.fetch(Fetch::Servers);
+                        }
+                        self.overview = Some(*overview);
+                    }
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Servers(told) => {
+                self.fetched(Fetch::Servers);
+                match told {
+                    Ok(answer) => self.servers.replace(answer.servers),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Apps(told) => {
+                self.fetched(Fetch::Apps);
+                match told {
+                    Ok(answer) => self.apps.replace(answer.apps),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Plans(told) => {
+                self.fetched(Fetch::Plans);
+                match told {
+                    Ok(answer) => self.plans.replace(answer.plans),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Operations(told) => {
+                self.fetched(Fetch::Operations);
+                match told {
+                    Ok(answer) => self.operations.replace(answer.operations),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Server(name, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(detail), View::Server(view)) if view.name == name => view.take(*detail, self.now_ms),
+                    (Err(error), View::Server(view)) if view.name == name && is_api(&error) => {
+                        view.error = Some(message(&error))
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
+            Answer::Metrics(range, told) => match (told, &mut self.view) {
+                (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
+                (Err(error), _) => self.failed(error),
+                _ => {}
+            },
+            Answer::App(app, told) => {
+                self.fetched(Fetch::View);
+                self.took_app(&app, told);
+            }
+            Answer::Plan(id, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(plan), View::Plan(view)) if view.id == id => view.plan = Some(*plan),
+                    (Err(error), View::Plan(view)) if view.id == id && is_api(&error) => {
+                        view.error = Some(message(&error))
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
+            Answer::Operation(id, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(operation), View::Operation(view)) if view.id == id => view.operation = Some(*operation),
+                    (Err(error), View::Operation(view)) if view.id == id && is_api(&error) => {
+                        view.error = Some(message(&error))
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
+            Answer::Logs(number, told) => {
+                let View::Logs(view) = &mut self.view else { return };
+                if view.number != number {
+                    return;
+                }
+                match told {
+                    Ok(answer) => self.effects.extend(view.take(answer)),
+                    Err(error) if is_api(&error) => view.failed(message(&error)),
+                    Err(error) => {
+                        view.failed(error.to_string());
+                        self.failed(error);
+                    }
+                }
+            }
+            Answer::Planned(told) => self.planned(told.map(|plan| *plan)),
+            Answer::Approved(Ok(plan), apply) => {
+                self.toasts.push(Kind::Info, format!("approved: {}", plan.summary), self.now_ms);
+                if apply {
+                    self.effects.push(Effect::Apply(plan.plan.to_string()));
+                }
+                self.fetch(Fetch::Plans);
+            }
+            Answer::Denied(Ok(plan)) => {
+                self.toasts.push(Kind::Info, format!("denied: {}", plan.summary), self.now_ms);
+                self.fetch(Fetch::Plans);
+            }
+            Answer::Started(Ok(operation)) => {
+                if let Some(Layer::Deploy(_)) = self.layer {
+                    self.layer = None;
+                }
+                self.open(View::Operation(OperationView::of(*operation)));
+            }
+            Answer::Cancelled(Ok(operation)) => {
+                self.toasts.push(Kind::Info, format!("{} is being stopped", operation.kind.as_str()), self.now_ms);
+                self.fetch(Fetch::View);
+            }
+            Answer::Enrolment(Ok(made)) => self.layer = Some(Layer::ShownOnce(ShownOnce::enrolment(made))),
+            Answer::Enrolment(Err(error)) => match (&mut self.layer, &error) {
+                (Some(Layer::Enroll(enroll)), ClientError::Api(_)) => enroll.refused(message(&error)),
+                _ => self.failed(error),
+            },
+            Answer::Broken(text) => self.toasts.push(Kind::Error, text, self.now_ms),
+            Answer::Whoami(Err(error))
+            | Answer::Approved(Err(error), _)
+            | Answer::Denied(Err(error))
+            | Answer::Started(Err(error))
+            | Answer::Cancelled(Err(error)) => {
+                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+                    deploy.busy = false;
+                }
+                self.failed(error);
+            }
+        }
+    }
+
+    pub(super) fn took_app(&mut self, app: &str, told: Result<Box<tomo_proto::model::app::AppDetail>, ClientError>) {
+        match (told, &mut self.view) {
+            (Ok(detail), View::App(view)) if view.app == app => {
+                let edit = std::mem::take(&mut view.edit_when_loaded);
+                if edit {
+                    self.layer = Some(Layer::Deploy(Box::new(DeployForm::of(&detail))));
+                }
+                view.detail = Some(*detail);
+            }
+            (Err(error), View::App(view)) if view.app == app && is_api(&error) => view.error = Some(message(&error)),
+            (Err(error), _) => self.failed(error),
+            _ => {}
+        }
+    }
+
+    /// A plan this person asked for is shown at once, over its form.
+    pub(super) fn planned(&mut self, told: Result<Plan, ClientError>) {
+        match told {
+            Ok(plan) => {
+                if let Some(Layer::Deploy(_)) = self.layer {
+                    self.below = self.layer.take();
+                }
+                self.layer = Some(Layer::Confirm(Confirm::plan(plan, true)));
+            }
+            Err(ClientError::Api(error)) => {
+                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+                    deploy.refused(error.field.as_deref(), error.message);
+                } else {
+                    self.failed(ClientError::Api(error));
+                }
+            }
+            Err(error) => {
+                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+                    deploy.busy = false;
+                }
+                self.failed(error);
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self, error: ClientError) {
+        match error {
+            ClientError::NotConnected { .. } | ClientError::Certificate(_) | ClientError::SignedOut(_) => {
+                self.lost(error)
+            }
+            ClientError::Api(ref api) => {
+                let kind = if api.code == ErrorCode::Internal { Kind::Error } else { Kind::Warning };
+                self.toasts.push(kind, message(&error), self.now_ms);
+            }
+        }
+    }
+
+    pub(super) fn lost(&mut self, error: ClientError) {
+        if let ClientError::SignedOut(_) = error {
+            if !matches!(self.view, View::Login(_)) {
+                let had_login = self.who.take().is_some();
+                self.layer = None;
+                self.below = None;
+                self.back.clear();
+                self.forward.clear();
+                self.view = View::Login(LoginView::new(&self.daemon, had_login));
+            }
+            return;
+        }
+        let since_ms = match self.link {
+            Link::Lost { since_ms, .. } => since_ms,
+            _ => self.now_ms,
+        };
+        self.fetching.clear();
+        self.link = Link::Lost { since_ms, reason: error.to_string() };
+    }
+}
+
+fn is_api(error: &ClientError) -> bool {
+    matches!(error, ClientError::Api(_))
+}
+
+/// What to tell of an error: what happened, and the next step.
+fn message(error: &ClientError) -> String {
+    match error {
+        ClientError::Api(api) => match &api.next {
+            Some(next) => format!("{} – next: {next}", api.message),
+            None => api.message.clone(),
+        },
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,260 @@
+//! Keys, pasted text, clicks: what a person does becomes an action, or goes to what is on top.
+
+use super::*;
+
+impl State {
+    /// Takes a click or the wheel in, where `hit` says what lies there.
+    pub(crate) fn pointer(&mut self, hit: Option<Hit>, wheel: i32, at: (u16, u16), now_ms: u64) -> Vec<Effect> {
+        self.now_ms = now_ms;
+        self.dirty = true;
+        if wheel != 0 {
+            for _ in 0..wheel.unsigned_abs() {
+                let action = if wheel < 0 { Action::Up } else { Action::Down };
+                match &mut self.layer {
+                    Some(layer) => layer.scroll(action),
+                    None => self.act(action),
+                }
+            }
+            return std::mem::take(&mut self.effects);
+        }
+        match (hit, &mut self.layer) {
+            (Some(Hit::Form), _) => self.click_form(at),
+            (Some(Hit::Button(button)), Some(Layer::Confirm(confirm))) => {
+                if let Some(decision) = confirm.press(button) {
+                    self.decide(decision);
+                }
+            }
+            (Some(Hit::Row(row)), Some(Layer::Palette(palette))) => {
+                palette.select(row);
+                self.choose_from_palette();
+            }
+            (Some(Hit::Chart(area)), None) => {
+                if let View::Server(view) = &mut self.view {
+                    view.point_at(area, at.0, now_ms);
+                }
+            }
+            (Some(Hit::Act(action)), None) => self.act(action),
+            (Some(Hit::Column(column)), None) => self.sort_on(column),
+            (Some(Hit::Row(row)), None) => self.click_row(row),
+            _ => {}
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Selects a row of the list on screen; a selected one is opened.
+    pub(super) fn click_row(&mut self, row: usize) {
+        let table = match &mut self.view {
+            View::Overview => &mut self.servers.table,
+            View::Apps => &mut self.apps.table,
+            View::Plans => &mut self.plans.table,
+            View::Operations => &mut self.operations.table,
+            View::Server(view) => &mut view.containers,
+            _ => return,
+        };
+        if std::mem::replace(&mut table.selected, row) == row {
+            self.act(Action::Open);
+        }
+    }
+
+    pub(super) fn sort_on(&mut self, column: usize) {
+        match &mut self.view {
+            View::Overview => self.servers.sort_on(column),
+            View::Apps => self.apps.sort_on(column),
+            View::Plans => self.plans.sort_on(column),
+            View::Operations => self.operations.sort_on(column),
+            _ => {}
+        }
+    }
+
+    pub(super) fn key(&mut self, key: KeyEvent) {
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            if self.quit_asked {
+                self.effects.push(Effect::Quit);
+            }
+            self.quit_asked = true;
+            self.toasts.push(Kind::Info, "Ctrl-C once more leaves", self.now_ms);
+            return;
+        }
+        self.quit_asked = false;
+        if self.layer.is_some() {
+            self.key_in_layer(key);
+            return;
+        }
+        if let View::Login(login) = &mut self.view {
+            if let Some(request) = login.key(key) {
+                self.effects.push(Effect::Login(request));
+            }
+            return;
+        }
+        if self.filtering {
+            self.key_in_filter(key);
+            return;
+        }
+        if key.code == KeyCode::Esc && self.toasts.dismiss() {
+            return;
+        }
+        if let Some(action) = action::of_key(self.context(), key) {
+            self.act(action);
+        }
+    }
+
+    pub(super) fn key_in_filter(&mut self, key: KeyEvent) {
+        let Some(filter) = self.filter() else {
+            self.filtering = false;
+            return;
+        };
+        let mut text = filter.to_owned();
+        match key.code {
+            KeyCode::Enter => self.filtering = false,
+            KeyCode::Esc => {
+                self.filtering = false;
+                self.set_filter(String::new());
+            }
+            KeyCode::Backspace => {
+                text.pop();
+                self.set_filter(text);
+            }
+            KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => self.set_filter(String::new()),
+            KeyCode::Char(character) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                text.push(character);
+                self.set_filter(text);
+            }
+            KeyCode::Up => self.act(Action::Up),
+            KeyCode::Down => self.act(Action::Down),
+            _ => {}
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        match (&mut self.layer, &mut self.view) {
+            (Some(layer), _) => {
+                if let Err(refused) = layer.paste(text) {
+                    self.toasts.push(Kind::Warning, refused, self.now_ms);
+                }
+            }
+            (None, View::Login(login)) => login.form.paste(text),
+            // What is pasted into a list would run as keys.
+            _ if self.filtering => {
+                let line = text.lines().next().unwrap_or_default();
+                let filter = format!("{}{line}", self.filter().unwrap_or_default());
+                self.set_filter(filter);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn key_in_layer(&mut self, key: KeyEvent) {
+        match &mut self.layer {
+            Some(Layer::Help(help)) => {
+                if let Some(chosen) = help.key(key) {
+                    self.layer = None;
+                    if let Some(action) = chosen {
+                        self.act(action);
+                    }
+                }
+            }
+            Some(Layer::Palette(palette)) => match key.code {
+                KeyCode::Esc => self.layer = None,
+                KeyCode::Enter => self.choose_from_palette(),
+                _ => palette.key(key),
+            },
+            Some(Layer::Confirm(confirm)) => {
+                if let Some(decision) = confirm.key(key) {
+                    self.decide(decision);
+                }
+            }
+            Some(Layer::Deploy(deploy)) => {
+                let told = deploy.key(key);
+                self.follow_deploy(told);
+            }
+            Some(Layer::Enroll(enroll)) => {
+                let told = enroll.key(key);
+                self.follow_enroll(told);
+            }
+            Some(Layer::ShownOnce(_)) => {
+                if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
+                    self.layer = None;
+                } else if let (KeyCode::Char('y'), Some(Layer::ShownOnce(shown))) = (key.code, &self.layer) {
+                    self.effects.push(Effect::Copy(shown.copied()));
+                    self.toasts.push(Kind::Info, "sent to the terminal's clipboard (OSC 52)", self.now_ms);
+                }
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn click_form(&mut self, (column, row): (u16, u16)) {
+        match (&mut self.layer, &mut self.view) {
+            (Some(Layer::Deploy(deploy)), _) => {
+                let told = deploy.form.click(column, row);
+                let told = deploy.follow(told);
+                self.follow_deploy(told);
+            }
+            (Some(Layer::Enroll(enroll)), _) => {
+                let told = enroll.form.click(column, row);
+                let told = enroll.follow(told);
+                self.follow_enroll(told);
+            }
+            (None, View::Login(login)) => {
+                let told = login.form.click(column, row);
+                let request = login.follow(told);
+                self.effects.extend(request.map(Effect::Login));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn follow_deploy(&mut self, told: Option<Result<DeployRequest, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::Deploy(Box::new(request))),
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    pub(super) fn follow_enroll(&mut self, told: Option<Result<CreateEnrolment, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::Enroll(request)),
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    /// Leaves a form; what was typed is asked about.
+    pub(super) fn leave_form(&mut self) {
+        let dirty = self.layer.as_ref().is_some_and(Layer::is_dirty);
+        if dirty {
+            self.below = self.layer.take();
+            self.layer = Some(Layer::Confirm(Confirm::leave_form()));
+        } else {
+            self.layer = None;
+        }
+    }
+
+    pub(super) fn choose_from_palette(&mut self) {
+        let Some(Layer::Palette(palette)) = self.layer.take() else { return };
+        match palette.chosen() {
+            Some(Target::Action(action)) => self.act(action),
+            Some(Target::Server(name)) => self.open(View::Server(ServerView::new(name))),
+            Some(Target::App(id)) => self.open(View::App(AppView::new(id))),
+            Some(Target::Plan(id)) => self.open(View::Plan(PlanView::new(id))),
+            None => {}
+        }
+    }
+
+    pub(super) fn decide(&mut self, decision: Decision) {
+        self.layer = self.below.take();
+        match decision {
+            Decision::Cancel => {
+                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+                    deploy.busy = false;
+                }
+            }
+            Decision::Discard => self.layer = None,
+            Decision::Do(effect) => self.effects.push(*effect),
+            Decision::Approve { request, apply } => {
+                self.effects.push(Effect::Approve { request, apply });
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! From view to view, and what each one wants fetched and watched.
+
+use super::*;
+
+impl State {
+    pub(super) fn open_selected(&mut self) {
+        let next = match &self.view {
+            View::Overview => self.servers.selected().map(|server| View::Server(ServerView::new(server.name.clone()))),
+            View::Apps => self.apps.selected().map(|app| View::App(AppView::new(app.id.to_string()))),
+            View::Plans => self.plans.selected().map(|plan| View::Plan(PlanView::of(plan.clone()))),
+            View::Operations => {
+                self.operations.selected().map(|operation| View::Operation(OperationView::of(operation.clone())))
+            }
+            View::Server(view) => view.selected_app().and_then(|name| {
+                let app = self.apps.items().iter().find(|app| app.name == name && app.server == view.name);
+                Some(View::App(AppView::new(app?.id.to_string())))
+            }),
+            View::Plan(view) => {
+                let operation = view.plan.as_ref().and_then(|plan| plan.operation);
+                operation.map(|operation| View::Operation(OperationView::new(operation.to_string())))
+            }
+            View::Operation(view) => view.app(self.apps.items()).map(|app| View::App(AppView::new(app.id.to_string()))),
+            _ => None,
+        };
+        if let Some(next) = next {
+            self.open(next);
+        }
+    }
+
+    pub(super) fn open(&mut self, view: View) {
+        if view.is_same(&self.view) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.view, view);
+        if !matches!(before, View::Login(_)) {
+            self.back.push(before);
+            if self.back.len() > HISTORY {
+                self.back.remove(0);
+            }
+        }
+        self.forward.clear();
+        self.entered();
+    }
+
+    /// Clears the filter, or goes one view back; where there was none before, to the overview.
+    pub(super) fn step_back(&mut self) {
+        let filtered = self.filter().is_some_and(|filter| !filter.is_empty());
+        if filtered {
+            self.set_filter(String::new());
+            return;
+        }
+        if !self.history_back() && !matches!(self.view, View::Overview | View::Login(_)) {
+            self.view = View::Overview;
+            self.entered();
+        }
+    }
+
+    /// Says whether there was a view before.
+    pub(super) fn history_back(&mut self) -> bool {
+        let Some(before) = self.back.pop() else { return false };
+        let left = std::mem::replace(&mut self.view, before);
+        self.forward.push(left);
+        self.entered();
+        true
+    }
+
+    pub(super) fn entered(&mut self) {
+        self.filtering = false;
+        self.fetching.remove(&Fetch::View);
+        self.again.remove(&Fetch::View);
+        self.watch();
+        self.refresh();
+        if let View::Server(view) = &mut self.view {
+            self.effects.push(Effect::Metrics(view.range()));
+        }
+        if let View::Logs(view) = &mut self.view {
+            self.effects.extend(view.resume());
+        }
+    }
+
+    pub(super) fn watch(&mut self) {
+        let mut uris = vec!["tomo://overview".to_owned()];
+        uris.extend(match &self.view {
+            View::Server(view) => Some(format!("tomo://servers/{}", view.name)),
+            View::App(view) => Some(format!("tomo://apps/{}", view.app)),
+            View::Plan(view) => Some(format!("tomo://plans/{}", view.id)),
+            View::Operation(view) => Some(format!("tomo://operations/{}", view.id)),
+            _ => None,
+        });
+        if uris != self.watched {
+            self.watched.clone_from(&uris);
+            self.effects.push(Effect::Watch(uris));
+        }
+    }
+
+    pub(super) fn refresh(&mut self) {
+        if matches!(self.view, View::Login(_)) {
+            return;
+        }
+        self.fetch(Fetch::Overview);
+        self.fetch_list_on_screen();
+        self.fetch(Fetch::View);
+    }
+
+    pub(super) fn fetch_list_on_screen(&mut self) {
+        match self.view {
+            // Details name apps and operations of the lists.
+            View::Apps | View::Server(_) | View::Operation(_) | View::Logs(_) => self.fetch(Fetch::Apps),
+            View::Plans => self.fetch(Fetch::Plans),
+            View::Operations => self.fetch(Fetch::Operations),
+            View::Overview if !self.servers.loaded => self.fetch(Fetch::Servers),
+            _ => {}
+        }
+    }
+
+    pub(super) fn fetch(&mut self, what: Fetch) {
+        if matches!(self.view, View::Login(_)) {
+            return;
+        }
+        let effect = match what {
+            Fetch::Overview => {
+                Effect::Overview { since: Some(self.overview.as_ref().map_or(0, |overview| overview.revision)) }
+            }
+            Fetch::Servers => Effect::Servers,
+            Fetch::Apps => Effect::Apps,
+            Fetch::Plans => Effect::Plans,
+            Fetch::Operations => Effect::Operations,
+            Fetch::View => match &self.view {
+                View::Server(view) => Effect::Server(view.name.clone()),
+                View::App(view) => Effect::App(view.app.clone()),
+                View::Plan(view) => Effect::Plan(view.id.clone()),
+                View::Operation(view) => Effect::Operation { id: view.id.clone(), wait: false },
+                _ => return,
+            },
+        };
+        if self.fetching.insert(what) {
+            self.effects.push(effect);
+        } else {
+            self.again.insert(what);
+        }
+    }
+
+    pub(super) fn fetched(&mut self, what: Fetch) {
+        self.fetching.remove(&what);
+        if self.again.remove(&what) {
+            self.fetch(what);
+        }
+    }
+}
