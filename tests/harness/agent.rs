@@ -97,7 +97,8 @@ impl TestAgent {
             }
             Kind::Synthetic(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
             Kind::Host => {
-                let config = ExecConfig { policy: self.policy(), engine_socket: PathBuf::from(ENGINE) };
+                let journal = self.state().join("journal");
+                let config = ExecConfig { policy: self.policy(), engine_socket: PathBuf::from(ENGINE), journal };
                 let exec = Exec::start(config);
                 (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
             }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     collectors::Source,
     exec::Exec,
-    identity::Identity,
+    identity::{self, Identity},
     link::{self, Status},
 };
 
@@ -18,15 +18,18 @@ pub struct Agent {
     stop: CancellationToken,
     status: tokio::sync::watch::Receiver<Status>,
     tasks: Vec<JoinHandle<()>>,
+    /// Two agents with one identity would take the link from each other.
+    _lock: std::fs::File,
 }
 
 impl Agent {
     /// Starts sampling and connects with the identity in `state` (made by [`crate::identity::enroll`]).
     ///
     /// # Errors
-    /// There is no identity, or it cannot be read.
+    /// There is no identity, or it cannot be read, or another agent runs with it.
     pub fn start(state: &Path, source: Source, exec: Exec) -> anyhow::Result<Self> {
         let identity = Identity::load(state)?;
+        let lock = identity::lock(state)?;
         let stop = CancellationToken::new();
         let shared = Arc::new(link::Shared::new(identity, exec)?);
         let status = shared.status.subscribe();
@@ -34,7 +37,7 @@ impl Agent {
             tokio::spawn(link::sampler::run(Arc::clone(&shared), source, stop.clone())),
             tokio::spawn(link::run(shared, stop.clone())),
         ];
-        Ok(Self { stop, status, tasks })
+        Ok(Self { stop, status, tasks, _lock: lock })
     }
 
     /// Where the link stands, whenever it changes.

@@ -122,8 +122,11 @@ impl Args {
                 let (source, exec) = match synthetic {
                     Some(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
                     None => {
-                        let exec =
-                            Exec::start(ExecConfig { policy: config.policy, engine_socket: config.engine_socket });
+                        let exec = Exec::start(ExecConfig {
+                            policy: config.policy,
+                            engine_socket: config.engine_socket,
+                            journal: config.state.join("journal"),
+                        });
                         (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
                     }
                 };

@@ -11,7 +11,7 @@ use tomo_proto::{
     wire::command::{Command, CommandEvent, Outcome},
 };
 
-pub(crate) use deploy::Undo;
+pub(crate) use deploy::{Undo, recover};
 
 use crate::docker::{Engine, EngineError};
 

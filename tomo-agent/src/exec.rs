@@ -25,6 +25,7 @@ use tomo_proto::{
 use crate::{
     commands::{self, Events},
     docker::{Engine, inventory::Inventory},
+    journal::Journal,
     policy::Policy,
 };
 
@@ -44,6 +45,8 @@ pub struct ExecConfig {
     pub policy: PathBuf,
     /// The engine's socket.
     pub engine_socket: PathBuf,
+    /// Folder where deploys under way are noted.
+    pub journal: PathBuf,
 }
 
 /// The engine's half. Cheap to clone; its work ends when the last clone is dropped.
@@ -89,7 +92,7 @@ impl Exec {
     /// Half an agent that has no engine and no policy: for made-up hosts.
     #[must_use]
     pub fn without_engine() -> Self {
-        let config = ExecConfig { policy: PathBuf::new(), engine_socket: PathBuf::new() };
+        let config = ExecConfig { policy: PathBuf::new(), engine_socket: PathBuf::new(), journal: PathBuf::new() };
         let inventory = Inventory::default();
         let reason = "this server is made up: it has no container engine".to_owned();
         inventory.engine.send_replace(EngineState::Absent { reason });
@@ -176,6 +179,10 @@ impl Shared {
             tracing::warn!(command = %request.id, verb = request.command.verb(), %refusal, "refused by the policy");
             return Outcome::failed(ErrorCode::RefusedByPolicy, refusal.to_string(), Some(refusal.next().to_owned()));
         }
+        // An agent that has just started looks first what an earlier run left behind.
+        let mut known = self.inventory.engine.subscribe();
+        let looked = known.wait_for(|state| *state != EngineState::Unknown);
+        drop(timeout(Duration::from_secs(10), looked).await);
         let Some(engine) = self.engine.as_ref().filter(|_| !self.is_absent()) else {
             let reason = match &*self.inventory.engine.borrow() {
                 EngineState::Absent { reason } => reason.clone(),
@@ -185,7 +192,7 @@ impl Shared {
             return Outcome::failed(ErrorCode::Conflict, reason, Some(next));
         };
         let deadline = Duration::from_millis(request.deadline_ms).min(LONGEST);
-        let mut undo = commands::Undo::default();
+        let mut undo = commands::Undo::new(Journal::new(self.config.journal.clone()));
         let outcome = tokio::select! {
             outcome = timeout(deadline, commands::run(engine, &request.command, events, &mut undo)) => outcome.unwrap_or_else(|_| {
                 let message = format!("not done within {} s; what was begun is undone", deadline.as_secs());
@@ -225,7 +232,14 @@ async fn in_background(shared: Arc<Shared>, stop: CancellationToken) {
     };
     let inventory = async {
         match &shared.engine {
-            Some(engine) => shared.inventory.run(engine, &shared.config.engine_socket).await,
+            Some(engine) => {
+                let socket = &shared.config.engine_socket;
+                shared.inventory.wait_for_engine(engine, socket).await;
+                if let Err(error) = commands::recover(engine, &Journal::new(shared.config.journal.clone())).await {
+                    tracing::error!(error = error.message, "a deploy that was cut off could not be undone");
+                }
+                shared.inventory.run(engine, socket).await;
+            }
             None => {
                 let reason = format!("there is no container engine at {}", shared.config.engine_socket.display());
                 shared.inventory.engine.send_replace(EngineState::Absent { reason });

@@ -145,6 +145,19 @@ pub async fn enroll(token: &str, state: &Path) -> anyhow::Result<String> {
     bail!("no daemon could be reached: {}", tried.join("; "))
 }
 
+/// Marks an identity as in use, for as long as the file stays open.
+///
+/// # Errors
+/// Another agent of this host uses it.
+pub(crate) fn lock(state: &Path) -> anyhow::Result<fs::File> {
+    use rustix::fs::{FlockOperation, flock};
+    let path = state.join(IDENTITY_FILE);
+    let file = fs::File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive)
+        .with_context(|| format!("another agent runs with {}: stop that one first", path.display()))?;
+    Ok(file)
+}
+
 fn parse_token(text: &str) -> anyhow::Result<EnrolmentToken> {
     let read = || -> Option<EnrolmentToken> {
         let body = text.trim().strip_prefix(ENROLMENT_TOKEN_PREFIX)?;

@@ -16,6 +16,7 @@ pub mod link;
 mod commands;
 mod docker;
 pub mod exec;
+mod journal;
 pub mod policy;
 
 // Small things everybody needs.

@@ -28,6 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Pause after the daemon has said that trying again makes no sense yet.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+/// Pause after another connection of the same agent took over.
+const REPLACED_PAUSE: Duration = Duration::from_secs(5);
 /// A connection that lasted this long was a good one.
 const GOOD_AFTER: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
@@ -94,7 +96,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         () = stop.cancelled() => return,
     }
     while !stop.is_cancelled() {
-        let mut wait = pause;
+        let mut told_to_wait = None;
         for address in &shared.identity.addresses {
             let began = Instant::now();
             let ended = match connect(&shared, address).await {
@@ -112,8 +114,12 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             }
             let reason = match ended {
                 connection::Ended::Lost(reason) => reason,
+                connection::Ended::Replaced(reason) => {
+                    told_to_wait = Some(REPLACED_PAUSE);
+                    reason
+                }
                 connection::Ended::Refused(reason) => {
-                    wait = REFUSED_PAUSE;
+                    told_to_wait = Some(REFUSED_PAUSE);
                     reason
                 }
             };
@@ -121,12 +127,11 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             shared.status.send_replace(Status::Failed(reason));
             if began.elapsed() > GOOD_AFTER {
                 pause = FIRST_PAUSE;
-                wait = wait.min(FIRST_PAUSE);
                 break;
             }
         }
         tokio::select! {
-            () = sleep(jittered(wait)) => {}
+            () = sleep(jittered(told_to_wait.unwrap_or(pause))) => {}
             () = stop.cancelled() => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -146,7 +151,8 @@ async fn connect(shared: &Shared, address: &str) -> anyhow::Result<(Endpoint, qu
     let connecting = async {
         let socket = resolve(address).await?;
         let endpoint = open_endpoint(socket, shared.tls.clone())?;
-        let connection = endpoint.connect(socket, tomo_proto::version::LINK_SERVER_NAME)?.await?;
+        let connection = endpoint.connect(socket, tomo_proto::version::LINK_SERVER_NAME)?.await;
+        let connection = connection.map_err(|error| anyhow::anyhow!(connection::explain(&error)))?;
         anyhow::Ok((endpoint, connection))
     };
     timeout(CONNECT_TIMEOUT, connecting)

@@ -10,12 +10,16 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use quinn::{Endpoint, VarInt};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
     sync::CancellationToken,
@@ -42,15 +46,27 @@ mod close {
     pub(super) const DONE: VarInt = VarInt::from_u32(0);
 }
 
+/// Boots remembered per agent.
+const SUPERSEDED: usize = 8;
+
+/// What a revoked agent is told.
+const REVOKED: &[u8] = b"this agent was revoked: enroll this host anew with a new token if it is to come back";
+
 /// Events of one command that wait for their reader; when full, the agent waits.
 const COMMAND_EVENTS: usize = 64;
+
+/// The agent takes a limited number of commands at a time; one more waits this long.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The hub could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
     /// The server's agent has no connection.
-    #[error("the agent of server \"{0}\" is not connected")]
-    Offline(String),
+    #[error("the server's agent is not connected")]
+    Offline,
+    /// The server's agent does as much as it can already.
+    #[error("the server's agent has too much to do: try again in a moment")]
+    Busy,
     /// The connection went away with the command under way: it may have happened.
     #[error("the link broke before the answer came")]
     Broken,
@@ -79,6 +95,8 @@ struct Shared {
     live: Live,
     clock: Clock,
     connections: Mutex<HashMap<ServerId, Connected>>,
+    /// Boots of agents whose connection another boot of the same agent took over: one that comes back is a copy, or was copied.
+    superseded: Mutex<HashMap<AgentId, Vec<u64>>>,
     idle_interval_ms: watch::Sender<u32>,
     ingest: ingest::Ingest,
     stop: CancellationToken,
@@ -86,6 +104,23 @@ struct Shared {
 }
 
 impl Shared {
+    /// Whether another boot of this agent has taken the link over from this one, and holds it.
+    fn is_superseded(&self, server: ServerId, agent: AgentId, boot_id: u64) -> bool {
+        let held = self.connections().get(&server).is_some_and(|connected| connected.boot_id != boot_id);
+        let superseded = self.superseded.lock().unwrap_or_else(PoisonError::into_inner);
+        held && superseded.get(&agent).is_some_and(|boots| boots.contains(&boot_id))
+    }
+
+    fn supersede(&self, agent: AgentId, boot_id: u64) {
+        let mut superseded = self.superseded.lock().unwrap_or_else(PoisonError::into_inner);
+        let boots = superseded.entry(agent).or_default();
+        boots.retain(|known| *known != boot_id);
+        if boots.len() == SUPERSEDED {
+            boots.remove(0);
+        }
+        boots.push(boot_id);
+    }
+
     fn connections(&self) -> MutexGuard<'_, HashMap<ServerId, Connected>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,6 +129,7 @@ impl Shared {
 #[derive(Debug)]
 struct Connected {
     agent: AgentId,
+    boot_id: u64,
     connection: quinn::Connection,
 }
 
@@ -131,6 +167,7 @@ impl Hub {
             live,
             clock,
             connections: Mutex::default(),
+            superseded: Mutex::default(),
             idle_interval_ms: watch::Sender::new(10_000),
             ingest,
             stop,
@@ -164,8 +201,11 @@ impl Hub {
     /// [`HubError::Offline`] at once if there is no connection.
     pub async fn send(&self, server: ServerId, request: CommandRequest) -> Result<RunningCommand, HubError> {
         let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
-        let connection = connection.ok_or_else(|| HubError::Offline(server.to_string()))?;
-        let (sending, receiving) = connection.open_bi().await.map_err(|_| HubError::Broken)?;
+        let connection = connection.ok_or_else(|| HubError::Offline)?;
+        let (sending, receiving) = timeout(OPEN_TIMEOUT, connection.open_bi())
+            .await
+            .map_err(|_| HubError::Busy)?
+            .map_err(|_| HubError::Broken)?;
         let frame = encode(&request).map_err(|_| HubError::Broken)?;
         let mut sending = FramedWrite::new(sending, codec());
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
@@ -202,9 +242,10 @@ impl Hub {
         let mut connections = self.shared.connections();
         let server = connections.iter().find(|(_, connected)| connected.agent == agent).map(|(server, _)| *server);
         if let Some(connected) = server.and_then(|server| connections.remove(&server)) {
-            connected.connection.close(close::REFUSED, b"revoked");
+            connected.connection.close(close::REFUSED, REVOKED);
         }
         drop(connections);
+        self.shared.superseded.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent);
         if let Some(server) = server {
             self.shared.live.disconnect(server, tomo_proto::model::agent::AgentState::Revoked);
         }

@@ -22,10 +22,14 @@ use tomo_proto::{
     wire::report::Row,
 };
 
-use crate::clock::Clock;
+use crate::{clock::Clock, store::SampleBlock};
 
-/// Samples kept for sparklines.
+/// Points kept for sparklines,
 pub const SPARK_SAMPLES: usize = 60;
+/// one for each span of this length: how closely a server is sampled does not change what its sparkline shows.
+const SPARK_STEP_MS: u64 = 10_000;
+/// Time that the sparklines show.
+pub(crate) const SPARK_SPAN_MS: u64 = 600_000;
 
 /// Notices kept for slow readers.
 const NOTICES: usize = 1024;
@@ -64,6 +68,8 @@ pub struct LiveServer {
     pub last_seen_at: u64,
     /// Address it connects from.
     pub address: String,
+    /// Address of a second agent that uses the same identity.
+    pub rival: Option<String>,
     /// Round trip of the link in milliseconds.
     pub round_trip_ms: f64,
     /// Release of the agent.
@@ -76,8 +82,21 @@ pub struct LiveServer {
     pub containers: Arc<Vec<Container>>,
     /// Newest figures.
     pub vitals: Option<Vitals>,
-    /// Last figures, oldest first, at most [`SPARK_SAMPLES`]: CPU 0–100, memory 0–100, network bytes per second.
-    pub spark: Arc<VecDeque<(u8, u8, u64)>>,
+    /// Last figures, oldest first, at most [`SPARK_SAMPLES`].
+    pub spark: Arc<VecDeque<Spark>>,
+}
+
+/// A point of the sparklines: the newest figures of its span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spark {
+    /// Number of the span, in lengths of ten seconds since the epoch.
+    pub span: u64,
+    /// CPU in use, 0–100.
+    pub cpu_percent: u8,
+    /// Memory in use, 0–100.
+    pub memory_percent: u8,
+    /// Received and sent.
+    pub traffic_bytes_per_sec: u64,
 }
 
 /// The newest state of everything, with notices. Cheap to clone.
@@ -204,6 +223,7 @@ impl Live {
             state_since: now_ms,
             last_seen_at: now_ms,
             address: connected.address,
+            rival: None,
             round_trip_ms: connected.round_trip_ms,
             release: connected.release,
             facts: Some(Arc::new(connected.facts)),
@@ -214,6 +234,16 @@ impl Live {
         };
         self.shared.servers.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(server));
         self.update(id, |_| {});
+    }
+
+    /// Notes that a second agent uses a server's identity; says whether that is news.
+    pub(crate) fn name_rival(&self, id: ServerId, address: &str) -> bool {
+        let mut is_new = false;
+        self.update(id, |server| {
+            is_new = server.rival.as_deref() != Some(address);
+            server.rival = Some(address.to_owned());
+        });
+        is_new
     }
 
     /// The agent of a server went away: its figures stay, with their age.
@@ -230,15 +260,23 @@ impl Live {
         let now_ms = self.shared.clock.now_ms();
         let vitals = vitals_of(schema, row);
         self.update(id, |server| {
-            let spark = Arc::make_mut(&mut server.spark);
-            if spark.len() == SPARK_SAMPLES {
-                spark.pop_front();
-            }
-            let traffic = vitals.rx_bytes_per_sec.saturating_add(vitals.tx_bytes_per_sec);
-            spark.push_back((percent(vitals.cpu_ratio), percent(vitals.memory_ratio()), traffic));
+            add_point(Arc::make_mut(&mut server.spark), &vitals);
             server.vitals = Some(vitals);
             server.last_seen_at = now_ms;
             server.round_trip_ms = round_trip_ms;
+        });
+    }
+
+    /// Draws the sparklines of a server that has just connected from stored rows, unless they are there.
+    pub(crate) fn remember(&self, id: ServerId, blocks: &[SampleBlock]) {
+        self.update(id, |server| {
+            if server.spark.is_empty() {
+                let spark = Arc::make_mut(&mut server.spark);
+                for (schema, row) in blocks.iter().flat_map(|(schema, rows)| rows.iter().map(move |row| (schema, row)))
+                {
+                    add_point(spark, &vitals_of(schema, row));
+                }
+            }
         });
     }
 
@@ -252,6 +290,22 @@ impl Live {
             server.revision = self.shared.revision.load(Ordering::Acquire) + 1;
         }
         self.publish(Topic::Server(id));
+    }
+}
+
+fn add_point(spark: &mut VecDeque<Spark>, vitals: &Vitals) {
+    let point = Spark {
+        span: vitals.at_ms / SPARK_STEP_MS,
+        cpu_percent: percent(vitals.cpu_ratio),
+        memory_percent: percent(vitals.memory_ratio()),
+        traffic_bytes_per_sec: vitals.rx_bytes_per_sec.saturating_add(vitals.tx_bytes_per_sec),
+    };
+    match spark.back_mut() {
+        Some(last) if last.span == point.span => *last = point,
+        _ => spark.push_back(point),
+    }
+    if spark.len() > SPARK_SAMPLES {
+        spark.pop_front();
     }
 }
 
@@ -334,7 +388,8 @@ mod tests {
         assert!(server.revision > before && server.revision <= live.revision());
         let vitals = server.vitals.expect("figures");
         assert_eq!((vitals.cpu_ratio, vitals.disk_ratio, vitals.memory_ratio()), (0.5, 0.9, 0.75));
-        assert_eq!(server.spark.back(), Some(&(50, 75, 0)));
+        let point = Spark { span: 0, cpu_percent: 50, memory_percent: 75, traffic_bytes_per_sec: 0 };
+        assert_eq!(server.spark.back(), Some(&point));
     }
 
     #[test]
@@ -342,8 +397,10 @@ mod tests {
         let live = Live::new(Clock::manual(1_000));
         let id = ServerId::from_u64(1);
         live.connect(id, connected());
-        for at_ms in 0..100 {
-            live.take_row(id, &[], &Row { at_ms, values: Vec::new() }, 1.0);
+        for span in 0..100 {
+            for at_ms in [0, 1_000, 9_999] {
+                live.take_row(id, &[], &Row { at_ms: span * SPARK_STEP_MS + at_ms, values: Vec::new() }, 1.0);
+            }
         }
         live.disconnect(id, AgentState::Offline);
         assert_eq!(live.server(id).expect("is there").state, AgentState::Offline);

@@ -47,6 +47,7 @@ struct Inner {
     certificate_pem: String,
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
+    reset_key: ring::hmac::Key,
     clock: Clock,
 }
 
@@ -95,6 +96,7 @@ impl Authority {
         let key_pem = read_private(&key_path)?;
         let key_pem = std::str::from_utf8(&key_pem).with_context(|| format!("{} is not PEM", key_path.display()))?;
         let key = KeyPair::from_pem(key_pem).with_context(|| format!("{} holds no key", key_path.display()))?;
+        let reset_key = derive_key(&key, b"tomo/stateless-reset");
         let certificate_pem = fs::read_to_string(&certificate_path)
             .with_context(|| format!("cannot read {}", certificate_path.display()))?;
         let parse = || -> anyhow::Result<_> {
@@ -103,7 +105,8 @@ impl Authority {
         };
         let (certificate, issuer) =
             parse().with_context(|| format!("{} holds no certificate", certificate_path.display()))?;
-        let inner = Inner { folder: folder.to_owned(), certificate_pem, certificate, issuer, clock: clock.clone() };
+        let (folder, clock) = (folder.to_owned(), clock.clone());
+        let inner = Inner { folder, certificate_pem, certificate, issuer, reset_key, clock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -161,6 +164,12 @@ impl Authority {
         Ok(config)
     }
 
+    /// Signs the resets of connections that this daemon does not know: the same after a restart, so that agents believe it and
+    /// come back at once.
+    pub(crate) fn reset_key(&self) -> ring::hmac::Key {
+        self.inner.reset_key.clone()
+    }
+
     /// Signs an agent's request. Only its key counts: everything else is set here.
     pub(crate) fn sign_agent(&self, csr_pem: &str, agent: AgentId) -> anyhow::Result<AgentCertificate> {
         let now_ms = self.inner.clock.now_ms();
@@ -193,6 +202,12 @@ impl Authority {
         let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
         Ok((pem, (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())))
     }
+}
+
+fn derive_key(key: &KeyPair, purpose: &[u8]) -> ring::hmac::Key {
+    use ring::hmac::{HMAC_SHA256, Key, sign};
+    let root = Key::new(HMAC_SHA256, &key.serialize_der());
+    Key::new(HMAC_SHA256, sign(&root, purpose).as_ref())
 }
 
 type Pair = (CertificateDer<'static>, PrivateKeyDer<'static>);

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use futures::future::{join_all, try_join_all};
 use serde::Serialize;
 use tomo_agent::{
     agent::Agent,
@@ -20,13 +21,16 @@ use tomo_daemon::{
     clock::Clock,
     config::{Config, HttpConfig, HubConfig, SocketConfig},
     daemon::Daemon,
-    services::{HandlePerson as _, access::Caller},
+    services::{HandlePerson as _, access::Caller, error::ServiceError},
 };
 use tomo_proto::{
     api::{
         auth::AuthTokenRevoke,
         person::{CreateEnrolment, CreateToken, SecretText},
+        plan::{PlanApply, PlanApprove},
+        server::ServerRemove,
     },
+    error::ErrorCode,
     model::user::Scope,
 };
 
@@ -55,6 +59,8 @@ pub(crate) struct LocalOptions {
 
 /// The running whole.
 pub(crate) struct Local {
+    /// Held while it runs.
+    _lock: fs::File,
     daemon: Daemon,
     agents: Vec<Agent>,
     /// Where programs connect, and the admin's socket.
@@ -81,6 +87,8 @@ impl Local {
         let data = data_folder(options.data.as_deref());
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
         made.with_context(|| format!("cannot make {}", data.display()))?;
+        let socket = data.join("tomo.sock");
+        let lock = lock(&data, &socket)?;
         let daemon_folder = data.join("daemon");
         let clock = Clock::system();
         if !daemon_folder.join("tomo.redb").exists() {
@@ -88,7 +96,6 @@ impl Local {
             let password = tomo_daemon::crypto::hex(&tomo_daemon::crypto::random_bytes::<24>());
             Daemon::init(&daemon_folder, Some(("admin", &password)), &clock).await?;
         }
-        let socket = data.join("tomo.sock");
         let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let config = Config {
             data: daemon_folder,
@@ -102,7 +109,7 @@ impl Local {
         };
         let daemon = Daemon::start(config, clock).await.context("tomo local does not start")?;
         let url = format!("http://{}", daemon.http_addr());
-        let mut local = Self { daemon, agents: Vec::new(), url, socket, data };
+        let mut local = Self { _lock: lock, daemon, agents: Vec::new(), url, socket, data };
         if let Err(error) = local.start_agents(options.demo).await {
             local.shutdown().await;
             return Err(error);
@@ -121,19 +128,51 @@ impl Local {
         }
         let state = self.data.join("agent");
         self.enroll(&state, &host_name(), &[]).await?;
-        let exec = Exec::start(ExecConfig { policy, engine_socket: PathBuf::from(ENGINE) });
+        let journal = state.join("journal");
+        let exec = Exec::start(ExecConfig { policy, engine_socket: PathBuf::from(ENGINE), journal });
         let source = Source::Host(Box::new(HostCollectors::new(&exec)));
         self.agents.push(Agent::start(&state, source, exec)?);
-        for number in 1..=demo {
-            let state = self.data.join(format!("demo/{number}"));
-            let made_up = Synthetic::new(u64::try_from(number).unwrap_or(0));
-            let role = made_up.role();
-            let labels = [("demo", "yes"), ("role", role)];
-            let is_new = self.enroll(&state, &format!("demo-{role}-{number}"), &labels).await?;
-            let source = Source::Synthetic(Box::new(if is_new { made_up.with_past() } else { made_up }));
-            self.agents.push(Agent::start(&state, source, Exec::without_engine())?);
+        let made_up = try_join_all((1..=demo).map(|number| self.start_made_up(number))).await?;
+        self.agents.extend(made_up);
+        // An earlier start may have had more of them.
+        let mut number = demo + 1;
+        while self.made_up_state(number).exists() {
+            self.remove_made_up(number).await?;
+            number += 1;
         }
         Ok(())
+    }
+
+    fn made_up_state(&self, number: usize) -> PathBuf {
+        self.data.join(format!("demo/{number}"))
+    }
+
+    async fn start_made_up(&self, number: usize) -> anyhow::Result<Agent> {
+        let made_up = made_up(number);
+        let labels = [("demo", "yes"), ("role", made_up.role())];
+        let state = self.made_up_state(number);
+        let is_new = self.enroll(&state, &made_up_name(number), &labels).await?;
+        let source = Source::Synthetic(Box::new(if is_new { made_up.with_past() } else { made_up }));
+        Agent::start(&state, source, Exec::without_engine())
+    }
+
+    /// Forgets a made-up server, as a person would: plan, approval, and its application.
+    async fn remove_made_up(&self, number: usize) -> anyhow::Result<()> {
+        let (services, caller, name) = (self.daemon.services(), self.caller(), made_up_name(number));
+        let failed = |error: ServiceError| error.error;
+        match services.call(&caller, ServerRemove { server: name.clone(), reason: None }).await {
+            Ok(plan) => {
+                let approval = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash, name: Some(name) };
+                services.call(&caller, approval).await.map_err(failed)?;
+                let apply = PlanApply { plan: plan.plan.to_string(), reason: None };
+                services.call(&caller, apply).await.map_err(failed)?;
+            }
+            // Somebody has removed it already.
+            Err(error) if error.error.code == ErrorCode::NotFound => {}
+            Err(error) => return Err(error.error.into()),
+        }
+        let state = self.made_up_state(number);
+        fs::remove_dir_all(&state).with_context(|| format!("cannot remove {}", state.display()))
     }
 
     /// Enrolls an agent whose state folder has no identity yet, and says whether it did. The port may differ from the last start:
@@ -169,11 +208,34 @@ impl Local {
     }
 
     pub(crate) async fn shutdown(self) {
-        for agent in self.agents {
-            agent.shutdown().await;
-        }
+        join_all(self.agents.into_iter().map(Agent::shutdown)).await;
         self.daemon.shutdown().await;
     }
+}
+
+/// Makes sure that this is the only one on its data.
+fn lock(data: &Path, socket: &Path) -> anyhow::Result<fs::File> {
+    use rustix::fs::{FlockOperation, flock};
+    let path = data.join("lock");
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!(
+            "tomo local runs already on {}: look at it with `tomo --url unix:{}`, or give another --data",
+            data.display(),
+            socket.display()
+        );
+    }
+    Ok(file)
+}
+
+/// The made-up server of a number.
+fn made_up(number: usize) -> Synthetic {
+    Synthetic::new(u64::try_from(number).unwrap_or(0))
+}
+
+fn made_up_name(number: usize) -> String {
+    format!("demo-{}-{number}", made_up(number).role())
 }
 
 /// This machine's name as a server's name.

@@ -28,9 +28,14 @@ use tomo_proto::{
 
 use crate::{
     commands::{Events, Failure, logs, progress, pull},
-    docker::{APP_LABEL, Engine, NAME_LABEL, REVISION_LABEL, inventory::health_of},
+    docker::{APP_LABEL, Engine, EngineError, NAME_LABEL, REVISION_LABEL, inventory::health_of},
+    journal::{Entry, Journal},
 };
 
+/// End of the new container's name until it takes the old one's place,
+const BESIDE: &str = ".new";
+/// and of the old one's afterwards.
+const ASIDE: &str = ".old";
 /// Seconds the old container gets to end.
 const STOP_SECS: u32 = 10;
 /// A container without any check has to run this long.
@@ -43,8 +48,11 @@ const PIDS_LIMIT: i64 = 4_096;
 const HEAD_AND_REST: usize = 256;
 
 /// What has to be put back if a deploy does not end well.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Undo {
+    journal: Journal,
+    /// Name under which the deploy stands in the journal.
+    noted: Option<String>,
     /// The new container.
     created: Option<String>,
     /// The old container's id, if it was stopped.
@@ -54,11 +62,18 @@ pub(crate) struct Undo {
 }
 
 impl Undo {
+    pub(crate) const fn new(journal: Journal) -> Self {
+        Self { journal, noted: None, created: None, stopped: None, renamed: None }
+    }
+
     /// Puts everything back unless the outcome is a success; adds the new container's log to a failure.
     pub(crate) async fn finish(self, engine: &Engine, outcome: Outcome) -> Outcome {
-        let Outcome::Failed { code, mut message, next, mut log } = outcome else { return outcome };
+        let Outcome::Failed { code, mut message, next, mut log } = outcome else {
+            self.forget();
+            return outcome;
+        };
         let mut leftovers = Vec::new();
-        let mut note = |what: &str, result: Result<(), crate::docker::EngineError>| {
+        let mut note = |what: &str, result: Result<(), EngineError>| {
             if let Err(error) = result {
                 leftovers.push(format!("{what}: {}", error.message));
             }
@@ -73,11 +88,43 @@ impl Undo {
         if let Some(id) = &self.stopped {
             note("the old container could not be started again", engine.start(id).await);
         }
-        if !leftovers.is_empty() {
+        if leftovers.is_empty() {
+            self.forget();
+        } else {
             message = format!("{message}; and it could not be undone: {}", leftovers.join("; "));
         }
         Outcome::Failed { code, message, next, log }
     }
+
+    fn forget(&self) {
+        if let Some(noted) = &self.noted {
+            self.journal.end(noted);
+        }
+    }
+}
+
+/// Undoes the deploys that an earlier run of this agent left half done.
+pub(crate) async fn recover(engine: &Engine, journal: &Journal) -> Result<(), EngineError> {
+    for Entry { container: name, replaces } in journal.entries() {
+        tracing::warn!(container = name, "a deploy was cut off: the app is put back as it was");
+        let (beside, aside) = (format!("{name}{BESIDE}"), format!("{name}{ASIDE}"));
+        let has_taken_over = engine.find(&beside).await?.is_none() && engine.find(&name).await?.is_some();
+        if has_taken_over {
+            engine.remove(&aside).await?;
+        } else {
+            engine.remove(&beside).await?;
+            if engine.find(&name).await?.is_none() && engine.find(&aside).await?.is_some() {
+                engine.rename(&aside, &name).await?;
+            }
+        }
+        if let Some(old) = replaces
+            && engine.find(&old).await?.is_some()
+        {
+            engine.start(&old).await?;
+        }
+        journal.end(&name);
+    }
+    Ok(())
 }
 
 pub(super) async fn run(
@@ -108,15 +155,20 @@ pub(super) async fn run(
     }
 
     progress(events, "make the container", None).await;
-    let beside = format!("{name}.new");
+    let beside = format!("{name}{BESIDE}");
     engine.remove(&beside).await?;
+    let runs = |old: &ContainerInspectResponse| old.state.as_ref().is_some_and(|state| state.running == Some(true));
+    let old_id = old.as_ref().and_then(|old| old.id.clone());
+    let replaces = old_id.clone().filter(|_| old.as_ref().is_some_and(runs));
+    undo.journal.begin(&Entry { container: name.clone(), replaces }).map_err(|error| {
+        Failure::new(ErrorCode::Internal, format!("the deploy cannot be noted in the agent's journal: {error}"))
+    })?;
+    undo.noted = Some(name.clone());
     let body = container_of(deploy)?;
     let created = engine.create(&beside, body).await?;
     undo.created = Some(created.clone());
 
     // A published port can belong to one container only: then the old one has to go first.
-    let runs = |old: &ContainerInspectResponse| old.state.as_ref().is_some_and(|state| state.running == Some(true));
-    let old_id = old.as_ref().and_then(|old| old.id.clone());
     if let (Some(old), Some(id)) = (&old, &old_id)
         && runs(old)
         && (!deploy.spec.ports.is_empty() || shares_volume(&deploy.spec, old))
@@ -133,14 +185,14 @@ pub(super) async fn run(
 
     progress(events, "take the old one's place", None).await;
     if let Some(id) = &old_id {
-        let aside = format!("{name}.old");
+        let aside = format!("{name}{ASIDE}");
         engine.remove(&aside).await?;
         undo.renamed = Some((id.clone(), name.clone()));
         engine.rename(id, &aside).await?;
     }
     engine.rename(&created, &name).await?;
     // From here on the new one is the app: nothing is undone any more.
-    *undo = Undo::default();
+    (undo.created, undo.stopped, undo.renamed) = (None, None, None);
     if let Some(id) = &old_id
         && let Err(error) = engine.remove(id).await
     {

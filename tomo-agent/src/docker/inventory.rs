@@ -34,18 +34,30 @@ pub(crate) struct Inventory {
 }
 
 impl Inventory {
+    /// Waits until the engine answers.
+    pub(crate) async fn wait_for_engine(&self, engine: &Engine, socket: &Path) {
+        while let Err(error) = engine.version().await {
+            self.miss(socket, &error);
+            sleep(RETRY).await;
+        }
+    }
+
     /// Keeps the list fresh for ever; the owner of the future drops it.
     pub(crate) async fn run(&self, engine: &Engine, socket: &Path) {
         loop {
             if let Err(error) = self.follow(engine).await {
-                let reason = format!("no container engine answers at {}: {}", socket.display(), error.message);
-                let absent = EngineState::Absent { reason };
-                self.engine.send_if_modified(|known| std::mem::replace(known, absent.clone()) != absent);
-                self.containers.send_replace(Arc::default());
-                self.pids.send_replace(Arc::default());
+                self.miss(socket, &error);
             }
             sleep(RETRY).await;
         }
+    }
+
+    fn miss(&self, socket: &Path, error: &EngineError) {
+        let reason = format!("no container engine answers at {}: {}", socket.display(), error.message);
+        let absent = EngineState::Absent { reason };
+        self.engine.send_if_modified(|known| std::mem::replace(known, absent.clone()) != absent);
+        self.containers.send_replace(Arc::default());
+        self.pids.send_replace(Arc::default());
     }
 
     async fn follow(&self, engine: &Engine) -> Result<(), EngineError> {

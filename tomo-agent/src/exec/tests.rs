@@ -50,7 +50,8 @@ impl Host {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("policy.toml");
         std::fs::write(&path, policy).expect("writes");
-        let exec = Exec::start(ExecConfig { policy: path, engine_socket: Path::new(ENGINE).to_owned() });
+        let journal = folder.path().join("journal");
+        let exec = Exec::start(ExecConfig { policy: path, engine_socket: Path::new(ENGINE).to_owned(), journal });
         let mut engine = exec.engine();
         timeout(Duration::from_secs(10), engine.wait_for(|state| matches!(state, EngineState::Running { .. })))
             .await
@@ -203,7 +204,7 @@ async fn a_failed_update_leaves_the_old_container_as_it_was() {
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     let old = host.running().expect("runs");
 
-    let dies = AppSpec { command: shell("echo last words; exit 3").command, ..web(port) };
+    let dies = AppSpec { ports: web(port).ports, ..shell("echo last words; exit 3") };
     let (_, outcome) = host.run(host.deploy(dies)).await;
     let (_, message, log) = failure(outcome);
     assert!(message.contains("exit code 3"), "{message}");
@@ -309,7 +310,8 @@ async fn a_host_without_an_engine_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let policy = folder.path().join("policy.toml");
     std::fs::write(&policy, ALLOW_ALL).expect("writes");
-    let exec = Exec::start(ExecConfig { policy, engine_socket: folder.path().join("none.sock") });
+    let (engine_socket, journal) = (folder.path().join("none.sock"), folder.path().join("journal"));
+    let exec = Exec::start(ExecConfig { policy, engine_socket, journal });
     let container = ContainerRef::new("web").expect("a name");
     let request = CommandRequest {
         id: CommandId::from_u64(1),

@@ -38,6 +38,8 @@ const REPLACED: u32 = 3;
 pub(super) enum Ended {
     /// Try again soon.
     Lost(String),
+    /// Another connection of the same agent took over; try again after a moment, in case it was only a visit.
+    Replaced(String),
     /// The daemon does not want this agent; try again much later.
     Refused(String),
 }
@@ -57,16 +59,31 @@ pub(super) async fn serve(
     };
     match (ended, connection.close_reason()) {
         (Err(Refusal::Rejected(reason)), _) => Ended::Refused(reason),
-        (_, Some(ConnectionError::ApplicationClosed(closed)))
-            if closed.error_code == REFUSED.into() || closed.error_code == REPLACED.into() =>
-        {
+        (_, Some(ConnectionError::ApplicationClosed(closed))) => {
             let reason = tomo_proto::text::display_line(&String::from_utf8_lossy(&closed.reason), 300);
-            Ended::Refused(format!("the daemon at {address} closed the connection: {reason}"))
+            let reason = format!("the daemon at {address} closed the connection: {reason}");
+            match closed.error_code {
+                code if code == REFUSED.into() => Ended::Refused(reason),
+                code if code == REPLACED.into() => Ended::Replaced(reason),
+                _ => Ended::Lost(reason),
+            }
         }
-        (_, Some(reason)) => Ended::Lost(format!("{address}: {reason}")),
+        (_, Some(reason)) => Ended::Lost(format!("{address}: {}", explain(&reason))),
         (Err(Refusal::Failed(error)), None) => Ended::Lost(format!("{address}: {error:#}")),
         (Ok(()), None) => Ended::Lost(format!("{address}: the daemon ended the control stream")),
     }
+}
+
+/// What a connection's end means, with what to do where that helps.
+pub(super) fn explain(error: &ConnectionError) -> String {
+    // A TLS alert travels as 0x100 and its number; see RFC 9001, section 4.8.
+    let code = match error {
+        ConnectionError::TransportError(error) => u64::from(error.code),
+        ConnectionError::ConnectionClosed(closed) => u64::from(closed.error_code),
+        _ => 0,
+    };
+    let hint = ": the certificates do not fit; if the daemon was set up anew, enroll this host anew";
+    format!("{error}{}", if (0x100..0x200).contains(&code) { hint } else { "" })
 }
 
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! One agent's connection: hello and welcome, reports in, acknowledgements and intervals out.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use tomo_proto::{
     id::ServerId,
     model::{
         agent::{Agent, AgentState},
+        audit::AuditOutcome,
         metric::SeriesKey,
         server::Server,
     },
@@ -26,10 +27,10 @@ use tomo_proto::{
 
 use crate::{
     crypto::sha256_hex,
-    hub::{Connected, Shared, close, codec},
+    hub::{Connected, REVOKED, Shared, close, codec},
     ingest::Reported,
     live,
-    store::ReportedSamples,
+    store::{NewAuditEntry, ReportedSamples, StoreError},
     tls,
 };
 
@@ -54,7 +55,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
         Ok(Ok(greeted)) => greeted,
         Ok(Err(error)) => {
             tracing::warn!(%address, server = server.name, %error, "an agent's hello is not understood");
-            connection.close(close::MALFORMED, b"the hello is not understood");
+            connection.close(close::MALFORMED, reason("the hello is not understood", &error).as_bytes());
             return;
         }
         Err(_) => {
@@ -65,15 +66,13 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
     tracing::info!(%address, server = server.name, "an agent is connected");
     let (committed, commits) = watch::channel(acknowledged);
     let notices = tell(control, commits, shared.idle_interval_ms.subscribe(), shared.live.watched(), server.id);
-    let ended = tokio::select! {
+    let Err(error) = tokio::select! {
         ended = listen(shared, &connection, &server, &agent, boot_id, committed) => ended,
         ended = notices => ended,
         reason = connection.closed() => Err(reason.into()),
     };
-    if let Err(error) = ended {
-        tracing::info!(%address, server = server.name, %error, "an agent's connection has ended");
-    }
-    connection.close(close::MALFORMED, b"a report is not understood");
+    tracing::info!(%address, server = server.name, %error, "an agent's connection has ended");
+    connection.close(close::MALFORMED, reason("a report is not understood", &error).as_bytes());
     let mut connections = shared.connections();
     let ours = connections.get(&server.id).is_some_and(|known| known.connection.stable_id() == connection.stable_id());
     if ours {
@@ -81,6 +80,11 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
         drop(connections);
         shared.live.disconnect(server.id, AgentState::Offline);
     }
+}
+
+/// What a peer is told that cannot be understood.
+fn reason(what: &str, error: &anyhow::Error) -> String {
+    tomo_proto::text::display_line(&format!("{what}: {error}"), 200)
 }
 
 /// Who connects: the certificate is checked against the CA already, the rest against the store.
@@ -93,7 +97,7 @@ fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, Agent),
     let agent = shared.store.agent(id).map_err(store_failed)?;
     let agent = agent.ok_or_else(|| format!("agent {id} is not known here: enroll it anew"))?;
     if agent.revoked_at.is_some() {
-        return Err(format!("agent {id} was revoked"));
+        return Err(String::from_utf8_lossy(REVOKED).into_owned());
     }
     if agent.certificate_fingerprint != sha256_hex(&certificate) {
         return Err(format!("agent {id} has another certificate by now"));
@@ -124,11 +128,30 @@ async fn greet(
         control.send(Bytes::from(encode(&Welcome::Rejected { reason: reason.clone(), retry: true })?)).await?;
         anyhow::bail!(reason);
     };
+    if shared.is_superseded(server.id, agent.id, hello.boot_id) {
+        let address = connection.remote_address().ip().to_string();
+        if shared.live.name_rival(server.id, &address) {
+            audit_rival(shared, server, agent, address).await?;
+        }
+        let reason = format!(
+            "another agent is connected with this identity: if this host was copied, revoke the agent of server \"{}\" and enroll both hosts anew",
+            server.name
+        );
+        control.send(Bytes::from(encode(&Welcome::Rejected { reason: reason.clone(), retry: true })?)).await?;
+        // The agent closes once it has read this.
+        connection.closed().await;
+        anyhow::bail!(reason);
+    }
     let acknowledged = shared.store.acknowledged(agent.id, hello.boot_id)?;
     let interval_ms = interval(&shared.idle_interval_ms.subscribe(), &shared.live.watched(), server.id);
     control.send(Bytes::from(encode(&Welcome::Accepted { version, acknowledged, interval_ms })?)).await?;
-    let before = shared.connections().insert(server.id, Connected { agent: agent.id, connection: connection.clone() });
+    let (agent_id, boot_id) = (agent.id, hello.boot_id);
+    let connected = Connected { agent: agent_id, boot_id, connection: connection.clone() };
+    let before = shared.connections().insert(server.id, connected);
     if let Some(before) = before {
+        if before.agent == agent_id && before.boot_id != boot_id {
+            shared.supersede(agent_id, before.boot_id);
+        }
         before.connection.close(close::REPLACED, b"the same agent has connected again");
     }
     shared.live.connect(
@@ -142,9 +165,14 @@ async fn greet(
             policy: hello.policy,
         },
     );
+    if shared.live.server(server.id).is_some_and(|live| live.spark.is_empty()) {
+        let (store, id, now_ms) = (shared.store.clone(), server.id, shared.clock.now_ms());
+        let read = move || store.samples(id, now_ms.saturating_sub(live::SPARK_SPAN_MS), now_ms);
+        shared.live.remember(server.id, &tokio::task::spawn_blocking(read).await??);
+    }
     // A revocation may have passed between the look into the store and the entry above.
     if shared.store.agent(agent.id)?.is_none_or(|agent| agent.revoked_at.is_some()) {
-        connection.close(close::REFUSED, b"revoked");
+        connection.close(close::REFUSED, REVOKED);
     }
     Ok((control, hello.boot_id, acknowledged))
 }
@@ -165,7 +193,7 @@ async fn tell(
     mut idle: watch::Receiver<u32>,
     mut watched: watch::Receiver<HashMap<ServerId, usize>>,
     server: ServerId,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Infallible> {
     let mut told_ms = interval(&idle, &watched, server);
     loop {
         tokio::select! {
@@ -185,6 +213,26 @@ async fn tell(
     }
 }
 
+async fn audit_rival(shared: &Shared, server: &Server, agent: &Agent, ip_address: String) -> anyhow::Result<()> {
+    tracing::warn!(server = server.name, agent = %agent.id, address = ip_address, "two agents use one identity");
+    let entry = NewAuditEntry {
+        at_ms: shared.clock.now_ms(),
+        actor: format!("agent:{}", agent.id),
+        action: "agent.connect".to_owned(),
+        resource_type: "server".to_owned(),
+        resource: server.name.clone(),
+        outcome: AuditOutcome::Denied,
+        reason: None,
+        details: "another agent is connected with this identity".to_owned(),
+        ip_address,
+    };
+    let written = shared.store.write(move |change| {
+        change.audit(entry);
+        Ok::<_, StoreError>(())
+    });
+    written.await.context("a refused agent could not be audited")
+}
+
 /// Takes reports until the stream ends.
 async fn listen(
     shared: &Shared,
@@ -193,7 +241,7 @@ async fn listen(
     agent: &Agent,
     boot_id: u64,
     committed: watch::Sender<u64>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Infallible> {
     let reports = connection.accept_uni().await?;
     let mut frames = FramedRead::new(reports, codec());
     let mut schema: Arc<Vec<SeriesKey>> = Arc::default();

@@ -1,7 +1,7 @@
 //! The UDP listener: who may knock, how often, and which way a connection goes.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     num::NonZeroU32,
     sync::Arc,
     time::Duration,
@@ -9,7 +9,7 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use quinn::{
-    Endpoint, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
+    Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
     crypto::rustls::{HandshakeData, QuicServerConfig},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -48,7 +48,9 @@ pub(super) fn open(address: SocketAddr, authority: &Authority) -> Result<Endpoin
     transport.datagram_receive_buffer_size(None);
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport));
-    Endpoint::server(config, address).map_err(listen)
+    let endpoint = EndpointConfig::new(Arc::new(authority.reset_key()));
+    let runtime = quinn::default_runtime().ok_or_else(|| listen(std::io::Error::other("no async runtime")))?;
+    Endpoint::new(endpoint, Some(config), UdpSocket::bind(address).map_err(listen)?, runtime).map_err(listen)
 }
 
 pub(super) async fn serve(shared: Arc<Shared>) {

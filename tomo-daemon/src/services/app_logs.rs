@@ -18,6 +18,7 @@ use tomo_proto::{
 
 use crate::{
     crypto,
+    hub::HubError,
     live::Topic,
     services::{Context, Handle, Services, access::Authorized, audit::limit, error::ServiceError, lookup, span},
 };
@@ -110,15 +111,19 @@ impl Handle<AppLogs> for Services {
         let request_id = CommandId::from_parts(now_ms, crypto::random_u32());
         let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
-        let offline = |_| {
-            ServiceError::new(
+        let not_sent = |error| match error {
+            HubError::Busy => ServiceError::new(
+                ErrorCode::Conflict,
+                format!("the agent of server \"{}\" has too much to do: try again in a moment", server.name),
+            ),
+            _ => ServiceError::new(
                 ErrorCode::AgentOffline,
                 format!("the agent of server \"{}\" is not connected", server.name),
             )
-            .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name))
+            .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)),
         };
         let sent = self.context.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command }).await;
-        let mut sent = sent.map_err(offline)?;
+        let mut sent = sent.map_err(not_sent)?;
 
         let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
         let (mut newest, mut seen_at) = (start, 0);

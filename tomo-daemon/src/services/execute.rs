@@ -203,12 +203,13 @@ impl Context {
         };
         let mut sent = match self.hub.send(work.server(), request).await {
             Ok(sent) => sent,
-            Err(HubError::Offline(_)) => {
+            Err(HubError::Offline) => {
                 return failed(
                     ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
                         .with_next("try again once server_get says it is up"),
                 );
             }
+            Err(error @ HubError::Busy) => return failed(ServiceError::new(ErrorCode::Conflict, error.to_string())),
             Err(error) => return unknown(&error.to_string()),
         };
         loop {

@@ -121,7 +121,29 @@ impl Handle<ServerMetrics> for Services {
                 }
             }
         }
-        Ok(ServerMetricsAnswer { start_ms, step_ms, series: columns.into_values().map(points).collect() })
+        let interval_ms = u64::from(self.context.settings()?.sample_interval_secs) * 1_000;
+        let bridged = usize::try_from(interval_ms * 3 / 2 / step_ms).unwrap_or(usize::MAX);
+        let series = columns.into_values().map(|mut column| {
+            bridge(&mut column.buckets, bridged);
+            points(column)
+        });
+        Ok(ServerMetricsAnswer { start_ms, step_ms, series: series.collect() })
+    }
+}
+
+/// Steps shorter than the interval of sampling leave empty ones between two samples: those take the sample before. Two samples
+/// that lie further apart than `most` steps have a gap between them, and it stays one.
+fn bridge(buckets: &mut [Bucket], most: usize) {
+    let mut before = None;
+    for at in 0..buckets.len() {
+        if buckets[at].count == 0 {
+            continue;
+        }
+        if let Some(before) = before.filter(|before| at - before <= most) {
+            let held = buckets[before];
+            buckets[before + 1..at].fill(held);
+        }
+        before = Some(at);
     }
 }
 
@@ -173,6 +195,13 @@ mod tests {
         ] {
             assert_eq!(fits(wanted, &key), expected, "{wanted} {key:?}");
         }
+    }
+
+    #[test]
+    fn a_step_shorter_than_the_interval_is_no_gap() {
+        let mut buckets = [0, 2, 0, 0, 1, 0, 0, 0, 0, 3, 0].map(|count| Bucket { count, ..Bucket::default() });
+        bridge(&mut buckets, 3);
+        assert_eq!(buckets.map(|bucket| bucket.count), [0, 2, 2, 2, 1, 0, 0, 0, 0, 3, 0]);
     }
 
     #[test]

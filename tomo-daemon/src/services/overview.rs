@@ -61,11 +61,17 @@ impl Handle<Overview> for Services {
                     problem(Severity::Warning, message);
                 }
             }
-            let newer = self
-                .context
-                .live
-                .server(server.id)
-                .is_none_or(|live| request.since_revision.is_none_or(|since| live.revision > since));
+            let live = self.context.live.server(server.id);
+            if let Some(live) = &live
+                && let Some(rival) = &live.rival
+            {
+                let message = format!(
+                    "two agents use its identity, from {} and {rival}: revoke it and enroll both hosts anew",
+                    live.address
+                );
+                problem(Severity::Critical, message);
+            }
+            let newer = live.is_none_or(|live| request.since_revision.is_none_or(|since| live.revision > since));
             if request.since_revision.is_some() && newer {
                 answer.servers_changed.push(ServerSummary { ..summary });
             }

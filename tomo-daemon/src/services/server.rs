@@ -88,9 +88,9 @@ impl Context {
             vitals: live.as_ref().and_then(|live| live.vitals),
             containers,
             apps: u32::try_from(apps).unwrap_or(u32::MAX),
-            cpu_spark: sparks.iter().map(|sample| sample.0).collect(),
-            memory_spark: sparks.iter().map(|sample| sample.1).collect(),
-            network_spark: sparks.iter().map(|sample| sample.2).collect(),
+            cpu_spark: sparks.iter().map(|point| point.cpu_percent).collect(),
+            memory_spark: sparks.iter().map(|point| point.memory_percent).collect(),
+            network_spark: sparks.iter().map(|point| point.traffic_bytes_per_sec).collect(),
         }
     }
 }
