@@ -43,11 +43,36 @@ fn split(bytes: &[u8]) -> Result<(u64, &[u8]), StoreError> {
     Ok((u64::from_be_bytes(schema.try_into().map_err(malformed)?), block))
 }
 
+/// A server's newest block while a group is committed: it is read once and written once, however many reports fall into it.
+struct OpenBlock {
+    key: (u64, u64),
+    schema: u64,
+    rows: Vec<Row>,
+}
+
+impl OpenBlock {
+    /// Whether rows of these columns that begin and end then still belong into it.
+    fn takes(&self, schema: u64, first: &Row, newest: &Row) -> bool {
+        self.schema == schema
+            && self.rows.len() < BLOCK_ROWS
+            && first.at_ms >= self.key.1
+            && newest.at_ms.saturating_sub(self.key.1) < BLOCK_SPAN_MS
+    }
+
+    fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let mut value = self.schema.to_be_bytes().to_vec();
+        value.extend(encode_rows(&self.rows).map_err(malformed)?);
+        Ok(value)
+    }
+}
+
 pub(super) fn commit(change: &WriteTx<'_>, group: &[ReportedSamples]) -> Result<(), StoreError> {
     let (transaction, path) = (change.transaction(), change.path());
     let mut acknowledged = transaction.open_table(ACKNOWLEDGED).map_err(|error| failure(path, error))?;
     let mut schemas = transaction.open_table(SCHEMAS).map_err(|error| failure(path, error))?;
     let mut samples = transaction.open_table(SAMPLES).map_err(|error| failure(path, error))?;
+    let mut open: HashMap<u64, OpenBlock> = HashMap::new();
+    let mut known: Option<(&Arc<Vec<SeriesKey>>, u64)> = None;
     for reported in group {
         let agent = reported.agent.to_u64();
         let last = acknowledged.get(agent).map_err(|error| failure(path, error))?.map(|guard| guard.value());
@@ -56,34 +81,42 @@ pub(super) fn commit(change: &WriteTx<'_>, group: &[ReportedSamples]) -> Result<
         }
         acknowledged.insert(agent, (reported.boot_id, reported.number)).map_err(|error| failure(path, error))?;
         let (Some(first), Some(newest)) = (reported.rows.first(), reported.rows.last()) else { continue };
-        let columns = codec::encode("schemas", reported.schema.as_ref())?;
-        let schema = schema_id(&columns);
-        if schemas.get(schema).map_err(|error| failure(path, error))?.is_none() {
-            schemas.insert(schema, columns.as_slice()).map_err(|error| failure(path, error))?;
-        }
-        let server = reported.server.to_u64();
-        let mut key = (server, first.at_ms);
-        let mut rows = Vec::new();
-        if let Some(block) = samples.range((server, 0)..=(server, u64::MAX)).map_err(|e| failure(path, e))?.next_back()
-        {
-            let (at, bytes) = block.map_err(|error| failure(path, error))?;
-            let (at, (known, block)) = (at.value(), split(bytes.value())?);
-            let open = known == schema
-                && newest.at_ms.saturating_sub(at.1) < BLOCK_SPAN_MS
-                && first.at_ms >= at.1
-                && block.first().is_some_and(|count| usize::from(*count) < BLOCK_ROWS);
-            if open {
-                rows = decode_rows(block).map_err(malformed)?;
-                key = at;
+        let schema = match known.filter(|(columns, _)| Arc::ptr_eq(columns, &reported.schema)) {
+            Some((_, schema)) => schema,
+            None => {
+                let columns = codec::encode("schemas", reported.schema.as_ref())?;
+                let schema = schema_id(&columns);
+                if schemas.get(schema).map_err(|error| failure(path, error))?.is_none() {
+                    schemas.insert(schema, columns.as_slice()).map_err(|error| failure(path, error))?;
+                }
+                schema
             }
+        };
+        known = Some((&reported.schema, schema));
+        let server = reported.server.to_u64();
+        if !open.contains_key(&server)
+            && let Some(block) =
+                samples.range((server, 0)..=(server, u64::MAX)).map_err(|error| failure(path, error))?.next_back()
+        {
+            let (key, bytes) = block.map_err(|error| failure(path, error))?;
+            let (schema, block) = split(bytes.value())?;
+            open.insert(server, OpenBlock { key: key.value(), schema, rows: decode_rows(block).map_err(malformed)? });
         }
-        while rows.is_empty() && samples.get(key).map_err(|error| failure(path, error))?.is_some() {
+        if let Some(block) = open.get_mut(&server).filter(|block| block.takes(schema, first, newest)) {
+            block.rows.extend_from_slice(&reported.rows);
+            continue;
+        }
+        let mut key = (server, first.at_ms);
+        if let Some(full) = open.remove(&server) {
+            samples.insert(full.key, full.encode()?.as_slice()).map_err(|error| failure(path, error))?;
+        }
+        while samples.get(key).map_err(|error| failure(path, error))?.is_some() {
             key.1 += 1;
         }
-        rows.extend_from_slice(&reported.rows);
-        let mut value = schema.to_be_bytes().to_vec();
-        value.extend(encode_rows(&rows).map_err(malformed)?);
-        samples.insert(key, value.as_slice()).map_err(|error| failure(path, error))?;
+        open.insert(server, OpenBlock { key, schema, rows: reported.rows.clone() });
+    }
+    for block in open.into_values() {
+        samples.insert(block.key, block.encode()?.as_slice()).map_err(|error| failure(path, error))?;
     }
     Ok(())
 }
