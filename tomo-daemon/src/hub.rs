@@ -201,7 +201,7 @@ impl Hub {
     /// [`HubError::Offline`] at once if there is no connection.
     pub async fn send(&self, server: ServerId, request: CommandRequest) -> Result<RunningCommand, HubError> {
         let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
-        let connection = connection.ok_or_else(|| HubError::Offline)?;
+        let connection = connection.ok_or(HubError::Offline)?;
         let (sending, receiving) = timeout(OPEN_TIMEOUT, connection.open_bi())
             .await
             .map_err(|_| HubError::Busy)?
