@@ -1,0 +1,124 @@
+//! The dashboard over a thousand live servers against btop over one, both at 200x50 and once a second.
+
+use std::{
+    io::Read as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use tokio::time::{Instant, sleep};
+use tomo_tests::{cli::Tomo, daemon::TestDaemon, program};
+
+use crate::{
+    Windows,
+    agent::sample_every,
+    fleet::{Fleet, all_connected},
+    measure::{Cpu, Goal, Memory, Row, mebibytes, per_hour},
+};
+
+const SERVERS: usize = 1_000;
+const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
+const BTOP: &str = "update_ms = 1000\nproc_sorting = \"cpu lazy\"\ncheck_temp = True\n";
+/// A screen counts as full once this many bytes have come.
+const FULL_BYTES: u64 = 2_000;
+
+/// A program that fills a screen; what it writes is counted and thrown away.
+struct Screen {
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    _master: Box<dyn portable_pty::MasterPty + Send>,
+    bytes: Arc<AtomicU64>,
+    cpu: Cpu,
+    pid: u32,
+    first_frame: Duration,
+}
+
+impl Screen {
+    async fn open(command: CommandBuilder) -> Self {
+        let pair = native_pty_system().openpty(SIZE).expect("there are pseudo terminals");
+        let mut reader = pair.master.try_clone_reader().expect("it can be read");
+        let bytes = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&bytes);
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                counted.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+            }
+        });
+        let began = Instant::now();
+        let child = pair.slave.spawn_command(command).expect("it starts");
+        let pid = child.process_id().expect("it runs");
+        while bytes.load(Ordering::Relaxed) < FULL_BYTES && began.elapsed() < Duration::from_secs(30) {
+            sleep(Duration::from_millis(1)).await;
+        }
+        let first_frame = began.elapsed();
+        Self { child, _master: pair.master, bytes, cpu: Cpu::of(pid), pid, first_frame }
+    }
+
+    /// Processor seconds per hour and bytes per second over a window.
+    async fn watch(&mut self, length: Duration) -> (f64, f64) {
+        let before = self.bytes.load(Ordering::Relaxed);
+        let ((), spent, passed) = self.cpu.during(sleep(length)).await;
+        let written = u32::try_from(self.bytes.load(Ordering::Relaxed) - before).expect("it fits");
+        (per_hour(spent, passed), f64::from(written) / passed.as_secs_f64())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn command(program: impl AsRef<std::ffi::OsStr>, shell: &Tomo) -> CommandBuilder {
+    let mut command = CommandBuilder::new(program);
+    command.env_clear();
+    for (name, value) in shell.environment() {
+        command.env(name, value);
+    }
+    command.env("COLORTERM", "truecolor");
+    command.cwd(shell.home());
+    command
+}
+
+pub(crate) async fn run(windows: Windows) -> Vec<Row> {
+    let daemon = Arc::new(TestDaemon::spawn().await);
+    sample_every(&daemon, 1).await;
+    let mut fleet = Fleet::enroll(&daemon, SERVERS).await;
+    fleet.start();
+    all_connected(&daemon, SERVERS).await;
+    let shell = Tomo::at_socket(&daemon);
+    let config = shell.home().join("XDG_CONFIG_HOME/btop");
+    std::fs::create_dir_all(&config).expect("a folder can be made");
+    std::fs::write(config.join("btop.conf"), BTOP).expect("a file can be written");
+    let mut btop = Screen::open({
+        let mut command = command("btop", &shell);
+        command.arg("--utf-force");
+        command
+    })
+    .await;
+    let mut tomo = Screen::open(command(program::path("tomo"), &shell)).await;
+    let first = [(tomo.first_frame.as_secs_f64() * 1e3, btop.first_frame.as_secs_f64() * 1e3)];
+    sleep(Duration::from_secs(10)).await;
+    let (mut spent, mut written) = (Vec::new(), Vec::new());
+    for _ in 0..windows.count {
+        let (ours, theirs) = (tomo.watch(windows.length).await, btop.watch(windows.length).await);
+        spent.push((ours.0, theirs.0));
+        written.push((ours.1, theirs.1));
+    }
+    let memory = [(mebibytes(Memory::of(tomo.pid).resident), mebibytes(Memory::of(btop.pid).resident))];
+    drop((tomo, btop));
+    fleet.stop().await;
+    vec![
+        Row::pairs("dashboard of 1,000 servers, CPU per hour / btop", &spent, Goal::AtMost(0.20), |s| {
+            format!("{s:.0} s")
+        }),
+        Row::pairs("dashboard, bytes per second / btop", &written, Goal::AtMost(0.30), |bytes| format!("{bytes:.0}")),
+        Row::pairs("dashboard, RSS / btop", &memory, Goal::AtMost(1.5), |mib| format!("{mib:.1} MiB")),
+        Row::pairs("dashboard, first full frame / btop", &first, Goal::AtMost(3.0), |ms| format!("{ms:.0} ms")),
+    ]
+}
