@@ -7,10 +7,7 @@
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
-use tomo_proto::api::{
-    Tool,
-    server::{ServerList, ServerListAnswer},
-};
+use tomo_proto::api::{Tool, server::ServerList};
 
 /// The revision of the protocol that needs no session.
 const PROTOCOL: &str = "2026-07-28";
