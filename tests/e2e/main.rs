@@ -4,3 +4,5 @@ mod access;
 mod connect;
 mod harness;
 mod mcp;
+mod jwt;
+mod login;

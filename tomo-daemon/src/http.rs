@@ -53,7 +53,7 @@ impl Peer {
     fn address(&self) -> String {
         match self {
             Self::Tcp(address) => address.ip().to_string(),
-            Self::Socket(_) => "local".to_owned(),
+            Self::Socket(uid) => uid.0.map_or_else(|| "socket".to_owned(), |(uid, _)| format!("uid {uid}")),
         }
     }
 

@@ -18,6 +18,7 @@ mod operation;
 mod overview;
 mod plan;
 pub mod public;
+mod refusal;
 mod secret;
 mod server;
 mod settings;
@@ -73,6 +74,7 @@ struct Context {
     clock: Clock,
     operations: operation::Operations,
     log_watches: app_logs::LogWatches,
+    refusals: refusal::Refusals,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -99,7 +101,7 @@ pub trait HandlePerson<R: PersonRequest> {
 
 impl Services {
     /// Puts the services together; reads or makes the key that signs logins in `keys`. Marks operations that a dead daemon left
-    /// running as unknown, and starts the periodic work (retention).
+    /// running as unknown, and starts the periodic work (retention, counts of refused requests).
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
@@ -123,11 +125,13 @@ impl Services {
             clock,
             operations: operation::Operations::default(),
             log_watches: app_logs::LogWatches::default(),
+            refusals: refusal::Refusals::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         context.hub.set_idle_interval(context.settings()?.sample_interval_secs.saturating_mul(1_000));
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
+        context.tasks.spawn(Arc::clone(&context).write_refusals());
         Ok(Arc::new(Self { context, auth }))
     }
 

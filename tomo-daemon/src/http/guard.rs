@@ -10,7 +10,7 @@ use axum::{
     Json,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -70,6 +70,35 @@ impl Guard {
         }
         let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
         authority.is_some_and(|authority| is_loopback(host_of(authority)))
+    }
+
+    /// Whether a request is for this daemon, and not from another site's page.
+    fn check_names(&self, peer: &Peer, request: &Request) -> Result<(), ApiError> {
+        // What is not text fits no name.
+        let all = |name| request.headers().get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+        let denied = |message: String, key: &str| {
+            let next = format!("add it to {key} in the daemon's configuration");
+            Err(ApiError::new(ErrorCode::Denied, message).with_next(next))
+        };
+        if matches!(peer, Peer::Tcp(_)) {
+            let mut hosts = all(header::HOST).chain(request.uri().authority().map(Authority::as_str)).peekable();
+            let wrong = if hosts.peek().is_none() { Some("") } else { hosts.find(|host| !self.admits_host(host)) };
+            if let Some(host) = wrong {
+                let shown = display_line(host, 80);
+                return denied(format!("the host \"{shown}\" is not this daemon"), "http.allowed_hosts");
+            }
+        }
+        if let Some(origin) = all(header::ORIGIN).find(|origin| !self.admits_origin(origin)) {
+            let shown = display_line(origin, 80);
+            return denied(format!("the origin \"{shown}\" is not allowed"), "http.allowed_origins");
+        }
+        Ok(())
+    }
+
+    /// Refuses somebody who is not known, and counts that.
+    fn refuse_stranger(&self, peer: &Peer, error: ApiError) -> Response {
+        self.services.note_refusal(&peer.address());
+        refuse(error)
     }
 
     fn local_caller(&self, uid: socket::Uid) -> Result<Caller, ApiError> {
@@ -132,24 +161,11 @@ pub(super) async fn not_found(request: Request) -> Response {
 }
 
 pub(super) async fn check_origin(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let on_socket = matches!(request.extensions().get::<Peer>(), Some(Peer::Socket(_)));
-    let host = header_text(request.headers(), header::HOST.as_str())
-        .or_else(|| request.uri().authority().map(|name| name.as_str()));
-    if !on_socket && !host.is_some_and(|host| guard.admits_host(host)) {
-        let shown = display_line(host.unwrap_or("none"), 80);
-        return refuse(
-            ApiError::new(ErrorCode::Denied, format!("the host \"{shown}\" is not this daemon"))
-                .with_next("add it to http.allowed_hosts in the daemon's configuration"),
-        );
-    }
-    if let Some(origin) = header_text(request.headers(), header::ORIGIN.as_str())
-        && !guard.admits_origin(origin)
-    {
-        let shown = display_line(origin, 80);
-        return refuse(
-            ApiError::new(ErrorCode::Denied, format!("the origin \"{shown}\" is not allowed"))
-                .with_next("add it to http.allowed_origins in the daemon's configuration"),
-        );
+    let Some(peer) = request.extensions().get::<Peer>().cloned() else {
+        return refuse(ApiError::new(ErrorCode::Unauthenticated, "the peer is not known"));
+    };
+    if let Err(error) = guard.check_names(&peer, &request) {
+        return guard.refuse_stranger(&peer, error);
     }
     let mut response = next.run(request).await;
     response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
@@ -174,7 +190,7 @@ pub(super) async fn sign_in(State(guard): State<Arc<Guard>>, mut request: Reques
     };
     let caller = match caller {
         Ok(caller) => caller,
-        Err(error) => return refuse(error),
+        Err(error) => return guard.refuse_stranger(&peer, error),
     };
     if guard.requests.check_key(&caller.key()).is_err() {
         let message = format!("too many requests: {REQUEST_RATE} a second");

@@ -96,6 +96,9 @@ pub(super) async fn refresh(
     };
     match services.refresh(refresh, &peer.address()).await {
         Ok(answer) => Json(answer).into_response(),
-        Err(error) => guard::refuse_service(error),
+        Err(error) => {
+            services.note_refusal(&peer.address());
+            guard::refuse_service(error)
+        }
     }
 }

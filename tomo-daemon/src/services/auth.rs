@@ -7,7 +7,7 @@ use std::{
 };
 
 use subtle::ConstantTimeEq as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tomo_proto::{
     api::person::{Login, LoginAnswer, Logout, Refresh, SecretText},
@@ -171,13 +171,25 @@ impl Auth {
         Ok(())
     }
 
+    /// Waits for one's turn to hash.
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, ServiceError> {
+        let busy = |_| ServiceError::new(ErrorCode::Internal, "the daemon stops");
+        Arc::clone(&self.hashers).acquire_owned().await.map_err(busy)
+    }
+
     /// Hashes or verifies somewhere that may take its time.
     pub(super) async fn hashing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, ServiceError> {
-        let busy = |_| ServiceError::new(ErrorCode::Internal, "the daemon stops");
-        let _permit = Arc::clone(&self.hashers).acquire_owned().await.map_err(busy)?;
+        let turn = self.turn().await?;
+        Self::hash(&turn, work).await
+    }
+
+    async fn hash<T: Send + 'static>(
+        _turn: &OwnedSemaphorePermit,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ServiceError> {
         let failed = |error| ServiceError::new(ErrorCode::Internal, "hashing a password failed").with_source(error);
         tokio::task::spawn_blocking(work).await.map_err(failed)
     }
@@ -251,20 +263,25 @@ impl Services {
     /// `unauthenticated`, or `rate_limited` with the seconds to wait.
     pub async fn login(&self, login: Login, address: &str) -> Result<LoginAnswer, ServiceError> {
         let keys = [format!("user {}", display_line(&login.username, 64)), format!("from {address}")];
-        self.auth.check_wait(&keys)?;
+        self.auth.check_wait(&keys).inspect_err(|_| self.note_refusal(address))?;
+        // Once more in turn: of many guesses sent at once, only as many are looked at as of guesses sent one by one.
+        let turn = self.auth.turn().await?;
+        self.auth.check_wait(&keys).inspect_err(|_| self.note_refusal(address))?;
         let users = self.context.store.read(|view| view.list::<UserRecord>())?;
         let found = users.into_iter().find(|record| record.user.name == login.username);
         let hash = found.as_ref().map_or_else(|| self.auth.decoy.clone(), |record| record.password_hash.clone());
         let password = login.password.clone();
-        let fits = self.auth.hashing(move || crypto::verify_password(password.reveal(), &hash)).await?;
+        let fits = Auth::hash(&turn, move || crypto::verify_password(password.reveal(), &hash)).await?;
         let Some(record) = found.filter(|_| fits) else {
             self.auth.note_failure(&keys);
+            drop(turn);
             let entry = self
                 .anonymous("auth.login", AuditOutcome::Denied, address)
                 .about("user", &display_line(&login.username, 64));
             self.write_entry(entry).await?;
             return Err(wrong_login());
         };
+        drop(turn);
         {
             let mut known = self.auth.known();
             for key in &keys {

@@ -17,9 +17,12 @@ use crate::crypto::{read_private, write_private};
 
 const ISSUER: &str = "tomo-daemon";
 const AUDIENCE: &str = "tomo";
+/// The clock may have been set back a little since a token was signed.
+const LEEWAY_SECS: u64 = 300;
 
 /// What a token says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Claims {
     pub(super) sub: UserId,
     pub(super) sid: SessionId,
@@ -35,6 +38,8 @@ pub(super) struct Claims {
 pub(super) struct Keys {
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// The one header that this daemon writes, encoded, with its dot.
+    header: String,
 }
 
 impl std::fmt::Debug for Keys {
@@ -58,10 +63,11 @@ impl Keys {
             Ed25519KeyPair::from_pkcs8(&bytes).map_err(|error| anyhow::anyhow!("{error}")).with_context(|| {
                 format!("{} is not a signing key: remove it, and everybody signs in anew", path.display())
             })?;
-        Ok(Self {
-            signing: EncodingKey::from_ed_der(&bytes),
-            verifying: DecodingKey::from_ed_der(pair.public_key().as_ref()),
-        })
+        let signing = EncodingKey::from_ed_der(&bytes);
+        let sample = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &(), &signing)?;
+        let (header, _) = sample.split_once('.').context("a token has a header")?;
+        let verifying = DecodingKey::from_ed_der(pair.public_key().as_ref());
+        Ok(Self { signing, verifying, header: format!("{header}.") })
     }
 
     pub(super) fn sign(
@@ -87,6 +93,10 @@ impl Keys {
 
     /// The claims of a token that this daemon signed and that has not expired.
     pub(super) fn verify(&self, token: &str, now_ms: u64) -> Option<Claims> {
+        // No other algorithm, key or extension is even looked at.
+        if !token.starts_with(&self.header) {
+            return None;
+        }
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[ISSUER]);
@@ -94,7 +104,8 @@ impl Keys {
         // Checked against our own clock below.
         rules.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.verifying, &rules).ok()?.claims;
-        (claims.exp > now_ms / 1_000).then_some(claims)
+        let now = now_ms / 1_000;
+        (claims.exp > now && claims.iat <= now.saturating_add(LEEWAY_SECS)).then_some(claims)
     }
 }
 
