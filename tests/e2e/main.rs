@@ -2,7 +2,10 @@
 
 mod access;
 mod connect;
+mod door;
 mod harness;
 mod mcp;
 mod jwt;
+mod lifecycle;
 mod login;
+mod store;

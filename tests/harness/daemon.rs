@@ -14,7 +14,11 @@ use tomo_proto::{
     model::user::{Role, Scope, Selectors},
 };
 
+<<<<<<< HEAD
 use crate::{cli, eventually::eventually, http::Http, program, program::Program};
+=======
+use crate::{cli, disk::SmallDisk, http::Http, program, program::Program};
+>>>>>>> 9094bb6 (Word every refusal of the HTTP door; pin the page's style; answer to every address when bound to all; test life, store, door)
 
 /// Name of the first admin.
 pub const ADMIN: &str = "admin";
@@ -26,11 +30,13 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub struct Setup {
     settings: Vec<(String, String)>,
     clock: Clock,
+    disk_megabytes: Option<u32>,
 }
 
 /// A daemon under test. In-process ones end with the test's runtime, programs are killed, unless they were stopped before.
 #[derive(Debug)]
 pub struct TestDaemon {
+    disk: Option<SmallDisk>,
     folder: TempDir,
     setup: Setup,
     running: Option<Running>,
@@ -58,6 +64,13 @@ impl Setup {
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// Puts the data on a disk of its own, which the test can fill. Needs root.
+    #[must_use]
+    pub fn on_small_disk(mut self, megabytes: u32) -> Self {
+        self.disk_megabytes = Some(megabytes);
         self
     }
 
@@ -101,7 +114,8 @@ impl TestDaemon {
         let folder = tempfile::Builder::new().prefix("tomo-test-").tempdir().expect("a folder can be made");
         std::fs::write(folder.path().join("daemon.toml"), "").expect("a file can be written");
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { folder, setup, running: None, url: String::new(), http: nowhere, hub: nowhere }
+        let disk = setup.disk_megabytes.map(|size| SmallDisk::mount(&folder.path().join("data"), size));
+        Self { disk, folder, setup, running: None, url: String::new(), http: nowhere, hub: nowhere }
     }
 
     /// Its settings in their order: addresses stay the same over a restart, unless the test names them.
@@ -200,6 +214,15 @@ impl TestDaemon {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The disk under the data.
+    ///
+    /// # Panics
+    /// It has none of its own.
+    #[must_use]
+    pub fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("the daemon was set up on a small disk")
     }
 
     /// The running binary, of a spawned daemon.

@@ -24,6 +24,7 @@ pub mod eventually;
 pub mod agent;
 pub mod cli;
 pub mod daemon;
+pub mod disk;
 pub mod docker;
 pub mod program;
 

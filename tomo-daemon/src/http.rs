@@ -105,13 +105,12 @@ impl Http {
                 }
             }));
         } else {
-            let names: Vec<String> = config
-                .http
-                .allowed_hosts
-                .iter()
-                .cloned()
-                .chain([listen.ip().to_string(), "localhost".to_owned()])
-                .collect();
+            // Names that do not change by themselves: clients pin the certificate.
+            let mut names = config.http.allowed_hosts.clone();
+            names.extend(["localhost", "127.0.0.1", "::1"].map(str::to_owned));
+            if !listen.ip().is_unspecified() {
+                names.push(listen.ip().to_string());
+            }
             let (tls, print) = authority.http_config(&names)?;
             fingerprint = Some(print);
             let app = router.clone().layer(from_fn_with_state((), tcp_peer));

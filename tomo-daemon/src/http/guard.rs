@@ -39,6 +39,8 @@ const MAX_ID: usize = 128;
 pub(super) struct Guard {
     services: Arc<Services>,
     hosts: Vec<String>,
+    /// Bound to every address: whoever names one by its number means this daemon, since no site can point a number elsewhere.
+    any_address: bool,
     origins: Vec<String>,
     admin_uid: Option<u32>,
     admin_group: String,
@@ -52,6 +54,7 @@ impl Guard {
         Self {
             services,
             hosts,
+            any_address: address.ip().is_unspecified(),
             origins: config.http.allowed_origins.clone(),
             admin_uid: config.socket.admin_uid,
             admin_group: config.socket.admin_group.clone(),
@@ -61,7 +64,9 @@ impl Guard {
 
     fn admits_host(&self, authority: &str) -> bool {
         let host = host_of(authority);
-        is_loopback(host) || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
+        is_loopback(host)
+            || self.any_address && host.parse::<IpAddr>().is_ok()
+            || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
     }
 
     fn admits_origin(&self, origin: &str) -> bool {
