@@ -103,10 +103,6 @@ async fn what_is_in_the_way_of_a_start_is_named_with_the_next_step() {
     assert_eq!(fs::read_to_string(&file).expect("is there"), "precious");
     assert_says(&start(&[("HTTP__PORT", "1")]).await, &["port", "TOMO_DAEMON__HTTP__PORT"]);
     assert_says(&start(&[("HTTP__LISTEN", "nowhere")]).await, &["TOMO_DAEMON__HTTP__LISTEN", "address"]);
-    let missing = other.path().join("missing").display().to_string();
-    let nothing = start(&[("DATA", &missing)]).await;
-    // --data wins over the environment; without either there is nothing to run.
-    assert!(nothing.stderr.is_empty() || !nothing.stderr.contains("missing"), "{nothing:?}");
 }
 
 /// A folder with a daemon's data in `data`.

@@ -95,6 +95,10 @@ impl StoreFile {
         if let Err(error) = &outcome {
             tracing::error!(%error, path = %self.path.display(), "a commit failed; the store is opened again");
             self.close();
+            // At once, for the readers; the next commit tries again.
+            if let Err(error) = self.reopen_if_lost() {
+                tracing::error!(%error, path = %self.path.display(), "the store cannot be opened again yet");
+            }
         }
         outcome
     }
