@@ -14,11 +14,7 @@ use tomo_proto::{
     model::user::{Role, Scope, Selectors},
 };
 
-<<<<<<< HEAD
-use crate::{cli, eventually::eventually, http::Http, program, program::Program};
-=======
-use crate::{cli, disk::SmallDisk, http::Http, program, program::Program};
->>>>>>> 9094bb6 (Word every refusal of the HTTP door; pin the page's style; answer to every address when bound to all; test life, store, door)
+use crate::{cli, disk::SmallDisk, eventually::eventually, http::Http, program, program::Program};
 
 /// Name of the first admin.
 pub const ADMIN: &str = "admin";
