@@ -19,7 +19,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::dashboard::{
-    action::{self, Context},
+    action::{self, Action, Context, Entry},
     canvas::{Canvas, Hit, split_bottom, split_top},
     state::{Link, State},
     toast::Kind,
@@ -192,23 +192,28 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let mut entries: Vec<_> = action::in_context(state.context()).filter(|entry| entry.footer > 0).collect();
     entries.sort_by_key(|entry| entry.footer);
+    // How to learn the rest stays in sight, whatever else has room.
+    let width = |entry: &Entry| u16::try_from(entry.keys[0].width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
+    let always = [action::row(Action::Help), action::row(Action::Quit)];
+    let reserved = always.iter().map(|entry| width(entry) + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
-    for entry in entries {
+    let mut put = |entry: &Entry, x: u16| {
         let off = state.disabled(entry.action).is_some();
-        let key = entry.keys.first().copied().unwrap_or_default();
-        let key = if key.is_empty() { "" } else { key };
-        let width = u16::try_from(key.width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
-        if x.saturating_add(width) > area.right() {
+        let place = Rect { x, width: width(entry).min(area.right().saturating_sub(x)), ..area };
+        let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
+        let spans = vec![Span::styled(entry.keys[0], key_style), Span::styled(format!(" {}", entry.title), style)];
+        canvas.line(place, &Line::from(spans));
+        canvas.hits.add(place, Hit::Act(entry.action));
+        x.saturating_add(width(entry) + 2)
+    };
+    for entry in entries {
+        if x.saturating_add(width(entry)).saturating_add(reserved) > area.right() {
             break;
         }
-        let place = Rect { x, width, ..area };
-        let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
-        canvas.line(
-            place,
-            &Line::from(vec![Span::styled(key, key_style), Span::styled(format!(" {}", entry.title), style)]),
-        );
-        canvas.hits.add(place, Hit::Act(entry.action));
-        x = x.saturating_add(width + 2);
+        x = put(entry, x);
+    }
+    for entry in always {
+        x = put(entry, x.max(area.x));
     }
 }
 

@@ -172,7 +172,8 @@ impl DeployForm {
                 .placeholder("the image's own")
                 .help("Instead of the image's: the program and its arguments, one a line")
                 .value(&command),
-        ]);
+        ])
+        .button("Preview the plan");
         Self { form, busy: false, title: title.to_owned(), error: None }
     }
 

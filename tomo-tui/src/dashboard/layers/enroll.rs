@@ -33,7 +33,8 @@ impl EnrollForm {
             Field::lines("labels", "Labels")
                 .help("One key=value on each line, e.g. env=prod")
                 .check(|text| labels(text).map(drop)),
-        ]);
+        ])
+        .button("Make a token");
         Self { form, busy: false }
     }
 

@@ -56,6 +56,9 @@ impl State {
                 Some(operation) if operation.status == OperationStatus::Running => None,
                 Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
             },
+            Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
+                Some("there is no server to deploy to: add one first".to_owned())
+            }
             Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
             _ => None,
         }

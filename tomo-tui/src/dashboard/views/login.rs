@@ -30,7 +30,8 @@ impl LoginView {
         let form = Form::new(vec![
             Field::text("username", "Login name").check(|text| given("the login name")(text)),
             Field::secret("password", "Password").check(|text| given("the password")(text)),
-        ]);
+        ])
+        .button("Sign in");
         Box::new(Self { form, daemon: daemon.to_owned(), ended, busy: false, error: None })
     }
 

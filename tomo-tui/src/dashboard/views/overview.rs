@@ -164,6 +164,9 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     add(servers.degraded, "degraded", theme.warn);
     add(servers.down, "down", theme.bad);
     add(servers.unknown, "unknown", theme.dim);
+    if servers.total() == 0 {
+        spans.push(Span::styled("none  ", theme.dim));
+    }
     spans.push(Span::styled("  apps ", theme.dim));
     let before = spans.len();
     let mut add = |count: u32, word: &str, style| {

@@ -193,6 +193,8 @@ impl Field {
 #[derive(Debug)]
 pub(crate) struct Form {
     fields: Vec<Field>,
+    /// What its button says.
+    button: &'static str,
     /// Place of the field that has the keys; after the last one comes the button.
     focus: usize,
     /// Where it was drawn, for the mouse.
@@ -212,13 +214,17 @@ struct Layout {
     scrolled: usize,
 }
 
-const BUTTON: &str = "[ Continue ]";
-
 impl Form {
     pub(crate) fn new(mut fields: Vec<Field>) -> Self {
         fields.iter_mut().for_each(Field::checked);
         let focus = fields.iter().position(|field| !field.fixed).unwrap_or(fields.len());
-        Self { fields, focus, area: Cell::default() }
+        Self { fields, button: "Continue", focus, area: Cell::default() }
+    }
+
+    /// Names its button.
+    pub(crate) fn button(mut self, label: &'static str) -> Self {
+        self.button = label;
+        self
     }
 
     /// Takes a key in.
@@ -425,7 +431,13 @@ impl Form {
         }
         if let Some(row) = layout.row(layout.button) {
             let style = if self.focus == self.fields.len() { theme.selected } else { theme.accent };
-            buf.set_stringn(area.x + layout.value_x(), row, BUTTON, layout.value_width(), style);
+            buf.set_stringn(
+                area.x + layout.value_x(),
+                row,
+                format!("[ {} ]", self.button),
+                layout.value_width(),
+                style,
+            );
         }
         if let Some(field) = self.fields.get(self.focus) {
             for (row, line) in layout.help.rows().zip(wrap(field.help, usize::from(area.width))) {
