@@ -36,19 +36,16 @@ const LOAD: usize = 8;
 const CONTAINERS: usize = 9;
 const UPTIME: usize = 10;
 
-/// Samples a sparkline in a cell shows.
-const SPARK: usize = 20;
-
 impl Listed for ServerSummary {
     const COLUMNS: &'static [Column] = &[
         growing("NAME", 16, 0),
         column("STATUS", 10, 0),
         number("CPU", 5, 0),
-        column("", 10, 3),
+        growing("", 10, 3),
         number("MEM", 5, 0),
         number("DISK", 5, 1),
         number("NET", 9, 2),
-        column("", 10, 6),
+        growing("", 10, 6),
         number("LOAD", 6, 4),
         number("CONT", 6, 5),
         number("UP", 8, 7),
@@ -211,7 +208,7 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         STATUS => status_line(theme, server.status, server.status.as_str()),
         CPU => load(vitals.cpu_ratio),
         CPU_SPARK => {
-            let values: Vec<f64> = last(&server.cpu_spark).iter().map(|value| f64::from(*value)).collect();
+            let values: Vec<f64> = last(&server.cpu_spark, width).iter().map(|value| f64::from(*value)).collect();
             Line::from(sparkline(&values, Some(100.0), usize::from(width), theme))
         }
         MEMORY => load(vitals.memory_ratio()),
@@ -219,7 +216,7 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         NET => Line::from(rate(vitals.rx_bytes_per_sec, vitals.tx_bytes_per_sec)),
         NET_SPARK => {
             #[expect(clippy::cast_precision_loss, reason = "eight levels are shown")]
-            let values: Vec<f64> = last(&server.network_spark).iter().map(|value| *value as f64).collect();
+            let values: Vec<f64> = last(&server.network_spark, width).iter().map(|value| *value as f64).collect();
             Line::from(sparkline(&values, None, usize::from(width), theme))
         }
         LOAD => Line::from(format!("{:.2}", vitals.load1)),
@@ -231,7 +228,7 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
     }
 }
 
-/// The newest samples of a run.
-fn last<T>(samples: &[T]) -> &[T] {
-    &samples[samples.len().saturating_sub(SPARK)..]
+/// The newest samples of a run that a cell has room for, two to a column.
+fn last<T>(samples: &[T], width: u16) -> &[T] {
+    &samples[samples.len().saturating_sub(usize::from(width) * 2)..]
 }
