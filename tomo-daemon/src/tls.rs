@@ -139,7 +139,7 @@ impl Authority {
         };
         let fingerprint = sha256_hex(&certificate);
         let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()?
+            .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_no_client_auth()
             .with_single_cert(vec![certificate, self.inner.certificate.clone()], key)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

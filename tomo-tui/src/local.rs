@@ -82,11 +82,16 @@ pub(crate) fn data_folder(given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| crate::client::folder("XDG_DATA_HOME", ".local/share").join("local"), Path::to_owned)
 }
 
+/// Makes the data folder, for nobody else to look into.
+pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("cannot make {}", data.display()))
+}
+
 impl Local {
     pub(crate) async fn start(options: &LocalOptions) -> anyhow::Result<Self> {
         let data = data_folder(options.data.as_deref());
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&data);
-        made.with_context(|| format!("cannot make {}", data.display()))?;
+        make_folder(&data)?;
         let socket = data.join("tomo.sock");
         let lock = lock(&data, &socket)?;
         let daemon_folder = data.join("daemon");

@@ -76,7 +76,7 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
     } else {
         // The screen belongs to the dashboard.
         let folder = local::data_folder(options.data.as_deref());
-        std::fs::create_dir_all(&folder)?;
+        local::make_folder(&folder)?;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("tomo.log"))?;
         tracing_subscriber::fmt()
             .with_env_filter(filter)
