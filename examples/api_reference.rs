@@ -10,6 +10,7 @@ use tomo_proto::{
     api::{
         Effect, Tool,
         person::{Login, PersonRequest, Refresh},
+        resource::RESOURCES,
     },
     error::ErrorCode,
     for_each_person_request, for_each_tool,
@@ -56,6 +57,7 @@ fn document() -> String {
     rights(&mut out, &mut types);
     errors(&mut out, &mut types);
     tools(&mut out, &mut types);
+    resources(&mut out);
     requests(&mut out, &mut types);
     shared_types(&mut out, types);
     out
@@ -140,6 +142,23 @@ fn tool<T: Tool>(types: &mut SchemaGenerator) -> (String, String) {
     fields(&mut out, "Arguments", &schema_of::<T>(types));
     answer::<T::Answer>(&mut out, types);
     (row, out)
+}
+
+fn resources(out: &mut String) {
+    put!(
+        out,
+        "## Resources\n\nRead with `resources/read`. *Watched* ones can be named in `subscriptions/listen` (2026-07-28) or \
+         `resources/subscribe` (2025-11-25); a notice says that something changed, at most twice a second each, and never what.\n\n\
+         | address | is | type | watched |\n|---|---|---|---|"
+    );
+    for kind in RESOURCES {
+        let watched = if kind.watched { "yes" } else { "" };
+        put!(out, "| `{}` | {} | {} | {watched} |", kind.uri, lower_first(kind.title), kind.mime_type);
+    }
+    put!(
+        out,
+        "\nPrompts are listed by `prompts/list`; names in their arguments and in addresses are completed by `completion/complete`.\n"
+    );
 }
 
 fn requests(out: &mut String, types: &mut SchemaGenerator) {

@@ -16,6 +16,7 @@ pub mod operation;
 pub mod overview;
 pub mod person;
 pub mod plan;
+pub mod resource;
 pub mod server;
 pub mod settings;
 
