@@ -122,7 +122,7 @@ const fn change(
     contexts: &'static [Context],
     footer: u8,
 ) -> Entry {
-    Entry { action, title, help, keys, contexts, footer, changes: true }
+    Entry { changes: true, ..entry(action, title, help, keys, contexts, footer) }
 }
 
 const GLOBAL: &[Context] = &[Context::Global];
