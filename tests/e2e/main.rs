@@ -1,6 +1,8 @@
 //! What Tomo promises, from the outside: one module per journey.
 
 mod access;
+mod audit;
+mod cli;
 mod connect;
 mod door;
 mod harness;

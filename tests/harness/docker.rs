@@ -72,7 +72,8 @@ impl Image {
     /// An image that serves `hello from busybox` over HTTP on port 8080.
     #[must_use]
     pub fn web() -> Self {
-        Self::running(&["httpd", "-f", "-v", "-p", "8080", "-h", "/www"])
+        // The first process of a container has to listen for the signal to stop.
+        Self::script("busybox httpd -f -v -p 8080 -h /www & trap 'kill $!; exit 0' TERM; wait $!")
     }
 
     /// An image that runs a script of the busybox shell.

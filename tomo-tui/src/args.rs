@@ -27,6 +27,12 @@ pub(crate) struct Args {
     /// API token to use instead of the saved login; the environment keeps it out of the process list.
     #[arg(long, global = true, env = "TOMO_TOKEN", hide_env_values = true, help_heading = CONNECTION)]
     pub(crate) token: Option<String>,
+    /// SHA-256 of the daemon's certificate, as the daemon logs it at its start [default: what the saved login has pinned].
+    #[arg(
+        long, global = true, env = "TOMO_FINGERPRINT", hide_env_values = true, value_name = "HEX",
+        help_heading = CONNECTION
+    )]
+    pub(crate) fingerprint: Option<String>,
     /// Name of the saved login to use, for people who manage several daemons.
     #[arg(
         long, global = true, env = "TOMO_PROFILE", hide_env_values = true, default_value = "default", value_name = "NAME",
@@ -430,7 +436,9 @@ pub(crate) enum TokenCommand {
     /// Revoke an API token.
     Revoke {
         /// Name or id.
-        token: String,
+        // Not `token`: that is the global option's name.
+        #[arg(value_name = "TOKEN")]
+        name: String,
     },
 }
 

@@ -9,7 +9,8 @@ pub(crate) mod spec;
 use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::{Context as _, bail};
-use output::{json, line, note, table, time};
+use output::{done, json_line, line, note, table, time};
+use serde_json::json;
 use tomo_proto::{
     api::{
         agent::{AgentList, AgentRevoke},
@@ -45,16 +46,15 @@ use crate::{
 /// Carries a subcommand out.
 pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> anyhow::Result<()> {
     match command {
-        Command::Login { user, password_stdin } => login(client, user, password_stdin).await,
+        Command::Login { user, password_stdin } => login(client, user, password_stdin, as_json).await,
         Command::Logout => {
             client.person(&Logout {}).await?;
-            line("signed out");
-            Ok(())
+            done(as_json, "signed out", json!({"url": client.target().url}))
         }
         Command::Whoami => {
             let answer = client.call(&AuthWhoami {}).await?;
             if as_json {
-                return json(&answer);
+                return output::json(&answer);
             }
             let scopes: Vec<_> = answer.scopes.iter().map(|scope| scope.as_str()).collect();
             line(format!("{} at {} (daemon {})", answer.actor, client.target().url, answer.daemon_version));
@@ -97,7 +97,7 @@ fn read_passwords() -> anyhow::Result<(SecretText, SecretText)> {
     Ok((SecretText::new(current), SecretText::new(new)))
 }
 
-async fn login(client: &Client, user: Option<String>, password_stdin: bool) -> anyhow::Result<()> {
+async fn login(client: &Client, user: Option<String>, password_stdin: bool, as_json: bool) -> anyhow::Result<()> {
     let username = match user {
         Some(user) => user,
         None if std::io::stdin().is_terminal() => {
@@ -110,17 +110,23 @@ async fn login(client: &Client, user: Option<String>, password_stdin: bool) -> a
     };
     let password = read_secret("Password", password_stdin)?;
     let answer = client.person(&Login { username, password }).await?;
-    line(format!("signed in to {} as {} ({})", client.target().url, answer.username, answer.role.as_str()));
-    if let Some(fingerprint) = crate::client::saved(&client.target().profile).and_then(|saved| saved.fingerprint) {
-        line(format!("the daemon's certificate is pinned: {fingerprint}"));
+    let (url, role) = (&client.target().url, answer.role.as_str());
+    let pinned = crate::client::saved(&client.target().profile).and_then(|saved| saved.fingerprint);
+    let mut text = format!("signed in to {url} as {} ({role})", answer.username);
+    if let Some(fingerprint) = &pinned {
+        text.push_str(&format!("\nthe daemon's certificate is pinned: {fingerprint}"));
     }
-    Ok(())
+    done(
+        as_json,
+        text,
+        json!({"url": url, "username": answer.username, "role": role, "certificate_fingerprint": pinned}),
+    )
 }
 
 async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
     let answer = client.call(&Overview::default()).await?;
     if as_json {
-        return json(&answer);
+        return output::json(&answer);
     }
     let (servers, apps) = (answer.servers, answer.apps);
     line(format!(
@@ -174,7 +180,7 @@ async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyho
         ServerCommand::List { query } => {
             let answer = client.call(&ServerList { query, limit: Some(1_000), ..ServerList::default() }).await?;
             if as_json {
-                return json(&answer.servers);
+                return output::json(&answer.servers);
             }
             table(
                 ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"],
@@ -185,7 +191,7 @@ async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyho
             let answer =
                 client.call(&ServerGet { server, include: vec![ServerPart::Containers, ServerPart::Policy] }).await?;
             if as_json {
-                return json(&answer);
+                return output::json(&answer);
             }
             table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], vec![server_row(&answer.summary)]);
             if let Some(facts) = &answer.facts {
@@ -229,7 +235,7 @@ async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyho
             let answer =
                 client.call(&ServerMetrics { server, metrics, since: Some(since), ..ServerMetrics::default() }).await?;
             if as_json {
-                return json(&answer);
+                return output::json(&answer);
             }
             let rows = answer.series.iter().filter_map(|series| {
                 let summary = series.summary?;
@@ -261,7 +267,7 @@ async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow:
         AgentCommand::List => {
             let answer = client.call(&AgentList {}).await?;
             if as_json {
-                return json(&answer.agents);
+                return output::json(&answer.agents);
             }
             let rows = answer.agents.iter().map(|agent| {
                 let seen = agent.last_seen_at.map_or_else(|| "-".to_owned(), time);
@@ -284,7 +290,7 @@ async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow:
             let labels = labels.iter().map(pair).collect::<Result<_, _>>()?;
             let made = client.person(&CreateEnrolment { server, labels, expires_in_minutes: None }).await?;
             if as_json {
-                return json(&made);
+                return output::json(&made);
             }
             line(made.token.reveal());
             note(format!(
@@ -296,7 +302,7 @@ async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow:
         AgentCommand::Revoke { agent, reason } => {
             let answer = client.call(&AgentRevoke { agent, reason }).await?;
             if as_json {
-                return json(&answer);
+                return output::json(&answer);
             }
             line(format!("the agent of {} is shut out", answer.server));
         }
@@ -309,7 +315,7 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
         AppCommand::List => {
             let answer = client.call(&AppList { limit: Some(1_000), ..AppList::default() }).await?;
             if as_json {
-                return json(&answer.apps);
+                return output::json(&answer.apps);
             }
             let rows = answer.apps.iter().map(|app| {
                 let ports: Vec<_> = app.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
@@ -327,7 +333,7 @@ async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Res
         AppCommand::Get { app } => {
             let answer = client.call(&AppGet { app, include: vec![AppPart::Revisions] }).await?;
             if as_json {
-                return json(&answer);
+                return output::json(&answer);
             }
             show::app(&answer);
             return Ok(());
@@ -366,7 +372,7 @@ async fn logs(
         let answer = client.call(&request).await?;
         for one in &answer.lines {
             if as_json {
-                line(serde_json::to_string(one)?);
+                json_line(one)?;
             } else {
                 line(format!("{} {}", time(one.at_ms), one.text));
             }
@@ -383,7 +389,7 @@ async fn plan(client: &Client, command: PlanCommand, as_json: bool) -> anyhow::R
         PlanCommand::List => {
             let answer = client.call(&PlanList::default()).await?;
             if as_json {
-                return json(&answer.plans);
+                return output::json(&answer.plans);
             }
             let rows = answer.plans.iter().map(|plan| {
                 [
@@ -399,7 +405,7 @@ async fn plan(client: &Client, command: PlanCommand, as_json: bool) -> anyhow::R
         PlanCommand::Get { plan } => {
             let plan = client.call(&PlanGet { plan }).await?;
             if as_json {
-                return json(&plan);
+                return output::json(&plan);
             }
             change::show(&plan);
         }
@@ -410,14 +416,14 @@ async fn plan(client: &Client, command: PlanCommand, as_json: bool) -> anyhow::R
             }
             let plan = change::approve(client, &plan, yes, name.as_deref()).await?;
             if as_json {
-                return json(&plan);
+                return output::json(&plan);
             }
             line(format!("approved; carry it out with `tomo plan apply {}`", plan.plan));
         }
         PlanCommand::Deny { plan, reason } => {
             let plan = client.call(&PlanDeny { plan, reason }).await?;
             if as_json {
-                return json(&plan);
+                return output::json(&plan);
             }
             line(format!("{} is denied", plan.plan));
         }
@@ -434,7 +440,7 @@ async fn operation(client: &Client, command: OperationCommand, as_json: bool) ->
         OperationCommand::List => {
             let answer = client.call(&OperationList::default()).await?;
             if as_json {
-                return json(&answer.operations);
+                return output::json(&answer.operations);
             }
             let rows = answer.operations.iter().map(|one| {
                 [
@@ -452,7 +458,7 @@ async fn operation(client: &Client, command: OperationCommand, as_json: bool) ->
         OperationCommand::Cancel { operation } => client.call(&OperationCancel { operation, reason: None }).await?,
     };
     if as_json {
-        return json(&operation);
+        return output::json(&operation);
     }
     show::operation(&operation);
     Ok(())
@@ -464,7 +470,7 @@ async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow:
             let answer =
                 client.call(&AuditSearch { actor, action, limit: Some(limit), ..AuditSearch::default() }).await?;
             if as_json {
-                return json(&answer.entries);
+                return output::json(&answer.entries);
             }
             let rows = answer.entries.iter().map(|entry| {
                 let what = format!("{} {}", entry.resource_type, entry.resource);
@@ -482,7 +488,7 @@ async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow:
         AuditCommand::Verify => {
             let answer = client.call(&AuditVerify {}).await?;
             if as_json {
-                json(&answer)?;
+                output::json(&answer)?;
             }
             if let Some(broken) = answer.broken {
                 bail!("the audit trail was tampered with: {broken}");
@@ -499,7 +505,7 @@ async fn settings(client: &Client, command: SettingsCommand, as_json: bool) -> a
     match command {
         SettingsCommand::Get => {
             let answer = client.call(&SettingsGet {}).await?;
-            if as_json { json(&answer) } else { show::settings(&answer) }
+            if as_json { output::json(&answer) } else { show::settings(&answer) }
         }
         SettingsCommand::Set { changes, consent } => {
             let pair = |text: &String| {
@@ -518,7 +524,7 @@ async fn user(client: &Client, command: UserCommand, as_json: bool) -> anyhow::R
         UserCommand::List => {
             let answer = client.call(&AuthUserList {}).await?;
             if as_json {
-                return json(&answer.users);
+                return output::json(&answer.users);
             }
             let rows = answer
                 .users
@@ -535,13 +541,12 @@ async fn user(client: &Client, command: UserCommand, as_json: bool) -> anyhow::R
         UserCommand::Password => {
             let (current, new) = read_passwords()?;
             client.person(&ChangePassword { current, new }).await?;
-            line("your password is changed; your other logins are ended");
-            return Ok(());
+            return done(as_json, "your password is changed; your other logins are ended", json!({}));
         }
         UserCommand::Sessions => {
             let answer = client.call(&AuthSessionList {}).await?;
             if as_json {
-                return json(&answer.sessions);
+                return output::json(&answer.sessions);
             }
             let rows = answer.sessions.iter().map(|session| {
                 [
@@ -558,19 +563,18 @@ async fn user(client: &Client, command: UserCommand, as_json: bool) -> anyhow::R
         UserCommand::EndSession { session } => {
             let ended = client.call(&AuthSessionEnd { session }).await?;
             if as_json {
-                return json(&ended);
+                return output::json(&ended);
             }
             line(format!("the login {} of {} is ended", ended.id, ended.user_name));
             return Ok(());
         }
         UserCommand::Delete { user } => {
             client.person(&DeleteUser { username: user.clone() }).await?;
-            line(format!("{user} is deleted"));
-            return Ok(());
+            return done(as_json, format!("{user} is deleted"), json!({"username": user}));
         }
     };
     if as_json {
-        return json(&user);
+        return output::json(&user);
     }
     line(format!("{} is {}", user.name, user.role.as_str()));
     Ok(())
@@ -581,7 +585,7 @@ async fn token(client: &Client, command: TokenCommand, as_json: bool) -> anyhow:
         TokenCommand::List => {
             let answer = client.call(&AuthTokenList {}).await?;
             if as_json {
-                return json(&answer.tokens);
+                return output::json(&answer.tokens);
             }
             let rows = answer.tokens.iter().map(|token| {
                 let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
@@ -605,13 +609,16 @@ async fn token(client: &Client, command: TokenCommand, as_json: bool) -> anyhow:
             let selectors = Selectors { servers: servers.into_iter().collect(), ..Selectors::default() };
             let made = client.person(&CreateToken { name, scopes, selectors, expires_in_days: days }).await?;
             if as_json {
-                return json(&made);
+                return output::json(&made);
             }
             line(made.secret.reveal());
             note(format!("shown once; it ends {}", time(made.token.expires_at)));
         }
-        TokenCommand::Revoke { token } => {
-            let token = client.call(&AuthTokenRevoke { token }).await?;
+        TokenCommand::Revoke { name } => {
+            let token = client.call(&AuthTokenRevoke { token: name }).await?;
+            if as_json {
+                return output::json(&token);
+            }
             line(format!("{} is revoked", token.name));
         }
     }
@@ -623,18 +630,19 @@ async fn secret(client: &Client, command: SecretCommand, as_json: bool) -> anyho
         SecretCommand::List => {
             let answer = client.person(&ListSecrets {}).await?;
             if as_json {
-                return json(&answer.names);
+                return output::json(&answer.names);
             }
             answer.names.iter().for_each(line);
         }
         SecretCommand::Set { name } => {
             let value = read_secret("Value", false)?;
             client.person(&SetSecret { name: name.clone(), value }).await?;
-            line(format!("apps can name it: secret://{name}"));
+            let reference = format!("secret://{name}");
+            return done(as_json, format!("apps can name it: {reference}"), json!({"reference": reference}));
         }
         SecretCommand::Delete { name } => {
             client.person(&DeleteSecret { name: name.clone() }).await?;
-            line(format!("{name} is deleted"));
+            return done(as_json, format!("{name} is deleted"), json!({"name": name}));
         }
     }
     Ok(())

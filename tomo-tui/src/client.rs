@@ -47,6 +47,8 @@ pub(crate) struct Target {
     pub(crate) url: String,
     /// An API token instead of the saved login.
     pub(crate) token: Option<SecretText>,
+    /// The daemon's certificate (SHA-256, hex) instead of the one that the saved login pins.
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// A call did not give an answer.
@@ -115,8 +117,10 @@ impl Client {
     /// The saved files cannot be read.
     pub(crate) fn open(target: &Target) -> Result<Self, ClientError> {
         let login = saved_for(target);
-        let pin = login.as_ref().and_then(|login| login.fingerprint.clone());
-        let http = http::Http::new(&target.url, pin)?;
+        let pinned = login.as_ref().and_then(|login| login.fingerprint.clone());
+        let pin = target.fingerprint.clone().or(pinned);
+        // A first login pins what it sees; a token goes to a known daemon only.
+        let http = http::Http::new(&target.url, pin, target.token.is_none())?;
         let shared = Shared {
             target: target.clone(),
             http,
@@ -247,23 +251,25 @@ impl Client {
     /// See [`ClientError`].
     pub(crate) async fn person<R: PersonRequest>(&self, request: &R) -> Result<R::Answer, ClientError> {
         let body = serde_json::to_value(request).unwrap_or_default();
-        let answer = match self.shared.http.post(R::PATH, &body, self.bearer()).await {
+        let sent = match self.shared.http.post(R::PATH, &body, self.bearer()).await {
             Err(ClientError::Api(error))
                 if error.code == ErrorCode::Unauthenticated
                     && !R::PATH.starts_with("/auth/login")
                     && self.renew().await =>
             {
-                self.shared.http.post(R::PATH, &body, self.bearer()).await?
+                self.shared.http.post(R::PATH, &body, self.bearer()).await
             }
-            other => other?,
+            other => other,
         };
+        if R::PATH == "/auth/logout" && saved_for(&self.shared.target).is_some() {
+            // Also when the daemon cannot be told: here it is over.
+            credentials::forget(&self.shared.target.profile);
+        }
+        let answer = sent?;
         if (R::PATH == "/auth/login" || R::PATH == "/auth/refresh")
             && let Ok(login) = serde_json::from_value::<LoginAnswer>(answer.clone())
         {
             self.keep(&login)?;
-        }
-        if R::PATH == "/auth/logout" {
-            credentials::forget(&self.shared.target.profile);
         }
         serde_json::from_value(answer).map_err(|error| {
             ApiError::new(ErrorCode::Internal, format!("the answer of {} is not understood: {error}", R::PATH)).into()

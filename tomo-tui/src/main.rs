@@ -17,7 +17,15 @@ use tomo_proto::api::person::SecretText;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // A wrong word is shown again, and may come from anywhere.
+        Err(error) if error.use_stderr() => {
+            cli::output::note(error.render().to_string().trim_end());
+            return ExitCode::from(cli::output::exit::USAGE);
+        }
+        Err(help) => help.exit(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(cli::output::failure(&error.into())),
@@ -38,11 +46,11 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "tomo", &mut script);
-            cli::output::line(String::from_utf8_lossy(&script));
+            cli::output::own(String::from_utf8_lossy(&script));
             Ok(())
         }
         Some(Command::Mcp { command: McpCommand::Config { client } }) => {
-            cli::output::line(cli::mcp::config(&client, &target.url)?);
+            cli::output::own(cli::mcp::config(&client, &target.url)?);
             Ok(())
         }
         Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
@@ -62,7 +70,7 @@ fn target(args: &Args) -> Target {
         .or_else(|| local.exists().then(|| format!("unix:{}", local.display())))
         .or_else(|| Path::new("/run/tomo/tomo.sock").exists().then(|| "unix:/run/tomo/tomo.sock".to_owned()))
         .unwrap_or_else(|| "http://127.0.0.1:8666".to_owned());
-    Target { profile: args.profile.clone(), url, token }
+    Target { profile: args.profile.clone(), url, token, fingerprint: args.fingerprint.clone() }
 }
 
 async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -> anyhow::Result<()> {
@@ -88,14 +96,18 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
     let ended = if headless {
         match local.announce().await {
             Ok(announcement) => {
-                cli::output::line(serde_json::to_string(&announcement)?);
+                cli::output::json_line(&announcement)?;
                 local::wait_for_signal().await
             }
             Err(error) => Err(error),
         }
     } else {
-        let target =
-            Target { profile: "local".to_owned(), url: format!("unix:{}", local.socket.display()), token: None };
+        let target = Target {
+            profile: "local".to_owned(),
+            url: format!("unix:{}", local.socket.display()),
+            token: None,
+            fingerprint: None,
+        };
         if args.plain || !dashboard::is_usable() {
             cli::plain(&Client::open(&target)?).await
         } else {

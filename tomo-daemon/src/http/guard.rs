@@ -4,6 +4,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
+    time::Duration,
 };
 
 use axum::{
@@ -17,6 +18,7 @@ use axum::{
 use futures::StreamExt as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
+use tokio::time::timeout;
 use tomo_proto::{
     error::{ApiError, ErrorCode},
     text::display_line,
@@ -31,6 +33,10 @@ use crate::{
 
 /// Requests of one caller each second; calls of a program are counted more strictly where they are understood.
 const REQUEST_RATE: NonZeroU32 = NonZeroU32::new(200).expect("it is not zero");
+/// Most of a refused body that is read and thrown away.
+const DRAINED_BYTES: usize = 4 * BODY_BYTES;
+/// Longest wait for the next part of it.
+const DRAIN_PAUSE: Duration = Duration::from_secs(1);
 /// Deepest nesting of a message.
 const MAX_DEPTH: usize = 32;
 /// Longest id of a message.
@@ -228,10 +234,19 @@ fn too_large() -> Response {
     response
 }
 
-/// Turns away a body that says itself that it is too large, before a byte of it is read.
+/// Turns away a body that says itself that it is too large, before anything is made of it.
 pub(super) async fn check_length(State(()): State<()>, request: Request, next: Next) -> Response {
     let length = header_text(request.headers(), header::CONTENT_LENGTH.as_str());
     if length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > BODY_BYTES) {
+        // A sender that is cut off in the middle would not read why.
+        let mut body = request.into_body().into_data_stream();
+        let mut left = DRAINED_BYTES;
+        while let Ok(Some(Ok(chunk))) = timeout(DRAIN_PAUSE, body.next()).await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                break;
+            }
+        }
         return too_large();
     }
     next.run(request).await

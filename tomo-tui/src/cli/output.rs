@@ -1,9 +1,12 @@
 //! Everything the command line prints: tables for people, JSON for programs, errors with the next step.
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use serde::Serialize;
-use tomo_proto::{error::ErrorCode, text::display_line};
+use tomo_proto::{
+    error::ErrorCode,
+    text::{display_line, is_display_safe},
+};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::client::ClientError;
@@ -11,29 +14,75 @@ use crate::client::ClientError;
 /// Exit codes; see README.
 pub(crate) mod exit {
     pub(crate) const FAILED: u8 = 1;
+    pub(crate) const USAGE: u8 = 2;
     pub(crate) const NOT_CONNECTED: u8 = 3;
     pub(crate) const REFUSED: u8 = 4;
     pub(crate) const APPROVAL_REQUIRED: u8 = 5;
 }
 
-/// Prints a line; a reader that has gone is no error.
+/// Prints text for people, safe to show whatever it holds; a reader that has gone is no error.
 pub(crate) fn line(text: impl AsRef<str>) {
+    drop(writeln!(std::io::stdout().lock(), "{}", safe(text.as_ref())));
+}
+
+/// Prints text for people beside the output, safe to show whatever it holds.
+pub(crate) fn note(text: impl AsRef<str>) {
+    drop(writeln!(std::io::stderr().lock(), "{}", safe(text.as_ref())));
+}
+
+/// Prints what this program itself has made, as it is.
+pub(crate) fn own(text: impl AsRef<str>) {
     drop(writeln!(std::io::stdout().lock(), "{}", text.as_ref()));
 }
 
-/// Prints a line for people beside the output.
-pub(crate) fn note(text: impl AsRef<str>) {
-    drop(writeln!(std::io::stderr().lock(), "{}", text.as_ref()));
-}
-
+/// Prints a value as JSON over several lines.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    line(serde_json::to_string_pretty(value)?);
+    own(escaped(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
+
+/// Prints a value as JSON on one line.
+pub(crate) fn json_line<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    own(escaped(&serde_json::to_string(value)?));
+    Ok(())
+}
+
+/// Says that something is done: as text for people, or as a value.
+pub(crate) fn done(as_json: bool, text: impl AsRef<str>, value: serde_json::Value) -> anyhow::Result<()> {
+    if as_json {
+        return json(&value);
+    }
+    line(text);
+    Ok(())
+}
+
+fn safe(text: &str) -> String {
+    text.split('\n').map(|line| display_line(line, usize::MAX)).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON with everything that a terminal would act on written as an escape. Outside of strings JSON has none of it.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || is_display_safe(character) {
+            text.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            _ = write!(text, "\\u{unit:04x}");
+        }
+    }
+    text
+}
+
+/// Longest cell of a table.
+const CELL_CHARS: usize = 200;
 
 /// Columns as wide as their content; the last one is not padded.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     let mut widths = head.map(str::width);
+    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| display_line(&cell, CELL_CHARS))).collect();
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.width());
@@ -42,10 +91,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     let print = |cells: [&str; N]| {
         let mut text = String::new();
         for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let safe = display_line(cell, 200);
-            text.push_str(&safe);
+            text.push_str(cell);
             if place + 1 < N {
-                text.extend(std::iter::repeat_n(' ', width.saturating_sub(safe.width()) + 2));
+                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
             }
         }
         line(text.trim_end());
@@ -93,4 +141,18 @@ pub(crate) fn time(ms: u64) -> String {
     time.map_or_else(String::new, |time| {
         time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_json_and_holds_nothing_a_terminal_acts_on() {
+        let hostile = "\u{1b}]0;x\u{7}\u{9b}31m\u{202e}\u{e0041}é→\n\"";
+        let text = escaped(&serde_json::to_string_pretty(&[hostile]).expect("encodes"));
+        assert!(text.chars().all(|one| one == '\n' || is_display_safe(one)), "{text:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&text).expect("is JSON"), [hostile]);
+        assert_eq!(safe("a\u{1b}[31mb\nc\u{202e}d"), "ab\ncd");
+    }
 }

@@ -27,8 +27,9 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// `pin`: the only certificate that is accepted; without one the first is taken, and told by [`Self::fingerprint`].
-    pub(super) fn new(url: &str, pin: Option<String>) -> Result<Self, ClientError> {
+    /// `pin`: the only certificate that is accepted. Without one the first is taken if `trust_first`, and told by
+    /// [`Self::fingerprint`].
+    pub(super) fn new(url: &str, pin: Option<String>, trust_first: bool) -> Result<Self, ClientError> {
         let socket = url.strip_prefix("unix:").map(PathBuf::from);
         let base = if socket.is_some() { "http://localhost".to_owned() } else { url.trim_end_matches('/').to_owned() };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -38,7 +39,7 @@ impl Http {
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&error))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { provider, seen: Arc::clone(&seen) }))
+            .with_custom_certificate_verifier(Arc::new(Pinned { provider, seen: Arc::clone(&seen), trust_first }))
             .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -85,7 +86,7 @@ impl Http {
                 reason = deeper.to_string();
                 source = deeper.source();
             }
-            if reason.contains(PIN_MISMATCH) {
+            if reason.contains(NOT_PINNED) {
                 return ClientError::Certificate(reason);
             }
             ClientError::NotConnected { url: self.url.clone(), reason }
@@ -104,13 +105,15 @@ impl Http {
     }
 }
 
-const PIN_MISMATCH: &str = "the daemon's certificate is not the pinned one";
+/// Head of what is said about a certificate that is not accepted.
+const NOT_PINNED: &str = "the daemon's certificate is not";
 
-/// Trust on first use: the first certificate is taken, every other one refused.
+/// One certificate is accepted: the pinned one, or the first one seen where that may be trusted.
 #[derive(Debug)]
 struct Pinned {
     provider: Arc<CryptoProvider>,
     seen: Arc<Mutex<Option<String>>>,
+    trust_first: bool,
 }
 
 impl ServerCertVerifier for Pinned {
@@ -127,7 +130,11 @@ impl ServerCertVerifier for Pinned {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match seen.as_ref() {
             Some(pinned) if *pinned != fingerprint => Err(TlsError::General(format!(
-                "{PIN_MISMATCH} (pinned {pinned}, shown {fingerprint}): if the daemon was made anew, run `tomo logout` and sign in again"
+                "{NOT_PINNED} the pinned one (pinned {pinned}, shown {fingerprint}): if the daemon was made anew, run `tomo logout` and sign in again"
+            ))),
+            None if !self.trust_first => Err(TlsError::General(format!(
+                "{NOT_PINNED} known here, and a token is not sent to a stranger: sign in with `tomo login` first, or set \
+                 TOMO_FINGERPRINT to what the daemon logs at its start, if that is {fingerprint}"
             ))),
             _ => {
                 *seen = Some(fingerprint);

@@ -1,0 +1,396 @@
+//! The command line as scripts and people use it: every subcommand, its JSON, its exit code.
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    process::Command,
+};
+use tomo_proto::{
+    model::user::{Role, Scope, Selectors},
+    text::is_display_safe,
+};
+use tomo_tests::{
+    agent::{ALLOW_ALL, TestAgent},
+    cli::{Output, Tomo, run},
+    daemon::{ADMIN, PASSWORD, Setup, TestDaemon},
+    docker::{Image, unique},
+    eventually::eventually,
+    http::Http,
+};
+
+/// Runs a subcommand for people and for programs; the latter's value. Neither shows what a terminal would act on.
+async fn both(tomo: &Tomo, arguments: &[&str]) -> Value {
+    let text = tomo.run(arguments).await.ok();
+    assert!(!text.stdout.trim().is_empty(), "{arguments:?} says nothing");
+    assert!(serde_json::from_str::<Value>(&text.stdout).is_err(), "{arguments:?} is JSON without --json");
+    let json = tomo.run(arguments.iter().chain(&["--json"])).await.ok();
+    for shown in [&text.stdout, &text.stderr, &json.stdout] {
+        assert!(shown.chars().all(|one| one == '\n' || is_display_safe(one)), "{arguments:?}: {shown:?}");
+    }
+    json.json()
+}
+
+fn assert_failed(output: &Output, code: i32, words: &[&str]) {
+    assert_eq!(output.code, Some(code), "{output:?}");
+    assert!(output.stdout.is_empty(), "an error is no output: {output:?}");
+    for word in words {
+        assert!(output.stderr.contains(word), "\"{word}\" is missing: {output:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reading_subcommand_has_a_table_and_json() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let tomo = Tomo::at_socket(&daemon);
+    let up = async || (tomo.run(["overview", "--json"]).await.ok().json()["servers"]["up"] == 1).then_some(());
+    eventually("web-1 is up", up).await;
+    assert_eq!(both(&tomo, &["whoami"]).await["actor"], "socket:root");
+    assert_eq!(both(&tomo, &["overview"]).await["servers"]["up"], 1);
+    assert_eq!(both(&tomo, &["server", "list"]).await[0]["name"], "web-1");
+    assert_eq!(both(&tomo, &["server", "list", "web"]).await[0]["name"], "web-1");
+    assert_eq!(both(&tomo, &["server", "get", "web-1"]).await["name"], "web-1");
+    let sampled = async || {
+        let cpu = tomo.run(["server", "metrics", "web-1", "cpu", "--since", "10m", "--json"]).await.ok().json();
+        cpu["series"].as_array().is_some_and(|series| !series.is_empty()).then_some(())
+    };
+    eventually("there are samples", sampled).await;
+    both(&tomo, &["server", "metrics", "web-1", "cpu"]).await;
+    assert_eq!(both(&tomo, &["agent", "list"]).await[0]["server"], "web-1");
+    assert!(both(&tomo, &["app", "list"]).await.as_array().is_some_and(Vec::is_empty));
+    assert!(both(&tomo, &["plan", "list"]).await.is_array());
+    assert!(both(&tomo, &["operation", "list"]).await.is_array());
+    assert!(both(&tomo, &["audit", "search"]).await.as_array().is_some_and(|rows| !rows.is_empty()));
+    assert!(both(&tomo, &["audit", "search", "--actor", "nobody"]).await.as_array().is_some_and(Vec::is_empty));
+    assert_eq!(both(&tomo, &["audit", "verify"]).await.get("broken"), None);
+    assert_eq!(both(&tomo, &["settings", "get"]).await["sample_interval_secs"], 10);
+    assert_eq!(both(&tomo, &["user", "list"]).await[0]["name"], ADMIN);
+    assert!(both(&tomo, &["token", "list"]).await.is_array());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_tokens_secrets_and_agents_are_managed() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let with = async |arguments: &[&str], input: &str| tomo.run_with_input(arguments, input).await;
+
+    let made = with(&["user", "create", "ana", "--role", "operator", "--json"], PASSWORD).await.ok().json();
+    assert_eq!((&made["name"], &made["role"]), (&"ana".into(), &"operator".into()));
+    assert!(with(&["user", "create", "ben"], PASSWORD).await.ok().stdout.contains("ben is viewer"));
+    assert_failed(&with(&["user", "create", "ana"], PASSWORD).await, 1, &["\"ana\" already"]);
+    assert_failed(&with(&["user", "create", "eve"], "short").await, 1, &["at least 10 characters"]);
+    assert_failed(&with(&["user", "create", "Eve!"], PASSWORD).await, 1, &["a name has"]);
+    assert_failed(&with(&["user", "create", "eve", "--role", "king"], PASSWORD).await, 2, &["viewer"]);
+    assert_eq!(tomo.run(["user", "role", "ana", "deployer", "--json"]).await.ok().json()["role"], "deployer");
+    assert_failed(&tomo.run(["user", "role", "anna", "viewer"]).await, 1, &["\"anna\"", "ana"]);
+    assert_failed(&tomo.run(["user", "delete", ADMIN]).await, 1, &["admin"]);
+
+    // Everything a person does alone.
+    let person = Tomo::at(&daemon);
+    let login = ["login", "--user", "ana", "--password-stdin", "--json"];
+    let said = person.run_with_input(login, PASSWORD).await.ok().json();
+    assert_eq!((&said["username"], &said["role"]), (&"ana".into(), &"deployer".into()));
+    let listed = both(&person, &["user", "sessions"]).await;
+    let session = listed[0]["id"].as_str().expect("an id").to_owned();
+    let passwords = format!("{PASSWORD}\nanother good one");
+    let changed = person.run_with_input(["user", "password", "--json"], &passwords).await.ok();
+    assert!(changed.json().is_object());
+    assert_eq!(both(&person, &["whoami"]).await["actor"], "user:ana");
+    assert_eq!(tomo.run(["user", "end-session", &session, "--json"]).await.ok().json()["user_name"], "ana");
+    assert_failed(&person.run(["whoami"]).await, 4, &["not signed in", "tomo login"]);
+
+    let made = tomo.run(["token", "create", "pipeline", "--scope", "read", "--days", "7", "--json"]).await.ok().json();
+    let secret = made["secret"].as_str().expect("a secret").to_owned();
+    let by_token = Tomo::at(&daemon).env("TOMO_TOKEN", &secret);
+    assert_eq!(both(&by_token, &["whoami"]).await["scopes"], serde_json::json!(["read"]));
+    let for_ai = tomo.run(["token", "create", "robot", "--for", "ai"]).await.ok();
+    assert!(for_ai.stdout.trim().starts_with("tomo_") && for_ai.stderr.contains("shown once"), "{for_ai:?}");
+    assert!(!both(&tomo, &["token", "list"]).await.to_string().contains(&secret));
+    assert_failed(&tomo.run(["token", "create", "boss", "--scope", "admin"]).await, 1, &["admin"]);
+    assert_failed(&tomo.run(["token", "create", "x", "--scope", "fly"]).await, 2, &["read, audit, operate"]);
+    assert_failed(&tomo.run(["token", "revoke", "pipelin"]).await, 1, &["\"pipelin\"", "\"pipeline\""]);
+    assert_eq!(tomo.run(["token", "revoke", "pipeline", "--json"]).await.ok().json()["name"], "pipeline");
+    assert_failed(&by_token.run(["whoami"]).await, 4, &["not signed in"]);
+
+    let stored = with(&["secret", "set", "db-password", "--json"], "hunter2\n").await.ok().json();
+    assert_eq!(stored["reference"], "secret://db-password");
+    assert_eq!(both(&tomo, &["secret", "list"]).await, serde_json::json!(["db-password"]));
+    assert_eq!(tomo.run(["secret", "delete", "db-password", "--json"]).await.ok().json()["name"], "db-password");
+    assert_failed(&tomo.run(["secret", "delete", "db-password"]).await, 1, &["db-password"]);
+
+    let enrolment = tomo.run(["agent", "token", "web-9", "--label", "env=test", "--json"]).await.ok().json();
+    assert_eq!(enrolment["server"], "web-9");
+    assert_failed(&tomo.run(["agent", "token", "web-9", "--label", "env"]).await, 1, &["KEY=VALUE"]);
+    assert_failed(&tomo.run(["agent", "revoke", "web-8"]).await, 1, &["web-8"]);
+    let agent = TestAgent::synthetic(&daemon, "db-1").await;
+    let revoked = tomo.run(["agent", "revoke", "db-1", "--reason", "sold", "--json"]).await.ok().json();
+    assert_eq!(revoked["server"], "db-1");
+    agent.stop().await;
+
+    assert_eq!(tomo.run(["user", "delete", "ben", "--json"]).await.ok().json()["username"], "ben");
+    let everything = tomo.run(["audit", "search", "--limit", "500", "--json"]).await.ok().stdout;
+    for canary in ["hunter2", PASSWORD, "another good one", secret.as_str()] {
+        assert!(!everything.contains(canary), "the audit holds {canary}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_deployed_followed_and_removed() {
+    let daemon = TestDaemon::start().await;
+    let server = "here";
+    let _agent = TestAgent::start(&daemon, server, ALLOW_ALL).await;
+    let image = Image::web();
+    let name = unique("cli");
+    let tomo = Tomo::at_socket(&daemon);
+    let port = free_port().await;
+    let ports = format!("127.0.0.1:{port}:8080");
+    let deploy = ["app", "deploy", &name, "--server", server, "--image", image.name(), "--port", &ports];
+    let deploy = |more: &[&'static str]| -> Vec<String> {
+        deploy.iter().copied().chain(more.iter().copied()).map(str::to_owned).collect()
+    };
+
+    assert_failed_with_plan(&tomo.run(deploy(&[])).await);
+    let waiting = tomo.run(["plan", "list", "--json"]).await.ok().json();
+    assert_eq!(waiting[0]["status"], "pending", "{waiting}");
+    let plan = waiting[0]["plan"].as_str().expect("an id").to_owned();
+    both(&tomo, &["plan", "get", &plan]).await;
+    assert_failed(&tomo.run(["plan", "apply", &plan]).await, 5, &["approve"]);
+    let denied = tomo.run(["plan", "deny", &plan, "--reason", "not today", "--json"]).await.ok().json();
+    assert_eq!(denied["status"], "denied");
+    assert_ne!(tomo.run(["plan", "apply", &plan]).await.code, Some(0));
+
+    let operation = tomo.run(deploy(&["--yes", "--json"])).await.ok().json();
+    assert_eq!(operation["status"], "succeeded", "{operation}");
+    let id = operation["operation"].as_str().expect("an id").to_owned();
+    both(&tomo, &["operation", "get", &id]).await;
+    let web = Http::tcp(&format!("http://127.0.0.1:{port}"), &daemon.data().join("ca.pem"));
+    let page = web.get("/").send().await.expect("serves").text().await.expect("text");
+    assert_eq!(page, "hello from busybox\n");
+    assert_eq!(both(&tomo, &["app", "list"]).await[0]["name"], name.as_str());
+    assert_eq!(both(&tomo, &["app", "get", &name]).await["status"], "running");
+    let logged = async || {
+        let logs = tomo.run(["app", "logs", &name, "--json"]).await.ok().stdout;
+        logs.lines().any(|line| serde_json::from_str::<Value>(line).is_ok()).then_some(())
+    };
+    eventually("the request is in the log", logged).await;
+    assert!(!tomo.run(["app", "logs", &name]).await.ok().stdout.is_empty());
+    assert_failed(&tomo.run(["app", "get", &name[..name.len() - 1]]).await, 1, &["nearest", &name]);
+    for (verb, status) in [("stop", "stopped"), ("start", "running"), ("restart", "running")] {
+        let done = tomo.run(["app", verb, &name, "--json"]).await.ok().json();
+        assert_eq!(done["status"], "succeeded", "{verb}: {done}");
+        let reached =
+            async || (tomo.run(["app", "get", &name, "--json"]).await.ok().json()["status"] == status).then_some(());
+        eventually(&format!("after {verb} it is {status}"), reached).await;
+    }
+    assert_failed_with_plan(&tomo.run(["app", "remove", &name, "--yes"]).await);
+    let removed = tomo.run(["app", "remove", &name, "--name", &name]).await.ok();
+    assert!(removed.stdout.contains("succeeded"), "{removed:?}");
+    assert!(tomo.run(["app", "list", "--json"]).await.ok().json().as_array().is_some_and(Vec::is_empty));
+    assert_eq!(image.containers(), Vec::<String>::new());
+}
+
+/// Nobody agreed: the plan is shown and stays open.
+fn assert_failed_with_plan(output: &Output) {
+    assert_eq!(output.code, Some(5), "{output:?}");
+    assert!(output.stdout.contains("plan-") && output.stderr.contains("next: tomo plan approve"), "{output:?}");
+}
+
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let tomo = Tomo::at_socket(&daemon);
+    let viewer = {
+        daemon.create_user("vic", Role::Viewer).await;
+        let shell = Tomo::at(&daemon);
+        drop(shell.run_with_input(["login", "--user", "vic", "--password-stdin"], PASSWORD).await.ok());
+        shell
+    };
+    // 1: it did not work.
+    assert_failed(
+        &tomo.run(["server", "get", "web-2"]).await,
+        1,
+        &["there is no server \"web-2\"", "nearest: \"web-1\""],
+    );
+    assert_failed(&tomo.run(["operation", "get", "op-nothing"]).await, 1, &["op-nothing"]);
+    assert_failed(&tomo.run(["settings", "set", "colour=red"]).await, 1, &["colour"]);
+    assert_failed(&tomo.run(["server", "metrics", "web-1", "cpu", "--since", "yesterday"]).await, 1, &["since"]);
+    assert_failed(&tomo.run(["mcp", "config", "emacs"]).await, 1, &["claude", "codex"]);
+    // 2: it was not understood.
+    for wrong in [
+        vec!["no-such-subcommand"],
+        vec!["server", "get"],
+        vec!["app", "deploy", "x"],
+        vec!["--no-such-option", "whoami"],
+        vec!["completions", "word"],
+    ] {
+        assert_failed(&tomo.run(&wrong).await, 2, &["--help"]);
+    }
+    assert!(tomo.run(["servr", "list"]).await.stderr.contains("server"), "the nearest is offered");
+    // 3: nobody is there.
+    let nowhere = Tomo::new().env("TOMO_URL", "unix:/nonexistent/tomo.sock");
+    assert_failed(&nowhere.run(["whoami"]).await, 3, &["/nonexistent/tomo.sock", "next:"]);
+    let nowhere = Tomo::new().env("TOMO_URL", &format!("http://127.0.0.1:{}", free_port().await));
+    assert_failed(&nowhere.run(["whoami"]).await, 3, &["refused", "next:"]);
+    assert_failed(
+        &nowhere.run_with_input(["login", "--user", "a", "--password-stdin"], PASSWORD).await,
+        3,
+        &["refused"],
+    );
+    // 4: the daemon said no.
+    assert_failed(&Tomo::at(&daemon).run(["whoami"]).await, 4, &["not signed in", "tomo login"]);
+    assert_failed(&viewer.run(["audit", "search"]).await, 4, &["audit"]);
+    assert_failed(&viewer.run(["user", "delete", "vic"]).await, 4, &["admin"]);
+    let wrong =
+        Tomo::at(&daemon).run_with_input(["login", "--user", "vic", "--password-stdin"], "not the password").await;
+    assert_failed(&wrong, 4, &["the name or the password is wrong"]);
+    // 5: somebody has to agree.
+    let planned = tomo.run(["settings", "set", "session_hours=24"]).await;
+    assert_failed_with_plan(&planned);
+    assert_failed_with_plan(&tomo.run(["server", "remove", "web-1", "--yes"]).await);
+    let wrong_name = tomo.run(["server", "remove", "web-1", "--name", "web-2"]).await;
+    assert_eq!(wrong_name.code, Some(1), "{wrong_name:?}");
+    // 0: agreed by name.
+    let removed = tomo.run(["server", "remove", "web-1", "--name", "web-1", "--json"]).await.ok().json();
+    assert_eq!(removed["status"], "succeeded", "{removed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn login_pins_the_certificate_and_refuses_another() {
+    let mut daemon = Setup::default().set("HTTP__LISTEN", "0.0.0.0:0").spawn().await;
+    let shown = daemon.program().logged("tls=").await;
+    let shown = shown.trim_matches('"').to_owned();
+    let person = Tomo::at(&daemon);
+    let login = ["login", "--user", ADMIN, "--password-stdin"];
+    let said = person.run_with_input(login, PASSWORD).await.ok().stdout;
+    assert!(said.contains(&shown) && shown.len() == 64, "{said} {shown}");
+    assert_eq!(both(&person, &["whoami"]).await["actor"], "user:admin");
+
+    // A token is not sent to a daemon that nobody has pinned.
+    let token = daemon.create_token(&[Scope::Read], Selectors::default()).await;
+    let program = Tomo::at(&daemon).env("TOMO_TOKEN", &token);
+    assert_failed(&program.run(["whoami"]).await, 4, &["certificate is not known", &shown]);
+    let program = program.env("TOMO_FINGERPRINT", &shown);
+    assert_eq!(program.run(["whoami", "--json"]).await.ok().json()["person"], false);
+    let program = program.env("TOMO_FINGERPRINT", &"0".repeat(64));
+    assert_failed(&program.run(["whoami"]).await, 4, &["not the pinned one", &shown]);
+
+    // Somebody else answers at that address.
+    daemon.halt().await;
+    std::fs::remove_file(daemon.data().join("http.pem")).expect("is there");
+    daemon.respawn().await;
+    assert_failed(&person.run(["whoami"]).await, 4, &["not the pinned one", &shown, "tomo logout"]);
+    let again = person.run_with_input(login, PASSWORD).await;
+    assert_failed(&again, 4, &["not the pinned one"]);
+    assert_eq!(person.run(["logout"]).await.code, Some(4), "the daemon could not be told");
+    drop(person.run_with_input(login, PASSWORD).await.ok());
+    assert_eq!(both(&person, &["whoami"]).await["actor"], "user:admin");
+    assert!(person.run(["logout"]).await.ok().stdout.contains("signed out"));
+    assert_eq!(person.run(["whoami"]).await.code, Some(4));
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_renews_itself_and_several_shells_share_it() {
+    let daemon = Setup::default().spawn().await;
+    let person = Tomo::at(&daemon);
+    drop(person.run_with_input(["login", "--user", ADMIN, "--password-stdin"], PASSWORD).await.ok());
+    // What a JWT is worth once it has expired.
+    let file = person.home().join("XDG_STATE_HOME/tomo/login-default.json");
+    let mut saved: Value = serde_json::from_slice(&std::fs::read(&file).expect("is saved")).expect("is JSON");
+    use std::os::unix::fs::PermissionsExt as _;
+    assert_eq!(std::fs::metadata(&file).expect("is saved").permissions().mode() & 0o777, 0o600);
+    saved["access_token"] = "expired".into();
+    std::fs::write(&file, saved.to_string()).expect("can be written");
+    let (one, two, three) =
+        tokio::join!(person.run(["whoami"]), person.run(["server", "list"]), person.run(["whoami", "--json"]));
+    for output in [one, two, three] {
+        drop(output.ok());
+    }
+    assert_eq!(person.run(["whoami"]).await.code, Some(0));
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_are_what_the_shells_read() {
+    let tomo = Tomo::new();
+    for (shell, mark) in [("bash", "complete -F"), ("zsh", "#compdef tomo"), ("fish", "complete -c tomo")] {
+        let script = tomo.run(["completions", shell]).await.ok().stdout;
+        assert!(script.contains(mark) && script.contains("deploy"), "{shell}");
+    }
+    let script = tomo.run(["completions", "bash"]).await.ok().stdout;
+    let ask =
+        format!("{script}\nCOMP_WORDS=(tomo server l); COMP_CWORD=2; _tomo tomo l server; echo \"${{COMPREPLY[@]}}\"");
+    let offered = run(&mut Command::new("bash"), &ask).await.ok();
+    assert_eq!(offered.stdout.trim(), "list", "{offered:?}");
+}
+
+/// What a hostile daemon, host or container could put into any text.
+const HOSTILE: &str = "\u{1b}]0;owned\u{7}\u{1b}[31mred\u{1b}[0m\u{9b}2J\u{202e}evil\u{200b}\u{7f}\r";
+
+/// Answers every request with this body.
+async fn answer_all(listener: TcpListener, status: &'static str, body: String) {
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("somebody connects");
+        let body = body.clone();
+        tokio::spawn(async move {
+            let mut heard = vec![0; 64 * 1024];
+            drop(stream.read(&mut heard).await);
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            drop(stream.write_all(format!("{head}{body}").as_bytes()).await);
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn escape_sequences_never_reach_the_terminal() {
+    let safe = |output: &Output| {
+        for text in [&output.stdout, &output.stderr] {
+            assert!(text.chars().all(|one| one == '\n' || is_display_safe(one)), "{text:?}");
+        }
+    };
+    // From people, by way of an honest daemon.
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let login = ["login", "--user", HOSTILE, "--password-stdin", "--url", daemon.url()];
+    safe(&tomo.run_with_input(login, PASSWORD).await);
+    for arguments in [
+        vec!["server", "get", HOSTILE],
+        vec!["app", "get", HOSTILE],
+        vec!["settings", "set", HOSTILE],
+        vec!["plan", "get", HOSTILE],
+        vec!["audit", "search", "--actor", HOSTILE],
+        vec!["agent", "token", HOSTILE],
+        vec!["user", "delete", HOSTILE],
+        vec![HOSTILE],
+    ] {
+        safe(&tomo.run(&arguments).await);
+    }
+    for json in [false, true] {
+        let trail = tomo.run(["audit", "search"].into_iter().chain(json.then_some("--json"))).await.ok();
+        safe(&trail);
+        assert!(trail.stdout.contains("auth.login"), "{trail:?}");
+    }
+    // From a daemon that lies.
+    let error = serde_json::json!({"code": "denied", "message": HOSTILE, "next": HOSTILE, "retryable": false});
+    for (status, body) in
+        [("403 Forbidden", error.to_string()), ("200 OK", HOSTILE.to_owned()), ("500 No", HOSTILE.to_owned())]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let liar = Tomo::new().env("TOMO_URL", &format!("http://{}", listener.local_addr().expect("an address")));
+        let stand_in = tokio::spawn(answer_all(listener, status, body));
+        safe(&liar.run(["overview"]).await);
+        safe(&liar.run_with_input(["login", "--user", "a", "--password-stdin"], PASSWORD).await);
+        safe(&liar.run_with_input(["secret", "list"], "").await);
+        stand_in.abort();
+    }
+}
