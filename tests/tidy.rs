@@ -1,4 +1,5 @@
-//! What the compiler does not check: each dependency has one door, and ARCHITECTURE.md names tests that exist.
+//! What the compiler does not check: each dependency has one door and is new enough, files have telling names and know no machine,
+//! and ARCHITECTURE.md names tests that exist.
 
 use std::{
     fs,
@@ -32,6 +33,19 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tomo_agent", &["tomo-agent/src/main", "tomo-tui/src/local", "tests"]),
     ("tokio", &["tomo-daemon", "tomo-agent", "tomo-tui", "tests", "examples"]),
 ];
+
+/// Oldest versions without a known fault that matters here: silent damage, floods, escapes, an open Origin.
+const FLOORS: &[(&str, [u64; 3])] = &[
+    ("redb", [4, 6, 0]),
+    ("quinn-proto", [0, 11, 14]),
+    ("russh", [0, 61, 1]),
+    ("rmcp", [1, 4, 0]),
+    ("ratatui", [0, 30, 0]),
+];
+
+/// Names that say nothing.
+const EMPTY_NAMES: &[&str] =
+    &["mod", "util", "utils", "helper", "helpers", "common", "misc", "types", "traits", "constants"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -94,6 +108,72 @@ fn each_dependency_has_one_door() {
         assert!(used, "nothing names {krate}: the list is out of date");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every file that is no build output and no repository data.
+fn files() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a readable folder").flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            // A worktree has a file of this name.
+            if name == ".git"
+                || name == "target"
+                || name == ".cache"
+                || path.extension().is_some_and(|end| end == "log")
+            {
+                continue;
+            }
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root(), &mut found);
+    assert!(found.len() > 100, "only {} files were found", found.len());
+    found
+}
+
+#[test]
+fn dependencies_are_new_enough() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("Cargo.lock");
+    let mut checked = 0;
+    for package in lock.split("[[package]]") {
+        let value = |key: &str| {
+            let line = package.lines().find(|line| line.starts_with(&format!("{key} = ")))?;
+            line.split('"').nth(1)
+        };
+        let (Some(name), Some(version)) = (value("name"), value("version")) else { continue };
+        let Some((_, floor)) = FLOORS.iter().find(|(floored, _)| *floored == name) else { continue };
+        let plain = version.split(['-', '+']).next().unwrap_or_default();
+        let parts: Vec<u64> = plain.split('.').map(|part| part.parse().expect("a number")).collect();
+        assert!(parts.as_slice() >= floor.as_slice(), "{name} {version} is older than {floor:?}");
+        checked += 1;
+    }
+    assert!(checked >= 4, "only {checked} floors were found in Cargo.lock");
+}
+
+#[test]
+fn files_know_no_machine() {
+    let root = root();
+    let here = root.display().to_string();
+    // Put together, so that this file does not hold them.
+    let homes = [["/ho", "me/"].concat(), ["/Us", "ers/"].concat(), ["/root", "/."].concat()];
+    for path in files() {
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let shown = path.strip_prefix(&root).expect("below the root").display();
+        for (number, line) in text.lines().enumerate() {
+            let found = homes.iter().chain([&here]).find(|part| line.contains(part.as_str()));
+            assert!(found.is_none(), "{shown}:{}: a machine's own path: {line}", number + 1);
+        }
+    }
+}
+
+#[test]
+fn files_have_telling_names() {
+    for path in files().iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let says_nothing = EMPTY_NAMES.contains(&name.as_str()) || name.ends_with("_util") || name.ends_with("_utils");
+        assert!(!says_nothing, "{} says nothing about its subject", path.display());
+    }
 }
 
 #[test]
