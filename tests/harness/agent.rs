@@ -16,6 +16,7 @@ use crate::{
     cli,
     daemon::TestDaemon,
     eventually::PATIENCE,
+    host::Namespace,
     program::{self, Program},
 };
 
@@ -32,6 +33,8 @@ pub const ENGINE: &str = "/var/run/docker.sock";
 pub struct TestAgent {
     folder: TempDir,
     kind: Kind,
+    namespace: Option<String>,
+    engine: PathBuf,
     running: Option<Running>,
 }
 
@@ -64,23 +67,50 @@ impl TestAgent {
         Self::begin(daemon, server, policy, Kind::Program).await
     }
 
+    /// The same in a network namespace.
+    pub async fn spawn_in(daemon: &TestDaemon, server: &str, policy: &str, namespace: &Namespace) -> Self {
+        let mut agent = Self::prepare(policy, Kind::Program);
+        agent.namespace = Some(namespace.name().to_owned());
+        agent.enroll(daemon, server).await;
+        agent.resume().await;
+        agent
+    }
+
+    /// Enrolls and starts the `tomo-agent` binary as on a host where everything is allowed and no engine answers.
+    pub async fn without_engine(daemon: &TestDaemon, server: &str) -> Self {
+        let mut agent = Self::prepare(ALLOW_ALL, Kind::Program);
+        agent.engine = agent.folder.path().join("no-engine.sock");
+        agent.enroll(daemon, server).await;
+        agent.resume().await;
+        agent
+    }
+
     async fn begin(daemon: &TestDaemon, server: &str, policy: &str, kind: Kind) -> Self {
+        let mut agent = Self::prepare(policy, kind);
+        agent.enroll(daemon, server).await;
+        agent.resume().await;
+        agent
+    }
+
+    fn prepare(policy: &str, kind: Kind) -> Self {
         let folder = tempfile::Builder::new().prefix("tomo-test-agent-").tempdir().expect("a folder can be made");
-        let mut agent = Self { folder, kind, running: None };
+        let agent = Self { folder, kind, namespace: None, engine: PathBuf::from(ENGINE), running: None };
         agent.set_policy(policy);
+        agent
+    }
+
+    async fn enroll(&self, daemon: &TestDaemon, server: &str) {
         let token = daemon.enrolment(server, &[]).await;
-        match kind {
+        match self.kind {
             Kind::Program => {
-                let mut enroll = agent.command();
+                let mut enroll = self.command();
                 let enrolled = cli::run(enroll.arg("enroll"), &token).await;
                 assert_eq!(enrolled.code, Some(0), "{enrolled:?}");
             }
             Kind::Host | Kind::Synthetic(_) => {
-                identity::enroll(&token, &agent.state()).await.expect("the agent is enrolled");
+                identity::enroll(&token, &self.state()).await.expect("the agent is enrolled");
             }
         }
-        agent.resume().await;
-        agent
     }
 
     /// Starts it again after [`Self::halt`] or [`Self::kill`], and waits until it is connected.
@@ -98,7 +128,7 @@ impl TestAgent {
             Kind::Synthetic(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
             Kind::Host => {
                 let journal = self.state().join("journal");
-                let config = ExecConfig { policy: self.policy(), engine_socket: PathBuf::from(ENGINE), journal };
+                let config = ExecConfig { policy: self.policy(), engine_socket: self.engine.clone(), journal };
                 let exec = Exec::start(config);
                 (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
             }
@@ -114,9 +144,18 @@ impl TestAgent {
     /// The `tomo-agent` binary with this agent's folders.
     #[must_use]
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program::path("tomo-agent"));
+        let binary = program::path("tomo-agent");
+        let mut command = match &self.namespace {
+            Some(namespace) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", namespace]).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
-        command.env_clear().env("NO_COLOR", "1").env("TOMO_AGENT__ENGINE_SOCKET", ENGINE);
+        command.env_clear().env("NO_COLOR", "1").env("TOMO_AGENT__ENGINE_SOCKET", &self.engine);
+        command.env("PATH", std::env::var("PATH").unwrap_or_default());
         command
     }
 

@@ -26,6 +26,7 @@ pub mod cli;
 pub mod daemon;
 pub mod disk;
 pub mod docker;
+pub mod host;
 pub mod program;
 
 // What a test looks through.

@@ -13,8 +13,14 @@ use rustls::{
 };
 use serde_json::Value;
 use tomo_proto::{
-    api::{Tool, person::PersonRequest},
+    api::{
+        Tool,
+        operation::OperationGet,
+        person::PersonRequest,
+        plan::{PlanApply, PlanApprove},
+    },
     error::{ApiError, ErrorCode},
+    model::{operation::Operation, plan::Plan},
 };
 
 use crate::{
@@ -141,6 +147,42 @@ impl Http {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// Agrees to a plan and carries it out, as a person who may do both, and waits for the end.
+    ///
+    /// # Errors
+    /// The daemon refuses, or what was planned cannot be begun.
+    pub async fn carry_out(&self, plan: Plan) -> Result<Operation, ApiError> {
+        let operation = self.begin(plan).await?;
+        self.wait_for(operation).await
+    }
+
+    /// Agrees to a plan and applies it, without waiting for the end.
+    ///
+    /// # Errors
+    /// The daemon refuses, or what was planned cannot be begun.
+    pub async fn begin(&self, plan: Plan) -> Result<Operation, ApiError> {
+        let name = Some(plan.target.clone());
+        self.call(&PlanApprove { plan: plan.plan.to_string(), hash: plan.hash, name }).await?;
+        self.call(&PlanApply { plan: plan.plan.to_string(), reason: None }).await
+    }
+
+    /// Waits for an operation's end.
+    ///
+    /// # Errors
+    /// The daemon refuses.
+    ///
+    /// # Panics
+    /// It does not end in time.
+    pub async fn wait_for(&self, mut operation: Operation) -> Result<Operation, ApiError> {
+        let begun = Instant::now();
+        while !operation.status.is_final() {
+            assert!(begun.elapsed() < 4 * PATIENCE, "it does not end: {operation:?}");
+            let request = OperationGet { operation: operation.operation.to_string(), wait_s: Some(10) };
+            operation = self.call(&request).await?;
+        }
+        Ok(operation)
     }
 
     /// MCP in the modern (2026-07-28) era on a path.

@@ -53,7 +53,9 @@ pub(crate) async fn run(engine: &Engine, command: &Command, events: &Events, und
         Command::RestartContainer { container, timeout_secs } => {
             container::restart(engine, container.as_str(), *timeout_secs).await
         }
-        Command::RemoveContainer { container, volumes } => container::remove(engine, container.as_str(), volumes).await,
+        Command::RemoveContainer { container, volumes } => {
+            container::remove(engine, container.as_str(), volumes, events).await
+        }
         Command::ReadLogs { container, tail, since_ms, follow } => {
             logs::read(engine, container.as_str(), *tail, *since_ms, *follow, events).await
         }

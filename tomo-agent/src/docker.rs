@@ -43,10 +43,27 @@ impl From<Error> for EngineError {
             Error::DockerResponseServerError { status_code: 409, message } => (ErrorCode::Conflict, message.clone()),
             Error::DockerResponseServerError { message, .. } => (ErrorCode::Internal, message.clone()),
             Error::DockerStreamError { error } => (ErrorCode::NotFound, error.clone()),
-            other => (ErrorCode::Internal, other.to_string()),
+            other => (ErrorCode::Internal, in_full(other)),
         };
         Self { code, message: format!("the engine says: {}", display_line(&message, 400)) }
     }
+}
+
+/// An error with its causes; and what to do about the one that people meet first.
+fn in_full(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let is_denied = error
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
+        if is_denied {
+            return format!("{error}: this user may not use the engine (add it to the group docker, or run as root)");
+        }
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
 }
 
 /// A connection to the engine. Cheap to clone.
@@ -132,20 +149,21 @@ impl Engine {
     }
 
     /// Makes a named volume that carries Tomo's label; one that is there stays as it is.
-    pub(crate) async fn ensure_volume(&self, name: &str, app: &str) -> Answer<()> {
-        let labels = Some([(APP_LABEL.to_owned(), app.to_owned())].into());
+    pub(crate) async fn ensure_volume(&self, name: &str, app: &str, app_name: &str) -> Answer<()> {
+        let labels = [(APP_LABEL, app), (NAME_LABEL, app_name)];
+        let labels = Some(labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into());
         let request = VolumeCreateRequest { name: Some(name.to_owned()), labels, ..VolumeCreateRequest::default() };
         self.docker.create_volume(request).await?;
         Ok(())
     }
 
-    /// Removes a named volume if it carries the app's label; says whether it did.
-    pub(crate) async fn remove_volume(&self, name: &str, app: &str) -> Answer<bool> {
+    /// Removes a named volume if Tomo made it for this app, or for an earlier one of its name; says whether it did.
+    pub(crate) async fn remove_volume(&self, name: &str, app_name: &str) -> Answer<bool> {
         let volume = match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
             Err(error) if error.code == ErrorCode::NotFound => return Ok(false),
             other => other?,
         };
-        if volume.labels.get(APP_LABEL).is_none_or(|label| label != app) {
+        if volume.labels.get(NAME_LABEL).is_none_or(|label| label != app_name) {
             return Ok(false);
         }
         self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await?;

@@ -179,7 +179,12 @@ async fn ask(address: &str, fingerprint: &str, request: &EnrollRequest) -> anyho
     config.alpn_protocols = vec![ENROLL_ALPN.to_vec()];
     let socket = resolve(address).await?;
     let endpoint = open_endpoint(socket, config)?;
-    let connection = endpoint.connect(socket, LINK_SERVER_NAME)?.await?;
+    let connection = endpoint.connect(socket, LINK_SERVER_NAME)?.await.map_err(|error| match error {
+        quinn::ConnectionError::TransportError(error) if error.to_string().contains("UnknownIssuer") => {
+            anyhow::anyhow!("the daemon there is not the one that made this token")
+        }
+        error => error.into(),
+    })?;
     let (sending, receiving) = connection.open_bi().await?;
     let mut sending = FramedWrite::new(sending, codec());
     sending.send(Bytes::from(encode(request)?)).await?;

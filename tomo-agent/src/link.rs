@@ -123,7 +123,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
                     reason
                 }
             };
-            tracing::warn!(reason, "not connected to the daemon");
+            tracing::warn!(reason, "the link to the daemon is down");
             shared.status.send_replace(Status::Failed(reason));
             if began.elapsed() > GOOD_AFTER {
                 pause = FIRST_PAUSE;

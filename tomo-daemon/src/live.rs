@@ -410,6 +410,20 @@ mod tests {
     }
 
     #[test]
+    fn sparks_of_a_new_start_are_drawn_from_the_store() {
+        let live = Live::new(Clock::manual(1_000));
+        let id = ServerId::from_u64(1);
+        live.connect(id, connected());
+        let schema = Arc::new(vec![SeriesKey::new(names::CPU, "")]);
+        let row = |span: u64, value| Row { at_ms: span * SPARK_STEP_MS, values: vec![value] };
+        live.remember(id, &[(Arc::clone(&schema), vec![row(1, 1_000)]), (Arc::clone(&schema), vec![row(2, 2_000)])]);
+        live.take_row(id, &schema, &row(3, 3_000), 1.0);
+        live.remember(id, &[(schema, vec![row(9, 9_000)])]);
+        let drawn: Vec<u8> = live.server(id).expect("is there").spark.iter().map(|point| point.cpu_percent).collect();
+        assert_eq!(drawn, [10, 20, 30]);
+    }
+
+    #[test]
     fn watching_is_counted() {
         let live = Live::new(Clock::manual(1_000));
         let id = ServerId::from_u64(1);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use tomo_proto::model::{
-    container::{Container, ContainerUsage},
+    container::{Container, ContainerState, ContainerUsage},
     metric::names,
 };
 
@@ -112,9 +112,10 @@ impl Containers {
         if self.groups.is_empty() {
             return Arc::clone(inventory);
         }
-        let with_usage = |container: &Container| Container {
-            usage: self.groups.get(&container.id).and_then(|group| group.usage),
-            ..container.clone()
+        let with_usage = |container: &Container| {
+            let lives = matches!(container.state, ContainerState::Running | ContainerState::Paused);
+            let usage = self.groups.get(&container.id).and_then(|group| group.usage).filter(|_| lives);
+            Container { usage, ..container.clone() }
         };
         Arc::new(inventory.iter().map(with_usage).collect())
     }
@@ -308,8 +309,12 @@ mod tests {
             ("sys/fs/cgroup/abc/memory.current", "5\n"),
         ]);
         let mut containers = Containers::new(root.path().to_owned());
-        let inventory =
-            Arc::new(vec![Container { id: "abc".to_owned(), name: "web".to_owned(), ..Container::default() }]);
+        let inventory = Arc::new(vec![Container {
+            id: "abc".to_owned(),
+            name: "web".to_owned(),
+            state: ContainerState::Running,
+            ..Container::default()
+        }]);
         let mut recorder = Recorder::default();
         let pids = [("abc".to_owned(), 42)];
         containers.record(&mut recorder, 0, &inventory, &pids);

@@ -3,8 +3,8 @@
 use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
 
 use crate::{
-    commands::Failure,
-    docker::{APP_LABEL, Engine},
+    commands::{Events, Failure, progress},
+    docker::{APP_LABEL, Engine, NAME_LABEL},
 };
 
 pub(super) async fn start(engine: &Engine, container: &str) -> Result<Outcome, Failure> {
@@ -37,18 +37,24 @@ async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<Outcome
     })
 }
 
-/// Removes a container that Tomo made, and those of the named volumes that carry the same app's label.
-pub(super) async fn remove(engine: &Engine, container: &str, volumes: &[String]) -> Result<Outcome, Failure> {
+/// Removes a container that Tomo made, and those of the named volumes that it made for the same app.
+pub(super) async fn remove(
+    engine: &Engine,
+    container: &str,
+    volumes: &[String],
+    events: &Events,
+) -> Result<Outcome, Failure> {
     let Some(found) = engine.find(container).await? else { return Ok(Outcome::done()) };
     let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-    let Some(app) = labels.get(APP_LABEL) else {
+    let (Some(_), Some(name)) = (labels.get(APP_LABEL), labels.get(NAME_LABEL)) else {
         let message = format!("container \"{}\" was not made by Tomo and is left alone", display_line(container, 80));
         return Err(Failure::new(ErrorCode::Conflict, message));
     };
     engine.remove(container).await?;
     for volume in volumes {
-        if !engine.remove_volume(volume, app).await? {
-            tracing::info!(volume, "a volume that Tomo did not make for this app is left alone");
+        if !engine.remove_volume(volume, name).await? {
+            let shown = display_line(volume, 80);
+            progress(events, format!("volume {shown} stays: Tomo did not make it for this app"), None).await;
         }
     }
     match engine.find(container).await? {

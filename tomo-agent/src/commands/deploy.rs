@@ -151,7 +151,7 @@ pub(super) async fn run(
     }
     check_ports(&deploy.spec.ports, old.as_ref())?;
     for volume in deploy.spec.volumes.iter().filter(|volume| !volume.is_bind()) {
-        engine.ensure_volume(&volume.source, &app).await?;
+        engine.ensure_volume(&volume.source, &app, &deploy.name).await?;
     }
 
     progress(events, "make the container", None).await;

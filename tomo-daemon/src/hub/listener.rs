@@ -9,13 +9,15 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use quinn::{
-    Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt,
+    ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout, Incoming, ServerConfig,
+    TransportConfig, VarInt,
     crypto::rustls::{HandshakeData, QuicServerConfig},
 };
 use tokio::{sync::Semaphore, time::timeout};
 use tomo_proto::version::ENROLL_ALPN;
 
 use crate::{
+    crypto,
     hub::{HubError, Shared, connection, enrolment},
     tls::Authority,
 };
@@ -35,6 +37,28 @@ const WINDOW: u32 = 4 << 20;
 /// Enrolments per second from one address.
 const ENROLMENTS: NonZeroU32 = NonZeroU32::new(50).expect("it is not zero");
 
+/// Connections that an earlier run of this daemon knew are reset at most this often, all together.
+const RESET_INTERVAL: Duration = Duration::from_millis(1);
+const ID_BYTES: usize = 8;
+
+/// Connection ids without a mark of this run in them: whoever still uses one of an earlier run is told that it is gone.
+#[derive(Debug)]
+struct RandomIds;
+
+impl ConnectionIdGenerator for RandomIds {
+    fn generate_cid(&mut self) -> ConnectionId {
+        ConnectionId::new(&crypto::random_bytes::<ID_BYTES>())
+    }
+
+    fn cid_len(&self) -> usize {
+        ID_BYTES
+    }
+
+    fn cid_lifetime(&self) -> Option<Duration> {
+        None
+    }
+}
+
 pub(super) fn open(address: SocketAddr, authority: &Authority) -> Result<Endpoint, HubError> {
     let listen = |source| HubError::Listen { address, source };
     let tls = authority.hub_config().map_err(|error| listen(std::io::Error::other(format!("{error:#}"))))?;
@@ -48,7 +72,9 @@ pub(super) fn open(address: SocketAddr, authority: &Authority) -> Result<Endpoin
     transport.datagram_receive_buffer_size(None);
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport));
-    let endpoint = EndpointConfig::new(Arc::new(authority.reset_key()));
+    let mut endpoint = EndpointConfig::new(Arc::new(authority.reset_key()));
+    endpoint.cid_generator(|| Box::new(RandomIds));
+    endpoint.min_reset_interval(RESET_INTERVAL);
     let runtime = quinn::default_runtime().ok_or_else(|| listen(std::io::Error::other("no async runtime")))?;
     Endpoint::new(endpoint, Some(config), UdpSocket::bind(address).map_err(listen)?, runtime).map_err(listen)
 }
