@@ -19,13 +19,18 @@ mod views;
 mod widgets;
 
 // Where.
+mod input;
 mod terminal;
 
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    pin::pin,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
+use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -41,7 +46,9 @@ use effect::{Effect, Runner};
 use event::Event;
 use state::State;
 use terminal::Screen;
+pub(crate) use terminal::{HANG_UP_CODE, HungUp};
 use theme::Theme;
+use toast::Kind;
 
 /// Events that wait for the loop; the reader of the terminal waits when it is full.
 const QUEUE: usize = 256;
@@ -59,6 +66,8 @@ pub(crate) struct DashboardOptions {
     pub(crate) read_only: bool,
     /// Characters to draw with, instead of what the terminal can show.
     pub(crate) glyphs: Option<Glyphs>,
+    /// Whether daemon and agent run in this process and would stop with it.
+    pub(crate) holds_daemon: bool,
 }
 
 /// Whether this terminal can show a full screen.
@@ -66,33 +75,51 @@ pub(crate) fn is_usable() -> bool {
     terminal::is_usable()
 }
 
-/// Runs the dashboard on this terminal until the person leaves.
+/// Runs the dashboard on this terminal until the person leaves. The daemon is asked once it is `ready`; the first frame does not
+/// wait for that.
 ///
 /// # Errors
-/// The terminal cannot be used, or the saved login cannot be read.
-pub(crate) async fn run(options: DashboardOptions) -> anyhow::Result<()> {
+/// The terminal cannot be used or is [gone](HungUp), the saved login cannot be read, or there is no daemon to be `ready`.
+pub(crate) async fn run(
+    options: DashboardOptions,
+    ready: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
+    let ended = show(options, ready).await;
+    // Whatever failed first when the terminal went, that is why.
+    if terminal::is_gone() { Err(HungUp.into()) } else { ended }
+}
+
+async fn show(options: DashboardOptions, ready: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let client = Client::open(&options.target)?;
     let (sender, mut events) = mpsc::channel(QUEUE);
     let (depth, glyphs) = Theme::detect(|name| std::env::var(name).ok());
     let theme = Theme::new(depth, options.glyphs.unwrap_or(glyphs));
     let daemon = if options.target.profile == "local" { "this machine".to_owned() } else { options.target.url.clone() };
     let mut state = State::new(daemon, options.read_only, now_ms());
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
     let mut screen = Screen::enter(sender.clone())?;
     let mut runner = Runner::new(client, sender);
     let mut hits = HitMap::default();
-    // The first frame comes before the daemon's first answer.
     draw(&mut screen, &mut state, &theme, &mut hits)?;
-    for effect in state.begin() {
-        runner.start(effect);
-    }
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut ready = pin!(ready);
+    let mut begun = false;
     let mut drawn_at = Instant::now();
     loop {
         let due = next_instant(&state, drawn_at);
         let first = tokio::select! {
             biased;
+            _ = hang_up.recv() => Event::HangUp,
             _ = terminate.recv() => Event::Terminate,
             _ = interrupt.recv() => Event::Terminate,
+            result = &mut ready, if !begun => {
+                result?;
+                begun = true;
+                for effect in state.begin() {
+                    runner.start(effect);
+                }
+                continue;
+            }
             event = events.recv() => event.unwrap_or(Event::Terminate),
             () = sleep_until(due.unwrap_or_else(far_away)), if due.is_some() => Event::Due,
         };
@@ -101,7 +128,7 @@ pub(crate) async fn run(options: DashboardOptions) -> anyhow::Result<()> {
         for _ in 0..BATCH {
             let Some(event) = next.take().or_else(|| events.try_recv().ok()) else { break };
             asked |= !matches!(event, Event::Answer(_) | Event::Notice(_) | Event::LinkUp | Event::LinkDown(_));
-            if take_in(event, &mut state, &mut screen, &mut runner, &hits)? {
+            if take_in(event, &mut state, &mut screen, &mut runner, &hits, options.holds_daemon)? {
                 return Ok(());
             }
         }
@@ -120,8 +147,11 @@ fn take_in(
     screen: &mut Screen,
     runner: &mut Runner,
     hits: &HitMap,
+    holds_daemon: bool,
 ) -> anyhow::Result<bool> {
     let effects = match event {
+        Event::HangUp => return Err(HungUp.into()),
+        Event::InputLost(error) => return Err(error).context("the terminal cannot be read any more"),
         Event::Click(column, row) => state.pointer(hits.at(column, row), 0, (column, row), now_ms()),
         Event::Wheel(lines, column, row) => state.pointer(None::<Hit>, lines, (column, row), now_ms()),
         other => state.update(other, now_ms()),
@@ -129,6 +159,11 @@ fn take_in(
     for effect in effects {
         match effect {
             Effect::Quit => return Ok(true),
+            Effect::Suspend if holds_daemon => {
+                let text = "Ctrl-Z would stop the daemon and the agent too: they run in this process";
+                state.toasts.push(Kind::Warning, text, now_ms());
+                state.dirty = true;
+            }
             Effect::Suspend => {
                 screen.suspend()?;
                 state.dirty = true;
@@ -146,7 +181,8 @@ fn take_in(
 
 fn draw(screen: &mut Screen, state: &mut State, theme: &Theme, hits: &mut HitMap) -> anyhow::Result<()> {
     state.dirty = false;
-    screen.draw(|frame| {
+    let title = tomo_proto::text::display_line(&format!("tomo: {}", state.view.path().join("/")), 80);
+    screen.draw(title, |frame| {
         let area = frame.area();
         let mut canvas = Canvas { buffer: frame.buffer_mut(), theme, hits, now_ms: state.now_ms, cursor: None };
         views::draw(state, &mut canvas, area);

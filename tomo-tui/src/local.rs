@@ -25,6 +25,7 @@ use tomo_daemon::{
 };
 use tomo_proto::{
     api::{
+        agent::AgentRevoke,
         auth::AuthTokenRevoke,
         person::{CreateEnrolment, CreateToken, SecretText},
         plan::{PlanApply, PlanApprove},
@@ -88,11 +89,20 @@ pub(crate) fn make_folder(data: &Path) -> anyhow::Result<()> {
     made.with_context(|| format!("cannot make {}", data.display()))
 }
 
+/// Where the daemon will listen for this machine's own users.
+pub(crate) fn socket_url(options: &LocalOptions) -> String {
+    format!("unix:{}", socket(&data_folder(options.data.as_deref())).display())
+}
+
+fn socket(data: &Path) -> PathBuf {
+    data.join("tomo.sock")
+}
+
 impl Local {
     pub(crate) async fn start(options: &LocalOptions) -> anyhow::Result<Self> {
         let data = data_folder(options.data.as_deref());
         make_folder(&data)?;
-        let socket = data.join("tomo.sock");
+        let socket = socket(&data);
         let lock = lock(&data, &socket)?;
         let daemon_folder = data.join("daemon");
         let clock = Clock::system();
@@ -186,6 +196,11 @@ impl Local {
         if identity::set_addresses(state, vec![self.daemon.hub_addr().to_string()])? {
             return Ok(false);
         }
+        // A start that was cut short may have left an agent that nobody has the identity of. There may be none.
+        let reason = Some("its identity was never written".to_owned());
+        let revoked =
+            self.daemon.services().call(&self.caller(), AgentRevoke { agent: server.to_owned(), reason }).await;
+        drop(revoked);
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let request = CreateEnrolment { server: server.to_owned(), labels, expires_in_minutes: None };
         let made = self.daemon.services().handle_person(&self.caller(), request).await.map_err(|error| error.error)?;

@@ -12,7 +12,8 @@ use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 use args::{Args, Command, McpCommand};
 use clap::{CommandFactory as _, Parser as _};
 use client::{Client, Target};
-use dashboard::DashboardOptions;
+use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
+use tokio_util::task::AbortOnDropHandle;
 use tomo_proto::api::person::SecretText;
 use tracing_subscriber::EnvFilter;
 
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(args)) {
         Ok(()) => ExitCode::SUCCESS,
+        // Nobody is left to read why.
+        Err(error) if error.is::<HungUp>() => ExitCode::from(HANG_UP_CODE),
         Err(error) => ExitCode::from(cli::output::failure(&error)),
     }
 }
@@ -55,7 +58,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         }
         Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
         None if args.plain || !dashboard::is_usable() => cli::plain(&Client::open(&target)?).await,
-        None => dashboard::run(DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs }).await,
+        None => dashboard::run(dashboard_options(target, &args), std::future::ready(Ok(()))).await,
     }
 }
 
@@ -92,6 +95,24 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
             .with_writer(std::sync::Mutex::new(file))
             .init();
     }
+    let target =
+        Target { profile: "local".to_owned(), url: local::socket_url(options), token: None, fingerprint: None };
+    if !headless && !args.plain && dashboard::is_usable() {
+        // The screen is there at once; the daemon starts behind it.
+        let options = options.clone();
+        let starting = AbortOnDropHandle::new(tokio::spawn(async move { local::Local::start(&options).await }));
+        let mut local = None;
+        let ready = async {
+            local = Some(starting.await??);
+            Ok(())
+        };
+        let dashboard = DashboardOptions { holds_daemon: true, ..dashboard_options(target, args) };
+        let ended = dashboard::run(dashboard, ready).await;
+        if let Some(local) = local {
+            local.shutdown().await;
+        }
+        return ended;
+    }
     let local = local::Local::start(options).await?;
     let ended = if headless {
         match local.announce().await {
@@ -102,18 +123,12 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
             Err(error) => Err(error),
         }
     } else {
-        let target = Target {
-            profile: "local".to_owned(),
-            url: format!("unix:{}", local.socket.display()),
-            token: None,
-            fingerprint: None,
-        };
-        if args.plain || !dashboard::is_usable() {
-            cli::plain(&Client::open(&target)?).await
-        } else {
-            dashboard::run(DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs }).await
-        }
+        cli::plain(&Client::open(&target)?).await
     };
     local.shutdown().await;
     ended
+}
+
+fn dashboard_options(target: Target, args: &Args) -> DashboardOptions {
+    DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs, holds_daemon: false }
 }

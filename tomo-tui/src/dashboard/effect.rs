@@ -1,9 +1,13 @@
 //! What the dashboard asks for, and the runner that does it: the only part that talks to the daemon.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinHandle, time::sleep};
-use tokio_util::task::TaskTracker;
+use futures::FutureExt as _;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::sleep,
+};
 use tomo_proto::{
     api::{
         app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
@@ -86,50 +90,40 @@ pub(crate) enum Effect {
     Quit,
 }
 
-/// Runs effects; answers come back as events.
+/// Runs effects; answers come back as events. Whatever is under way ends with it.
 pub(crate) struct Runner {
     client: Client,
     events: mpsc::Sender<Event>,
-    tasks: TaskTracker,
-    watching: Option<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+    watching: Option<AbortHandle>,
 }
 
 impl Runner {
     pub(crate) fn new(client: Client, events: mpsc::Sender<Event>) -> Self {
-        Self { client, events, tasks: TaskTracker::new(), watching: None }
+        Self { client, events, tasks: JoinSet::new(), watching: None }
     }
 
     /// Starts an effect. Those that are the terminal's are not for here.
     pub(crate) fn start(&mut self, effect: Effect) {
+        while self.tasks.try_join_next().is_some() {}
+        let (client, events) = (self.client.clone(), self.events.clone());
         if let Effect::Watch(uris) = effect {
-            if let Some(before) = self.watching.take() {
+            let watching = self.tasks.spawn(watch(client, uris, events));
+            if let Some(before) = self.watching.replace(watching) {
                 before.abort();
             }
-            self.watching = Some(self.tasks.spawn(watch(self.client.clone(), uris, self.events.clone())));
             return;
         }
-        let (client, events) = (self.client.clone(), self.events.clone());
-        let carrying_out = self.tasks.spawn(async move {
-            if let Some(answer) = carry_out(&client, effect).await {
+        self.tasks.spawn(async move {
+            let answer = match AssertUnwindSafe(carry_out(&client, effect)).catch_unwind().await {
+                Ok(answer) => answer,
+                Err(_) => Some(Answer::Broken("something inside went wrong; the log has more".to_owned())),
+            };
+            if let Some(answer) = answer {
                 // The dashboard has been left: nobody waits.
                 drop(events.send(Event::Answer(answer)).await);
             }
         });
-        let events = self.events.clone();
-        self.tasks.spawn(async move {
-            if carrying_out.await.is_err_and(|error| error.is_panic()) {
-                let text = "something inside went wrong; the log has more".to_owned();
-                drop(events.send(Event::Answer(Answer::Broken(text))).await);
-            }
-        });
-    }
-}
-
-impl Drop for Runner {
-    fn drop(&mut self) {
-        if let Some(watching) = self.watching.take() {
-            watching.abort();
-        }
     }
 }
 

@@ -26,8 +26,10 @@ pub(crate) enum Event {
     /// The wheel, in lines; negative is up.
     Wheel(i32, u16, u16),
     Resize,
-    /// The terminal is gone.
+    /// The terminal is gone, or SIGHUP says so.
     HangUp,
+    /// The terminal cannot be read any more.
+    InputLost(std::io::Error),
     /// SIGTERM or SIGINT.
     Terminate,
     /// Notices come again: everything may have changed.

@@ -152,7 +152,7 @@ impl State {
             // Both were resolved to a place by the runtime, which knows what was drawn where.
             Event::Click(..) | Event::Wheel(..) => {}
             Event::Resize => self.dirty = true,
-            Event::HangUp | Event::Terminate => self.effects.push(Effect::Quit),
+            Event::HangUp | Event::InputLost(_) | Event::Terminate => self.effects.push(Effect::Quit),
             Event::LinkUp => {
                 self.dirty = true;
                 let was_live = matches!(self.link, Link::Live);

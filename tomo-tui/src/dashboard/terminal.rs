@@ -13,23 +13,28 @@ use std::{
 
 use crossterm::{
     Command, cursor,
-    event::{
-        DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste, EnableFocusChange,
-        EnableMouseCapture,
-    },
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     terminal::{
         self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
     },
 };
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 
-use crate::dashboard::event::Event;
+use crate::dashboard::{
+    event::Event,
+    input::{Input, patience},
+};
 
 /// Exit code after the terminal went away, as a shell counts a hang-up.
-const HANG_UP_CODE: i32 = 129;
+pub(crate) const HANG_UP_CODE: u8 = 129;
 /// After a hang-up the process ends by itself in this time; the rest is ended for it.
 const HANG_UP_GRACE: Duration = Duration::from_millis(800);
+
+/// The shell's window title is kept by the terminal until the dashboard is left.
+const PUSH_TITLE: &[u8] = b"\x1b[22;0t";
+const POP_TITLE: &[u8] = b"\x1b[23;0t";
 
 /// What ratatui writes, kept until the frame is whole.
 #[derive(Debug, Default, Clone)]
@@ -46,12 +51,31 @@ impl Write for FrameBuffer {
     }
 }
 
-/// The terminal, entered. Leaving is its `Drop`, and the panic hook's.
+/// The terminal is gone: nobody is left to tell anything.
+#[derive(Debug, thiserror::Error)]
+#[error("the terminal is gone")]
+pub(crate) struct HungUp;
+
+/// The terminal, entered. Leaving is its `Drop`, or the panic hook's.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<FrameBuffer>>,
     buffer: FrameBuffer,
     mouse: bool,
-    hung_up: Arc<AtomicBool>,
+    title: String,
+    entered: Entered,
+}
+
+/// Whether the terminal is to be left: whoever leaves it first has done it for all.
+#[derive(Debug, Clone)]
+struct Entered(Arc<AtomicBool>);
+
+impl Entered {
+    fn leave_once(&self) {
+        if self.0.swap(false, Ordering::AcqRel) && !is_gone() {
+            // Nobody is left to hear of a failure.
+            drop(leave());
+        }
+    }
 }
 
 fn sequence(out: &mut Vec<u8>, command: impl Command) {
@@ -70,10 +94,9 @@ fn write_all(bytes: &[u8]) -> io::Result<()> {
 fn enter(mouse: bool) -> io::Result<()> {
     terminal::enable_raw_mode()?;
     let mut out = Vec::new();
+    out.extend_from_slice(PUSH_TITLE);
     sequence(&mut out, EnterAlternateScreen);
-    sequence(&mut out, SetTitle("tomo"));
     sequence(&mut out, EnableBracketedPaste);
-    sequence(&mut out, EnableFocusChange);
     if mouse {
         sequence(&mut out, EnableMouseCapture);
     }
@@ -84,12 +107,11 @@ fn enter(mouse: bool) -> io::Result<()> {
 fn leave() -> io::Result<()> {
     let mut out = Vec::new();
     sequence(&mut out, DisableMouseCapture);
-    sequence(&mut out, DisableFocusChange);
     sequence(&mut out, DisableBracketedPaste);
     sequence(&mut out, EndSynchronizedUpdate);
     sequence(&mut out, LeaveAlternateScreen);
-    sequence(&mut out, SetTitle(""));
     sequence(&mut out, cursor::Show);
+    out.extend_from_slice(POP_TITLE);
     write_all(&out)?;
     terminal::disable_raw_mode()
 }
@@ -107,24 +129,28 @@ impl Screen {
     /// # Errors
     /// The terminal does not do what it is told.
     pub(crate) fn enter(events: mpsc::Sender<Event>) -> io::Result<Self> {
-        let hung_up = Arc::new(AtomicBool::new(false));
-        watch_for_hang_up(events.clone(), Arc::clone(&hung_up));
+        watch_for_hang_up(events.clone())?;
         enter(true)?;
-        leave_on_panic();
-        read_events(events);
+        let entered = Entered(Arc::new(AtomicBool::new(true)));
+        leave_on_panic(entered.clone());
+        read_events(events)?;
         let buffer = FrameBuffer::default();
         let terminal = Terminal::new(CrosstermBackend::new(buffer.clone()))?;
-        Ok(Self { terminal, buffer, mouse: true, hung_up })
+        Ok(Self { terminal, buffer, mouse: true, title: String::new(), entered })
     }
 
     /// Draws a frame and sends it in one write, inside a synchronized update. What the terminal shows already is not sent.
     ///
     /// # Errors
     /// The terminal cannot be written to.
-    pub(crate) fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, title: String, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         self.terminal.draw(draw)?;
         let mut frame = self.buffer.0.borrow_mut();
-        let mut out = Vec::with_capacity(frame.len() + 16);
+        let mut out = Vec::with_capacity(frame.len() + 64);
+        if title != self.title {
+            sequence(&mut out, SetTitle(&title));
+            self.title = title;
+        }
         sequence(&mut out, BeginSynchronizedUpdate);
         out.append(&mut frame);
         sequence(&mut out, EndSynchronizedUpdate);
@@ -164,8 +190,10 @@ impl Screen {
     /// The terminal does not do what it is told.
     pub(crate) fn suspend(&mut self) -> io::Result<()> {
         leave()?;
-        let stopped = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+        // The whole job stops, as if no program had taken the key; without a shell to come back to, nothing does.
+        let stopped = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
         enter(self.mouse)?;
+        self.title.clear();
         self.terminal.clear()?;
         stopped.map_err(io::Error::from)
     }
@@ -173,20 +201,18 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        if !self.hung_up.load(Ordering::Acquire) {
-            // Nobody is left to hear of a failure.
-            drop(leave());
-        }
+        self.entered.leave_once();
     }
 }
 
-/// A panic of the thread that draws leaves the terminal first; one of a task is reported by whoever waits for it.
-fn leave_on_panic() {
+/// A panic of the thread that draws leaves the terminal first, so that its message can be read; one of a task is reported by
+/// whoever waits for it.
+fn leave_on_panic(entered: Entered) {
     let drawing = std::thread::current().id();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().id() == drawing {
-            drop(leave());
+            entered.leave_once();
             before(panic);
         } else {
             tracing::error!(%panic, "a task panicked");
@@ -194,38 +220,49 @@ fn leave_on_panic() {
     }));
 }
 
+/// Whether the other end of the terminal is gone.
+pub(crate) fn is_gone() -> bool {
+    wait_until_gone(Some(&Timespec::default()))
+}
+
+fn wait_until_gone(deadline: Option<&Timespec>) -> bool {
+    let stdin = io::stdin();
+    let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
+    let polled = poll(&mut fds, deadline);
+    polled.is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL)
+}
+
 /// crossterm does not notice that a terminal is gone and spins: a thread of its own waits for that, at no cost.
-fn watch_for_hang_up(events: mpsc::Sender<Event>, hung_up: Arc<AtomicBool>) {
-    use rustix::event::{PollFd, PollFlags, poll};
+fn watch_for_hang_up(events: mpsc::Sender<Event>) -> io::Result<()> {
     let watch = move || {
-        let stdin = io::stdin();
-        let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        loop {
-            let mut fds = [PollFd::new(&stdin, PollFlags::empty())];
-            match poll(&mut fds, None) {
-                Ok(_) if fds[0].revents().intersects(gone) => break,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(_) => break,
-            }
-        }
-        hung_up.store(true, Ordering::Release);
+        while !wait_until_gone(None) {}
         // With the queue full the process is ended below.
         drop(events.try_send(Event::HangUp));
         std::thread::sleep(HANG_UP_GRACE);
-        std::process::exit(HANG_UP_CODE);
+        std::process::exit(i32::from(HANG_UP_CODE));
     };
-    drop(std::thread::Builder::new().name("hang-up".to_owned()).spawn(watch));
+    std::thread::Builder::new().name("hang-up".to_owned()).spawn(watch).map(drop)
 }
 
 /// One thread blocks on the terminal, so that nothing wakes up while nobody types.
-fn read_events(events: mpsc::Sender<Event>) {
-    let read = move || {
-        while let Ok(read) = crossterm::event::read() {
-            let Some(event) = Event::of_terminal(read) else { continue };
-            if events.blocking_send(event).is_err() {
+fn read_events(events: mpsc::Sender<Event>) -> io::Result<()> {
+    let read = |wait: Option<Duration>| match wait {
+        Some(wait) if !crossterm::event::poll(wait)? => Ok(None),
+        _ => crossterm::event::read().map(Some),
+    };
+    let mut input = Input::new(patience(std::env::var_os("SSH_TTY").is_some()), read);
+    let pass_on = move || {
+        loop {
+            let event = match input.next() {
+                Ok(event) => Event::of_terminal(event),
+                Err(error) => Some(Event::InputLost(error)),
+            };
+            let Some(event) = event else { continue };
+            let is_last = matches!(event, Event::InputLost(_));
+            if events.blocking_send(event).is_err() || is_last {
                 return;
             }
         }
     };
-    drop(std::thread::Builder::new().name("input".to_owned()).spawn(read));
+    std::thread::Builder::new().name("input".to_owned()).spawn(pass_on).map(drop)
 }

@@ -73,7 +73,7 @@ impl View {
     }
 
     /// Where one is, from the outside in.
-    fn path(&self) -> Vec<String> {
+    pub(crate) fn path(&self) -> Vec<String> {
         let path: &[&str] = match self {
             Self::Login(_) => &["sign in"],
             Self::Overview => &["overview"],
