@@ -128,10 +128,13 @@ pub(crate) enum Command {
     /// Store secrets that app environments name as secret://NAME.
     #[command(subcommand)]
     Secret(SecretCommand),
-    /// Entry for an AI tool's configuration.
+    /// Serve MCP on standard input and output for an AI tool, with an API token (--token, TOMO_TOKEN or --token-file).
     Mcp {
+        /// File that holds the API token, instead of --token or TOMO_TOKEN.
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
         #[command(subcommand)]
-        command: McpCommand,
+        command: Option<McpCommand>,
     },
     /// Print a completion script for a shell.
     Completions {
@@ -460,9 +463,12 @@ pub(crate) enum SecretCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum McpCommand {
-    /// Print the entry for a client: claude, cursor, vscode, codex or gemini.
+    /// Print the entry for an AI tool's configuration: claude, cursor, vscode, codex or gemini.
     Config {
-        /// Client.
+        /// Which AI tool the entry is for.
         client: String,
+        /// Let the tool start `tomo mcp` instead of connecting over HTTP.
+        #[arg(long)]
+        stdio: bool,
     },
 }

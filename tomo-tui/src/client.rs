@@ -2,6 +2,7 @@
 //!
 //! The only module that knows rmcp's client side.
 
+mod bridge;
 mod credentials;
 mod http;
 
@@ -28,6 +29,7 @@ use tomo_proto::{
     error::{ApiError, ErrorCode},
 };
 
+pub(crate) use bridge::serve as serve_bridge;
 pub(crate) use credentials::{Saved, folder, saved};
 
 /// Everything the caller may use.

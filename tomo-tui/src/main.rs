@@ -52,9 +52,15 @@ async fn run(args: Args) -> anyhow::Result<()> {
             cli::output::own(String::from_utf8_lossy(&script));
             Ok(())
         }
-        Some(Command::Mcp { command: McpCommand::Config { client } }) => {
-            cli::output::own(cli::mcp::config(&client, &target.url)?);
+        Some(Command::Mcp { command: Some(McpCommand::Config { client, stdio }), .. }) => {
+            let entry = cli::mcp::config(&client, &target.url, stdio)?;
+            cli::output::own(entry.text);
+            entry.notes.iter().for_each(cli::output::note);
             Ok(())
+        }
+        Some(Command::Mcp { token_file, command: None }) => {
+            let file = token_file.map(|path| cli::mcp::read_token(&path)).transpose()?;
+            client::serve_bridge(&Target { token: file.or(target.token), ..target }).await
         }
         Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
         None if args.plain || !dashboard::is_usable() => cli::plain(&Client::open(&target)?).await,

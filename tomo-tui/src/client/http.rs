@@ -43,14 +43,13 @@ impl Http {
             .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
-            .timeout(TIMEOUT)
             .connect_timeout(CONNECT)
             .tcp_nodelay(true)
             .no_proxy();
         if let Some(path) = &socket {
             builder = builder.unix_socket(path.clone());
         }
-        // A stream of notices has no end: only the transport's own deadlines hold there.
+        // A stream of notices has no end: a deadline for the whole of a request would cut it.
         let client = builder.read_timeout(Duration::from_secs(3_600)).build().map_err(|error| wrong(&error))?;
         Ok(Self { url: url.to_owned(), base, client, seen })
     }

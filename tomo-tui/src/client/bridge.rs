@@ -1,0 +1,224 @@
+//! MCP on standard input and output, carried to the daemon's HTTP endpoint under an API token: for AI tools that only start programs.
+//!
+//! Messages pass through as they are, in both eras of the protocol; the daemon sees one more HTTP client.
+
+use std::{collections::HashSet, pin::Pin};
+
+use anyhow::bail;
+use futures::{StreamExt as _, stream::FuturesUnordered};
+use rmcp::{
+    model::{ClientJsonRpcMessage, ErrorData, JsonRpcError, RequestId, ServerJsonRpcMessage},
+    transport::{
+        StreamableHttpClientTransport, Transport as _, WorkerTransport,
+        streamable_http_client::{
+            StreamableHttpClientTransportConfig, StreamableHttpClientWorker, StreamableHttpError,
+        },
+    },
+};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdout},
+    sync::mpsc,
+};
+use tomo_proto::{api::person::SecretText, text::display_line};
+
+use crate::client::{ClientError, Target, http::Http, saved};
+
+/// Longest message of the program; the daemon takes no longer one either.
+const LINE_BYTES: u64 = 1 << 20;
+/// Messages read ahead; then standard input waits.
+const READ_AHEAD: usize = 16;
+/// Head of an API token: a person's login is not for programs.
+const TOKEN_HEAD: &str = "tomo_";
+
+type Failure = StreamableHttpError<reqwest::Error>;
+type Daemon = WorkerTransport<StreamableHttpClientWorker<reqwest::Client>>;
+type Sending = Pin<Box<dyn Future<Output = (Option<RequestId>, Result<(), Failure>)> + Send>>;
+
+/// Carries messages until standard input ends.
+///
+/// # Errors
+/// There is no token, it is not an API token, or the daemon cannot be addressed.
+pub(crate) async fn serve(target: &Target) -> anyhow::Result<()> {
+    let Some(token) = target.token.clone() else {
+        bail!(
+            "tomo mcp needs an API token: make one with `tomo token create NAME --for ai`, then set TOMO_TOKEN or give --token-file FILE"
+        );
+    };
+    if !token.reveal().starts_with(TOKEN_HEAD) {
+        bail!("this is not an API token (tomo_…): make one with `tomo token create NAME --for ai`");
+    }
+    let pin = saved(&target.profile).filter(|saved| saved.url == target.url).and_then(|saved| saved.fingerprint);
+    if target.url.starts_with("https:") && pin.is_none() {
+        bail!("the certificate of {} is not known yet: run `tomo login --url {}` once", target.url, target.url);
+    }
+    let http = Http::new(&target.url, pin)?;
+    Bridge { url: target.url.clone(), http, token, waiting: HashSet::new(), output: tokio::io::stdout() }.run().await
+}
+
+struct Bridge {
+    url: String,
+    http: Http,
+    token: SecretText,
+    /// Requests of the program that have no answer yet.
+    waiting: HashSet<RequestId>,
+    output: Stdout,
+}
+
+impl Bridge {
+    fn connect(&self) -> Daemon {
+        let config = StreamableHttpClientTransportConfig::with_uri(format!("{}/mcp", self.http.base()))
+            .auth_header(self.token.reveal());
+        StreamableHttpClientTransport::with_client(self.http.client(), config)
+    }
+
+    async fn run(mut self) -> anyhow::Result<()> {
+        let (queue, mut lines) = mpsc::channel(READ_AHEAD);
+        let reader = tokio::spawn(read_lines(BufReader::new(tokio::io::stdin()), queue));
+        let mut daemon = self.connect();
+        let mut alive = true;
+        let mut sendings: FuturesUnordered<Sending> = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                line = lines.recv() => {
+                    let Some(line) = line else { break };
+                    let message = match line.and_then(|line| parse(&line)) {
+                        Ok(message) => message,
+                        Err(refused) => {
+                            self.answer(None, refused).await?;
+                            continue;
+                        }
+                    };
+                    if !alive {
+                        // The last connection ended with its first message unanswered, or with the daemon.
+                        daemon = self.connect();
+                        alive = true;
+                    }
+                    let id = match &message {
+                        ClientJsonRpcMessage::Request(request) => Some(request.id.clone()),
+                        _ => None,
+                    };
+                    self.waiting.extend(id.clone());
+                    let sending = daemon.send(message);
+                    sendings.push(Box::pin(async move { (id, sending.await) }));
+                }
+                Some((id, sent)) = sendings.next() => {
+                    if let (Err(failure), Some(id)) = (sent, id)
+                        && self.waiting.remove(&id)
+                    {
+                        let explained = self.explain(&failure);
+                        self.answer(Some(id), explained).await?;
+                    }
+                }
+                message = daemon.receive(), if alive => match message {
+                    Some(message) => self.pass_on(&message).await?,
+                    None => {
+                        alive = false;
+                        while let Some((id, sent)) = sendings.next().await {
+                            if let (Err(failure), Some(id)) = (sent, id)
+                                && self.waiting.remove(&id)
+                            {
+                                let explained = self.explain(&failure);
+                                self.answer(Some(id), explained).await?;
+                            }
+                        }
+                        for id in std::mem::take(&mut self.waiting) {
+                            let lost = format!("the connection to {} ended before the answer came", self.url);
+                            self.answer(Some(id), ErrorData::internal_error(lost, None)).await?;
+                        }
+                    }
+                },
+            }
+        }
+        reader.abort();
+        // What the daemon keeps of the session goes with it; a daemon that is gone keeps nothing.
+        drop(daemon.close().await);
+        Ok(())
+    }
+
+    async fn pass_on(&mut self, message: &ServerJsonRpcMessage) -> anyhow::Result<()> {
+        match message {
+            ServerJsonRpcMessage::Response(response) => drop(self.waiting.remove(&response.id)),
+            ServerJsonRpcMessage::Error(error) => {
+                if let Some(id) = &error.id {
+                    self.waiting.remove(id);
+                }
+            }
+            _ => {}
+        }
+        self.write(&serde_json::to_vec(message)?).await
+    }
+
+    async fn answer(&mut self, id: Option<RequestId>, error: ErrorData) -> anyhow::Result<()> {
+        self.write(&serde_json::to_vec(&JsonRpcError::new(id, error))?).await
+    }
+
+    async fn write(&mut self, line: &[u8]) -> anyhow::Result<()> {
+        self.output.write_all(line).await?;
+        self.output.write_all(b"\n").await?;
+        Ok(self.output.flush().await?)
+    }
+
+    /// What went wrong below MCP, with the next step.
+    fn explain(&self, failure: &Failure) -> ErrorData {
+        let text = match failure {
+            StreamableHttpError::AuthRequired(_) => {
+                "the API token is not valid any more: make one with `tomo token create NAME --for ai`".to_owned()
+            }
+            StreamableHttpError::Client(error) if error.is_connect() => {
+                let told = ClientError::NotConnected { url: self.url.clone(), reason: error.to_string() };
+                format!("{told}: start the daemon, or give the right --url")
+            }
+            other => format!("{} did not take the message: {other}", self.url),
+        };
+        ErrorData::internal_error(display_line(&text, 400), None)
+    }
+}
+
+fn parse(line: &str) -> Result<ClientJsonRpcMessage, ErrorData> {
+    serde_json::from_str(line).map_err(|problem| ErrorData::parse_error(format!("this is no message: {problem}"), None))
+}
+
+/// Reads messages, one a line, until standard input ends.
+async fn read_lines(mut input: BufReader<Stdin>, queue: mpsc::Sender<Result<String, ErrorData>>) {
+    loop {
+        let mut line = Vec::new();
+        match (&mut input).take(LINE_BYTES).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let too_long = line.last() != Some(&b'\n') && u64::try_from(line.len()) == Ok(LINE_BYTES);
+        let text = String::from_utf8_lossy(&line);
+        if text.trim().is_empty() {
+            continue;
+        }
+        let next = if too_long {
+            Err(ErrorData::invalid_request(format!("a message is longer than {LINE_BYTES} bytes"), None))
+        } else {
+            Ok(text.into_owned())
+        };
+        if queue.send(next).await.is_err() {
+            return;
+        }
+        if too_long && !skip_line(&mut input).await {
+            return;
+        }
+    }
+}
+
+/// Skips to the end of a line; says whether there is more after it.
+async fn skip_line(input: &mut BufReader<Stdin>) -> bool {
+    loop {
+        let Ok(bytes) = input.fill_buf().await else { return false };
+        if bytes.is_empty() {
+            return false;
+        }
+        let (used, found) = match bytes.iter().position(|byte| *byte == b'\n') {
+            Some(end) => (end + 1, true),
+            None => (bytes.len(), false),
+        };
+        input.consume(used);
+        if found {
+            return true;
+        }
+    }
+}
