@@ -309,7 +309,7 @@ async fn a_session_is_its_owners_alone_and_on_its_path() {
         }
     }
     let closed = owner.request(reqwest::Method::DELETE, "/mcp").header("mcp-session-id", &session);
-    assert!(closed.send().await.expect("the daemon answers").status().is_success());
+    assert_eq!(closed.send().await.expect("the daemon answers").status().as_u16(), 204);
     assert_eq!(ask(&owner, "/mcp").await, 404, "a closed session is gone");
 }
 

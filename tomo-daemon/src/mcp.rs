@@ -285,7 +285,6 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let caller = caller(&context.extensions)?;
-        self.shared.admit(&caller).map_err(resources::refused)?;
         self.complete_name(&caller, &request).await
     }
 

@@ -11,7 +11,7 @@ use axum::{
     Json,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -300,7 +300,15 @@ pub(super) async fn bind_transport(State(guard): State<Arc<Guard>>, request: Req
     let owner = format!("{key} {}", request.uri().path());
     if let Some(id) = header_text(request.headers(), SESSION_HEADER) {
         return match guard.services.owns_transport(id, &owner) {
-            Ok(true) => next.run(request).await,
+            Ok(true) => {
+                let closes = request.method() == Method::DELETE;
+                let mut response = next.run(request).await;
+                // It is closed by now, not only accepted: some clients warn of anything else.
+                if closes && response.status() == StatusCode::ACCEPTED {
+                    *response.status_mut() = StatusCode::NO_CONTENT;
+                }
+                response
+            }
             Ok(false) => refuse(
                 ApiError::new(ErrorCode::NotFound, "this session is not known").with_next("initialize a new one"),
             ),
