@@ -196,12 +196,13 @@ async def replays(connect, mode, client, made):
     no = {"consent": ElicitResult(action="decline")}
 
     async def asked(by):
-        form = await by.session.call_tool(**apply)
+        form = await patiently(lambda: by.session.call_tool(**apply))
         assert isinstance(form, InputRequiredResult), form
         return form.request_state
 
     async def answers(by, state, answer, wanted):
-        result = await by.session.call_tool(**apply, input_responses=answer, request_state=state)
+        again = {**apply, "input_responses": answer, "request_state": state}
+        result = await patiently(lambda: by.session.call_tool(**again))
         assert code(result) == wanted, (wanted, result)
         assert await status(client, made) == "pending"
 

@@ -7,7 +7,7 @@ use std::{collections::HashSet, pin::Pin};
 use anyhow::bail;
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use rmcp::{
-    model::{ClientJsonRpcMessage, ErrorData, JsonRpcError, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientRequest, ErrorData, JsonRpcError, RequestId, ServerJsonRpcMessage},
     transport::{
         StreamableHttpClientTransport, Transport as _, WorkerTransport,
         streamable_http_client::{
@@ -15,6 +15,7 @@ use rmcp::{
         },
     },
 };
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdout},
     sync::mpsc,
@@ -27,6 +28,8 @@ use crate::client::{ClientError, Target, http::Http, saved};
 const LINE_BYTES: u64 = 1 << 20;
 /// Messages read ahead; then standard input waits.
 const READ_AHEAD: usize = 16;
+/// Id of our own first request.
+const OPENING: &str = "tomo-mcp-opening";
 /// Head of an API token: a person's login is not for programs.
 const TOKEN_HEAD: &str = "tomo_";
 
@@ -75,14 +78,14 @@ impl Bridge {
         let (queue, mut lines) = mpsc::channel(READ_AHEAD);
         let reader = tokio::spawn(read_lines(BufReader::new(tokio::io::stdin()), queue));
         let mut daemon = self.connect();
-        let mut alive = true;
+        let (mut alive, mut opened) = (true, false);
         let mut sendings: FuturesUnordered<Sending> = FuturesUnordered::new();
         loop {
             tokio::select! {
                 line = lines.recv() => {
                     let Some(line) = line else { break };
-                    let message = match line.and_then(|line| parse(&line)) {
-                        Ok(message) => message,
+                    let (line, message) = match line.and_then(|line| parse(&line).map(|message| (line, message))) {
+                        Ok(both) => both,
                         Err(refused) => {
                             self.answer(None, refused).await?;
                             continue;
@@ -91,7 +94,13 @@ impl Bridge {
                     if !alive {
                         // The last connection ended with its first message unanswered, or with the daemon.
                         daemon = self.connect();
-                        alive = true;
+                        (alive, opened) = (true, false);
+                    }
+                    if !std::mem::replace(&mut opened, true)
+                        && let Some(opening) = opening(&line, &message)
+                    {
+                        let sending = daemon.send(opening);
+                        sendings.push(Box::pin(async move { (None, sending.await) }));
                     }
                     let id = match &message {
                         ClientJsonRpcMessage::Request(request) => Some(request.id.clone()),
@@ -137,12 +146,13 @@ impl Bridge {
 
     async fn pass_on(&mut self, message: &ServerJsonRpcMessage) -> anyhow::Result<()> {
         match message {
+            ServerJsonRpcMessage::Response(response) if is_opening(&response.id) => return Ok(()),
             ServerJsonRpcMessage::Response(response) => drop(self.waiting.remove(&response.id)),
-            ServerJsonRpcMessage::Error(error) => {
-                if let Some(id) = &error.id {
-                    self.waiting.remove(id);
-                }
-            }
+            ServerJsonRpcMessage::Error(error) => match &error.id {
+                Some(id) if is_opening(id) => return Ok(()),
+                Some(id) => drop(self.waiting.remove(id)),
+                None => {}
+            },
             _ => {}
         }
         self.write(&serde_json::to_vec(message)?).await
@@ -172,6 +182,22 @@ impl Bridge {
         };
         ErrorData::internal_error(display_line(&text, 400), None)
     }
+}
+
+/// What has to come first on a connection whose program begins with something else than a handshake: the transport reads the first
+/// answer to its end before it passes anything on, and that first request may be a stream without one.
+fn opening(line: &str, first: &ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+    let ClientJsonRpcMessage::Request(request) = first else { return None };
+    if matches!(request.request, ClientRequest::InitializeRequest(_) | ClientRequest::DiscoverRequest(_)) {
+        return None;
+    }
+    let meta = serde_json::from_str::<Value>(line).ok()?.pointer("/params/_meta")?.clone();
+    let discover = json!({"jsonrpc": "2.0", "id": OPENING, "method": "server/discover", "params": {"_meta": meta}});
+    serde_json::from_value(discover).ok()
+}
+
+fn is_opening(id: &RequestId) -> bool {
+    matches!(id, RequestId::String(id) if **id == *OPENING)
 }
 
 fn parse(line: &str) -> Result<ClientJsonRpcMessage, ErrorData> {
