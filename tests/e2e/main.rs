@@ -15,3 +15,4 @@ mod local;
 mod login;
 mod mcp;
 mod store;
+mod mcp_stdio;

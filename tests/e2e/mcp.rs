@@ -20,7 +20,7 @@ use tomo_proto::{
     },
 };
 use tomo_tests::{
-    agent::TestAgent,
+    agent::{ALLOW_ALL, TestAgent},
     daemon::{Setup, TestDaemon},
     eventually::eventually,
     http::Http,
@@ -574,4 +574,53 @@ async fn errors_name_the_argument_and_the_nearest_names() {
     }
     let unknown = mcp.call("server_lst", json!({})).await.error.expect("is refused");
     assert!(unknown.message.contains("nearest: \"server_list\""), "{unknown:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_for_an_operation_is_told_its_steps() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
+    let (http, mcp) = program(&daemon).await;
+    // A registry that takes connections and says nothing: the pull lasts until somebody stops it.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let image = format!("{}/nothing:1", silent.local_addr().expect("an address"));
+    let plan = plan(&mcp, &image).await;
+    let state = form(&mcp, &plan).await;
+    let operation = answer(&mcp, &plan, &state, yes()).await.structured["operation"].clone();
+    let arguments = json!({"operation": operation, "wait_s": 50});
+    let params = json!({"name": "operation_get", "arguments": arguments, "_meta": {"progressToken": "steps"}});
+    let (id, mut events) = mcp.stream("tools/call", params).await;
+    let first = events.until("notifications/progress").await["params"].clone();
+    assert_eq!((&first["progressToken"], &first["progress"]), (&json!("steps"), &json!(1.0)), "{first}");
+    assert!(first["message"].as_str().is_some_and(|message| !message.is_empty()), "{first}");
+    let full = Mcp::modern(http, "/mcp/full");
+    let cancelled = full.call("operation_cancel", json!({"operation": operation})).await;
+    assert_eq!(cancelled.error, None, "{cancelled:?}");
+    let ended = events.response(id).await;
+    assert_eq!(ended["result"]["structuredContent"]["status"], "cancelled", "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_is_fixed_bytes_and_the_figures_are_for_those_who_may_read() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let admin = daemon.admin();
+    assert_eq!(admin.get("/status").send().await.expect("an answer").status().as_u16(), 404, "it is off by default");
+    let figures = admin.get("/metrics").send().await.expect("an answer");
+    assert_eq!(figures.status().as_u16(), 200, "the socket is as good as loopback");
+    let text = figures.text().await.expect("a text");
+    assert!(text.contains("tomo_servers 1\n") && text.contains("tomo_agents_online 1\n"), "{text}");
+    let changes = json!([
+        {"name": "status_page_title", "value": "The <fleet>"}, {"name": "status_page_servers", "value": "web-1, gone"},
+    ]);
+    let plan = admin.call_by_name("settings_set", json!({"changes": changes})).await.structured;
+    let approve = json!({"plan": plan["plan"], "hash": plan["hash"], "name": plan["target"]});
+    assert_eq!(admin.call_by_name("plan_approve", approve).await.error, None);
+    assert_eq!(admin.call_by_name("plan_apply", json!({"plan": plan["plan"]})).await.error, None);
+    let page = admin.get("/status").send().await.expect("an answer");
+    let policy = page.headers()["content-security-policy"].to_str().expect("a text").to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let body = page.text().await.expect("a text");
+    assert!(body.contains("The &lt;fleet&gt;") && body.contains("web-1") && !body.contains("script"), "{body}");
+    assert!(!body.contains("127.0.0.1") && body.contains(">down</b> gone"), "{body}");
 }

@@ -27,6 +27,7 @@ use rmcp::{
     transport::streamable_http_server::session::SessionRestoreMarker,
 };
 use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
 use tomo_proto::{
     api::{Tool as _, operation::OperationGet},
     error::ErrorCode,
@@ -141,17 +142,22 @@ impl Endpoint {
         let mut topics = self.shared.live.subscribe();
         let mut told = 0.0;
         loop {
-            match topics.recv().await {
-                Ok(Topic::Operation(id)) if id.to_string() == wanted.operation => {}
-                Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return std::future::pending().await,
-            }
             let request = OperationGet { operation: wanted.operation.clone(), wait_s: None };
-            let Ok(operation) = self.shared.services.call(caller, request).await else { continue };
+            let Ok(operation) = self.shared.services.call(caller, request).await else {
+                return std::future::pending().await;
+            };
             told += 1.0;
             let progress = ProgressNotificationParam::new(token.clone(), told).with_message(step(&operation));
             // A caller that cannot be told still gets its answer, or is gone.
             drop(context.peer.notify_progress(progress).await);
+            loop {
+                match topics.recv().await {
+                    Ok(Topic::Operation(id)) if id == operation.operation => break,
+                    Err(RecvError::Lagged(_)) => break,
+                    Ok(_) => {}
+                    Err(RecvError::Closed) => return std::future::pending().await,
+                }
+            }
         }
     }
 }

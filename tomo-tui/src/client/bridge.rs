@@ -2,7 +2,7 @@
 //!
 //! Messages pass through as they are, in both eras of the protocol; the daemon sees one more HTTP client.
 
-use std::{collections::HashSet, pin::Pin};
+use std::{collections::HashSet, pin::Pin, time::Duration};
 
 use anyhow::bail;
 use futures::{StreamExt as _, stream::FuturesUnordered};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Stdin, Stdout},
     sync::mpsc,
+    time::{Instant, sleep_until, timeout},
 };
 use tomo_proto::{api::person::SecretText, text::display_line};
 
@@ -28,6 +29,10 @@ use crate::client::{ClientError, Target, http::Http, saved};
 const LINE_BYTES: u64 = 1 << 20;
 /// Messages read ahead; then standard input waits.
 const READ_AHEAD: usize = 16;
+/// Answers may come for so long after standard input has ended: then only streams are left.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+/// The daemon has this long to take note of a closed session.
+const CLOSE: Duration = Duration::from_secs(2);
 /// Id of our own first request.
 const OPENING: &str = "tomo-mcp-opening";
 /// Head of an API token: a person's login is not for programs.
@@ -37,7 +42,7 @@ type Failure = StreamableHttpError<reqwest::Error>;
 type Daemon = WorkerTransport<StreamableHttpClientWorker<reqwest::Client>>;
 type Sending = Pin<Box<dyn Future<Output = (Option<RequestId>, Result<(), Failure>)> + Send>>;
 
-/// Carries messages until standard input ends.
+/// Carries messages until standard input ends, and what is asked by then is answered.
 ///
 /// # Errors
 /// There is no token, it is not an API token, or the daemon cannot be addressed.
@@ -80,10 +85,14 @@ impl Bridge {
         let mut daemon = self.connect();
         let (mut alive, mut opened) = (true, false);
         let mut sendings: FuturesUnordered<Sending> = FuturesUnordered::new();
-        loop {
+        let mut until = None;
+        while until.is_none() || !self.waiting.is_empty() {
             tokio::select! {
-                line = lines.recv() => {
-                    let Some(line) = line else { break };
+                line = lines.recv(), if until.is_none() => {
+                    let Some(line) = line else {
+                        until = Some(Instant::now() + LAST_ANSWERS);
+                        continue;
+                    };
                     let (line, message) = match line.and_then(|line| parse(&line).map(|message| (line, message))) {
                         Ok(both) => both,
                         Err(refused) => {
@@ -136,11 +145,12 @@ impl Bridge {
                         }
                     }
                 },
+                () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => break,
             }
         }
         reader.abort();
         // What the daemon keeps of the session goes with it; a daemon that is gone keeps nothing.
-        drop(daemon.close().await);
+        drop(timeout(CLOSE, daemon.close()).await);
         Ok(())
     }
 
