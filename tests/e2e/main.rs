@@ -14,5 +14,5 @@ mod lifecycle;
 mod local;
 mod login;
 mod mcp;
-mod store;
 mod mcp_stdio;
+mod store;

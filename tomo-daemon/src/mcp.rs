@@ -39,7 +39,7 @@ use crate::{
     live::{Live, Topic},
     services::{
         Services,
-        access::{Caller, Principal},
+        access::{self, Caller, Principal},
         error::ServiceError,
         nearest,
     },
@@ -136,7 +136,8 @@ impl Endpoint {
         caller: &Caller,
         context: &RequestContext<RoleServer>,
     ) -> std::convert::Infallible {
-        let token = context.meta.get_progress_token().filter(|_| name == OperationGet::NAME);
+        let asked = name == OperationGet::NAME && access::may::<OperationGet>(caller);
+        let token = context.meta.get_progress_token().filter(|_| asked);
         let wanted = serde_json::from_value::<OperationGet>(arguments.clone()).ok();
         let (Some(token), Some(wanted)) = (token, wanted) else { return std::future::pending().await };
         let mut topics = self.shared.live.subscribe();

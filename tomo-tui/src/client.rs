@@ -80,6 +80,12 @@ fn saved_for(target: &Target) -> Option<Saved> {
     saved(&target.profile).filter(|saved| saved.url == target.url)
 }
 
+/// HTTP to a target. A first login pins what it sees; a token goes to a known daemon only.
+fn http_for(target: &Target, login: Option<&Saved>) -> Result<http::Http, ClientError> {
+    let pinned = login.and_then(|login| login.fingerprint.clone());
+    http::Http::new(&target.url, target.fingerprint.clone().or(pinned), target.token.is_none())
+}
+
 type Service = RunningService<RoleClient, Handler>;
 
 /// A connection to one daemon that renews its login and reconnects by itself. Cheap to clone.
@@ -119,10 +125,7 @@ impl Client {
     /// The saved files cannot be read.
     pub(crate) fn open(target: &Target) -> Result<Self, ClientError> {
         let login = saved_for(target);
-        let pinned = login.as_ref().and_then(|login| login.fingerprint.clone());
-        let pin = target.fingerprint.clone().or(pinned);
-        // A first login pins what it sees; a token goes to a known daemon only.
-        let http = http::Http::new(&target.url, pin, target.token.is_none())?;
+        let http = http_for(target, login.as_ref())?;
         let shared = Shared {
             target: target.clone(),
             http,

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tomo_proto::{api::person::SecretText, text::display_line};
 
-use crate::client::{ClientError, Target, http::Http, saved};
+use crate::client::{Target, http::Http, http_for, saved_for};
 
 /// Longest message of the program; the daemon takes no longer one either.
 const LINE_BYTES: u64 = 1 << 20;
@@ -55,11 +55,7 @@ pub(crate) async fn serve(target: &Target) -> anyhow::Result<()> {
     if !token.reveal().starts_with(TOKEN_HEAD) {
         bail!("this is not an API token (tomo_…): make one with `tomo token create NAME --for ai`");
     }
-    let pin = saved(&target.profile).filter(|saved| saved.url == target.url).and_then(|saved| saved.fingerprint);
-    if target.url.starts_with("https:") && pin.is_none() {
-        bail!("the certificate of {} is not known yet: run `tomo login --url {}` once", target.url, target.url);
-    }
-    let http = Http::new(&target.url, pin)?;
+    let http = http_for(target, saved_for(target).as_ref())?;
     Bridge { url: target.url.clone(), http, token, waiting: HashSet::new(), output: tokio::io::stdout() }.run().await
 }
 
@@ -185,8 +181,7 @@ impl Bridge {
                 "the API token is not valid any more: make one with `tomo token create NAME --for ai`".to_owned()
             }
             StreamableHttpError::Client(error) if error.is_connect() => {
-                let told = ClientError::NotConnected { url: self.url.clone(), reason: error.to_string() };
-                format!("{told}: start the daemon, or give the right --url")
+                format!("{}: start the daemon, or give the right --url", self.http.unreachable(error))
             }
             other => format!("{} did not take the message: {other}", self.url),
         };

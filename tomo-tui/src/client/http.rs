@@ -78,22 +78,10 @@ impl Http {
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }
-        let unreachable = |error: reqwest::Error| {
-            let mut reason = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(deeper) = source {
-                reason = deeper.to_string();
-                source = deeper.source();
-            }
-            if reason.contains(NOT_PINNED) {
-                return ClientError::Certificate(reason);
-            }
-            ClientError::NotConnected { url: self.url.clone(), reason }
-        };
-        let response = request.send().await.map_err(unreachable)?;
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let ok = response.status().is_success();
         let status = response.status();
-        let bytes = response.bytes().await.map_err(unreachable)?;
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if ok {
             return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
         }
@@ -101,6 +89,20 @@ impl Http {
             ApiError::new(ErrorCode::Internal, format!("{} answered {status} at {path}", self.url))
         });
         Err(error.into())
+    }
+
+    /// What a request that did not get through becomes: the deepest cause says most.
+    pub(super) fn unreachable(&self, error: &reqwest::Error) -> ClientError {
+        let mut reason = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(deeper) = source {
+            reason = deeper.to_string();
+            source = deeper.source();
+        }
+        if reason.contains(NOT_PINNED) {
+            return ClientError::Certificate(reason);
+        }
+        ClientError::NotConnected { url: self.url.clone(), reason }
     }
 }
 
