@@ -1,0 +1,61 @@
+//! Agents and their enrolment.
+
+use anyhow::Context as _;
+use tomo_proto::api::{
+    agent::{AgentList, AgentRevoke},
+    person::CreateEnrolment,
+};
+
+use crate::{
+    args::AgentCommand,
+    cli::output::{self, line, note, table, time},
+    client::Client,
+};
+
+pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        AgentCommand::List => {
+            let answer = client.call(&AgentList {}).await?;
+            if as_json {
+                return output::json(&answer.agents);
+            }
+            let rows = answer.agents.iter().map(|agent| {
+                let seen = agent.last_seen_at.map_or_else(|| "-".to_owned(), time);
+                [
+                    agent.server.clone(),
+                    agent.state.as_str().to_owned(),
+                    agent.version.clone().unwrap_or_default(),
+                    seen,
+                    agent.id.to_string(),
+                ]
+            });
+            table(["SERVER", "STATE", "VERSION", "LAST SEEN", "ID"], rows.collect());
+        }
+        AgentCommand::Token { server, labels } => {
+            let pair = |text: &String| {
+                let (key, value) =
+                    text.split_once('=').with_context(|| format!("--label {text}: write it as KEY=VALUE"))?;
+                anyhow::Ok((key.to_owned(), value.to_owned()))
+            };
+            let labels = labels.iter().map(pair).collect::<Result<_, _>>()?;
+            let made = client.person(&CreateEnrolment { server, labels, expires_in_minutes: None }).await?;
+            if as_json {
+                return output::json(&made);
+            }
+            line(made.token.reveal());
+            note(format!(
+                "on {}, before {}: paste it into `tomo-agent enroll`, then `tomo-agent run`",
+                made.server,
+                time(made.expires_at)
+            ));
+        }
+        AgentCommand::Revoke { agent, reason } => {
+            let answer = client.call(&AgentRevoke { agent, reason }).await?;
+            if as_json {
+                return output::json(&answer);
+            }
+            line(format!("the agent of {} is shut out", answer.server));
+        }
+    }
+    Ok(())
+}

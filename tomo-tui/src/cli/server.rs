@@ -1,0 +1,122 @@
+//! Servers.
+
+use tomo_proto::{
+    api::server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
+    model::server::ServerSummary,
+};
+
+use crate::{
+    args::ServerCommand,
+    cli::{
+        change,
+        output::{self, line, table},
+    },
+    client::Client,
+    format::bytes,
+};
+
+fn percent(ratio: f64) -> String {
+    format!("{:.0}%", ratio * 100.0)
+}
+
+fn server_row(server: &ServerSummary) -> [String; 7] {
+    let figure = |show: &dyn Fn(&tomo_proto::model::server::Vitals) -> String| {
+        server.vitals.as_ref().map_or_else(|| "-".to_owned(), show)
+    };
+    [
+        server.name.clone(),
+        server.status.as_str().to_owned(),
+        figure(&|vitals| percent(vitals.cpu_ratio)),
+        figure(&|vitals| percent(vitals.memory_ratio())),
+        figure(&|vitals| percent(vitals.disk_ratio)),
+        figure(&|vitals| format!("{:.2}", vitals.load1)),
+        server.containers.map_or_else(|| "-".to_owned(), |count| format!("{}/{}", count.running, count.total)),
+    ]
+}
+
+pub(super) async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        ServerCommand::List { query } => {
+            let answer = client.call(&ServerList { query, limit: Some(1_000), ..ServerList::default() }).await?;
+            if as_json {
+                return output::json(&answer.servers);
+            }
+            table(
+                ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"],
+                answer.servers.iter().map(server_row).collect(),
+            );
+        }
+        ServerCommand::Get { server } => {
+            let answer =
+                client.call(&ServerGet { server, include: vec![ServerPart::Containers, ServerPart::Policy] }).await?;
+            if as_json {
+                return output::json(&answer);
+            }
+            table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], vec![server_row(&answer.summary)]);
+            if let Some(facts) = &answer.facts {
+                line(format!(
+                    "\n{} · {} · {} cores · {}",
+                    facts.os,
+                    facts.kernel,
+                    facts.cpu_count,
+                    bytes(facts.memory_total_bytes)
+                ));
+                for filesystem in &facts.filesystems {
+                    line(format!(
+                        "{}  {} of {}",
+                        filesystem.mount,
+                        bytes(filesystem.used_bytes),
+                        bytes(filesystem.total_bytes)
+                    ));
+                }
+                for missing in &facts.missing {
+                    line(format!("missing: {missing}"));
+                }
+            }
+            if let Some(policy) = &answer.policy {
+                let list = |items: &[String]| if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
+                line(format!(
+                    "the host's policy allows {}; images {}; ports {}; bind mounts below {}",
+                    list(&policy.verbs),
+                    list(&policy.images),
+                    list(&policy.ports),
+                    list(&policy.bind_roots)
+                ));
+            }
+            let rows = answer
+                .containers
+                .iter()
+                .map(|one| [one.name.clone(), one.state.as_str().to_owned(), one.image.clone()]);
+            line("");
+            table(["CONTAINER", "STATE", "IMAGE"], rows.collect());
+        }
+        ServerCommand::Metrics { server, metrics, since } => {
+            let answer =
+                client.call(&ServerMetrics { server, metrics, since: Some(since), ..ServerMetrics::default() }).await?;
+            if as_json {
+                return output::json(&answer);
+            }
+            let rows = answer.series.iter().filter_map(|series| {
+                let summary = series.summary?;
+                let name = if series.part.is_empty() {
+                    series.metric.clone()
+                } else {
+                    format!("{}/{}", series.metric, series.part)
+                };
+                Some([
+                    name,
+                    format!("{}", summary.min),
+                    format!("{}", summary.avg),
+                    format!("{}", summary.max),
+                    format!("{}", summary.last),
+                ])
+            });
+            table(["SERIES", "MIN", "AVG", "MAX", "LAST"], rows.collect());
+        }
+        ServerCommand::Remove { server, consent } => {
+            let plan = client.call(&ServerRemove { server, reason: consent.reason.clone() }).await?;
+            return change::carry_out(client, plan, &consent, as_json).await;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! API tokens, and the secrets that apps name.
+
+use anyhow::bail;
+use serde_json::json;
+use tomo_proto::{
+    api::{
+        auth::{AuthTokenList, AuthTokenRevoke},
+        person::{CreateToken, DeleteSecret, ListSecrets, SetSecret},
+    },
+    model::user::{Scope, Selectors},
+};
+
+use crate::{
+    args::{SecretCommand, TokenCommand},
+    cli::{
+        account::read_secret,
+        output::{self, done, line, note, table, time},
+    },
+    client::Client,
+};
+
+pub(super) async fn token(client: &Client, command: TokenCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        TokenCommand::List => {
+            let answer = client.call(&AuthTokenList {}).await?;
+            if as_json {
+                return output::json(&answer.tokens);
+            }
+            let rows = answer.tokens.iter().map(|token| {
+                let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+                [
+                    token.name.clone(),
+                    token.owner_name.clone(),
+                    scopes.join(","),
+                    time(token.expires_at),
+                    token.id.to_string(),
+                ]
+            });
+            table(["TOKEN", "OWNER", "SCOPES", "EXPIRES", "ID"], rows.collect());
+        }
+        TokenCommand::Create { name, scopes, preset, days, servers } => {
+            let mut scopes: std::collections::BTreeSet<Scope> = scopes.into_iter().collect();
+            match preset.as_deref() {
+                Some("ai") => scopes.extend([Scope::Read, Scope::Audit, Scope::Plan]),
+                Some(other) => bail!("--for {other}: the only preset is ai"),
+                None => {}
+            }
+            let selectors = Selectors { servers: servers.into_iter().collect(), ..Selectors::default() };
+            let made = client.person(&CreateToken { name, scopes, selectors, expires_in_days: days }).await?;
+            if as_json {
+                return output::json(&made);
+            }
+            line(made.secret.reveal());
+            note(format!("shown once; it ends {}", time(made.token.expires_at)));
+        }
+        TokenCommand::Revoke { name } => {
+            let token = client.call(&AuthTokenRevoke { token: name }).await?;
+            if as_json {
+                return output::json(&token);
+            }
+            line(format!("{} is revoked", token.name));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn secret(client: &Client, command: SecretCommand, as_json: bool) -> anyhow::Result<()> {
+    match command {
+        SecretCommand::List => {
+            let answer = client.person(&ListSecrets {}).await?;
+            if as_json {
+                return output::json(&answer.names);
+            }
+            answer.names.iter().for_each(line);
+        }
+        SecretCommand::Set { name } => {
+            let value = read_secret("Value", false)?;
+            client.person(&SetSecret { name: name.clone(), value }).await?;
+            let reference = format!("secret://{name}");
+            return done(as_json, format!("apps can name it: {reference}"), json!({"reference": reference}));
+        }
+        SecretCommand::Delete { name } => {
+            client.person(&DeleteSecret { name: name.clone() }).await?;
+            return done(as_json, format!("{name} is deleted"), json!({"name": name}));
+        }
+    }
+    Ok(())
+}
