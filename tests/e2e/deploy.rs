@@ -120,8 +120,8 @@ async fn an_app_is_deployed_served_followed_stopped_started_updated_and_removed(
     assert!(log.lines.iter().any(|line| line.text.contains("url:/") || line.text.contains("response:200")), "{log:?}");
 
     let stop = AppStop { app: name.clone(), reason: None };
-    let one = admin.call(&stop).await.expect("stops");
-    let two = admin.call(&stop).await.expect("finds the first");
+    let (one, two) = tokio::join!(admin.call(&stop), admin.call(&stop));
+    let (one, two) = (one.expect("stops"), two.expect("finds the first"));
     assert_eq!(one.operation, two.operation);
     assert_eq!(admin.wait_for(one).await.expect("ends").status, OperationStatus::Succeeded);
     assert_eq!((running(&name), app(&admin, &name).await.summary.status), (None, AppStatus::Stopped));

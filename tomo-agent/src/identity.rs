@@ -25,14 +25,14 @@ use tokio::time::timeout;
 use tokio_util::codec::{FramedRead, FramedWrite};
 use tomo_proto::{
     id::{AgentId, ServerId},
-    version::{ENROLL_ALPN, LINK_ALPN, LINK_SERVER_NAME},
+    version::{ENROLL_ALPN, LINK_ALPN},
     wire::{
         frame::{decode, encode},
         handshake::{ENROLMENT_TOKEN_PREFIX, EnrollAnswer, EnrollRequest, EnrolmentToken},
     },
 };
 
-use crate::link::{codec, open_endpoint, resolve};
+use crate::link::{codec, dial, open_endpoint, resolve};
 
 const ENROLL_TIMEOUT: Duration = Duration::from_secs(10);
 const IDENTITY_FILE: &str = "identity.json";
@@ -179,11 +179,10 @@ async fn ask(address: &str, fingerprint: &str, request: &EnrollRequest) -> anyho
     config.alpn_protocols = vec![ENROLL_ALPN.to_vec()];
     let socket = resolve(address).await?;
     let endpoint = open_endpoint(socket, config)?;
-    let connection = endpoint.connect(socket, LINK_SERVER_NAME)?.await.map_err(|error| match error {
-        quinn::ConnectionError::TransportError(error) if error.to_string().contains("UnknownIssuer") => {
-            anyhow::anyhow!("the daemon there is not the one that made this token")
-        }
-        error => error.into(),
+    let connection = dial(&endpoint, socket).await.map_err(|error| {
+        // This side finds that nobody whom the token's fingerprint names has signed the daemon's certificate.
+        let is_another = error.to_string().contains("UnknownIssuer");
+        if is_another { error.context("the daemon there is not the one that made this token") } else { error }
     })?;
     let (sending, receiving) = connection.open_bi().await?;
     let mut sending = FramedWrite::new(sending, codec());

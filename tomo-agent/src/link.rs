@@ -151,13 +151,18 @@ async fn connect(shared: &Shared, address: &str) -> anyhow::Result<(Endpoint, qu
     let connecting = async {
         let socket = resolve(address).await?;
         let endpoint = open_endpoint(socket, shared.tls.clone())?;
-        let connection = endpoint.connect(socket, tomo_proto::version::LINK_SERVER_NAME)?.await;
-        let connection = connection.map_err(|error| anyhow::anyhow!(connection::explain(&error)))?;
+        let connection = dial(&endpoint, socket).await?;
         anyhow::Ok((endpoint, connection))
     };
     timeout(CONNECT_TIMEOUT, connecting)
         .await
         .map_err(|_| anyhow::anyhow!("no answer in {} s (is UDP open?)", CONNECT_TIMEOUT.as_secs()))?
+}
+
+/// Connects to a daemon; what goes wrong is told with what to do about it.
+pub(crate) async fn dial(endpoint: &Endpoint, socket: SocketAddr) -> anyhow::Result<quinn::Connection> {
+    let connection = endpoint.connect(socket, tomo_proto::version::LINK_SERVER_NAME)?.await;
+    connection.map_err(|error| anyhow::anyhow!(connection::explain(&error)))
 }
 
 pub(crate) async fn resolve(address: &str) -> anyhow::Result<SocketAddr> {

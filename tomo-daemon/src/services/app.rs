@@ -1,5 +1,7 @@
 //! Apps: how they do, starting and stopping them, planning deploys and removals.
 
+use std::sync::Arc;
+
 use tomo_proto::{
     api::app::{AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop},
     error::ErrorCode,
@@ -21,9 +23,11 @@ use crate::{
         audit::{cursor, limit},
         error::ServiceError,
         execute::Work,
-        lookup, secret, spec,
+        lookup,
+        operation::under_way,
+        secret, spec,
     },
-    store::{StoreError, records::SecretRecord},
+    store::{NewAuditEntry, StoreError, WriteTx, records::SecretRecord},
 };
 
 /// Label of an app's container: its id.
@@ -146,32 +150,48 @@ impl Services {
         let (app, server) = self.context.store.read(|view| lookup::app(view, caller, app))?;
         let name = app.name.clone();
         let work = work(app);
-        if let Some(other) = self.context.running_on(&server.name, &name) {
-            if other.kind == work.kind() {
-                return Ok(other);
-            }
-            let message = format!("{} of app \"{name}\" is under way", other.kind.as_str());
-            return Err(ServiceError::new(ErrorCode::Conflict, message)
-                .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation)));
-        }
-        if !self.context.hub.is_online(server.id) {
-            let message = format!("the agent of server \"{}\" is not connected", server.name);
-            return Err(ServiceError::new(ErrorCode::AgentOffline, message)
-                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)));
-        }
         let operation = self.context.new_operation(caller, work.kind(), &name, Some(&server.name));
         let intent = self.context.entry(caller, action, AuditOutcome::Intent).about("app", &name).because(reason);
         let intent = intent.with(format!("{} on {}", operation.operation, server.name));
+        // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
+        let begun = self.context.tasks.spawn(Arc::clone(&self.context).begin(operation, work, intent, server));
+        let failed =
+            |error| ServiceError::new(ErrorCode::Internal, "beginning the operation failed").with_source(error);
+        begun.await.map_err(failed)?
+    }
+}
+
+impl Context {
+    async fn begin(
+        self: Arc<Self>,
+        operation: Operation,
+        work: Work,
+        intent: NewAuditEntry,
+        server: Server,
+    ) -> Result<Operation, ServiceError> {
+        let running = match self.operations.begin(operation.clone()) {
+            Ok(running) => running,
+            Err(other) if other.kind == work.kind() => return Ok(*other),
+            Err(other) => return Err(under_way(&other)),
+        };
         let (stored, entry) = (operation.clone(), intent.clone());
-        self.context
-            .store
-            .write(move |change| {
+        let written = if self.hub.is_online(server.id) {
+            let write = move |change: &mut WriteTx<'_>| {
                 change.put(&stored)?;
                 change.audit(entry);
                 Ok::<_, StoreError>(())
-            })
-            .await?;
-        self.context.spawn(operation.clone(), work, intent);
+            };
+            self.store.write(write).await.map_err(ServiceError::from)
+        } else {
+            let message = format!("the agent of server \"{}\" is not connected", server.name);
+            Err(ServiceError::new(ErrorCode::AgentOffline, message)
+                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)))
+        };
+        if let Err(error) = written {
+            self.operations.end(operation.operation);
+            return Err(error);
+        }
+        self.spawn(running, work, intent);
         Ok(operation)
     }
 }

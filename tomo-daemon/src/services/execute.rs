@@ -129,9 +129,8 @@ impl Context {
         })
     }
 
-    /// Carries an operation out that the store knows already, in a task of its own.
-    pub(super) fn spawn(self: &Arc<Self>, operation: Operation, work: Work, intent: NewAuditEntry) {
-        let running = self.operations.begin(operation);
+    /// Carries an operation out that has begun and stands in the store, in a task of its own.
+    pub(super) fn spawn(self: &Arc<Self>, running: Running, work: Work, intent: NewAuditEntry) {
         let context = Arc::clone(self);
         self.tasks.spawn(async move { context.carry_out(running, work, intent).await });
     }

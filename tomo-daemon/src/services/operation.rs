@@ -50,11 +50,19 @@ impl Operations {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn begin(&self, operation: Operation) -> Running {
+    /// Notes an operation on an app as under way, or returns the one that is under way on it already.
+    pub(super) fn begin(&self, operation: Operation) -> Result<Running, Box<Operation>> {
+        let mut all = self.lock();
+        let same = |other: &Operation| {
+            other.target == operation.target && other.server == operation.server && !other.status.is_final()
+        };
+        if let Some(other) = all.values().map(|running| running.state.borrow().clone()).find(same) {
+            return Err(Box::new(other));
+        }
         let id = operation.operation;
         let running = Running { state: watch::Sender::new(operation), cancel: CancellationToken::new() };
-        self.lock().insert(id, running.clone());
-        running
+        all.insert(id, running.clone());
+        Ok(running)
     }
 
     pub(super) fn end(&self, id: OperationId) {
@@ -106,6 +114,13 @@ pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(),
             Ok(())
         })
         .await
+}
+
+/// The refusal of an operation that would get into another one's way.
+pub(super) fn under_way(other: &Operation) -> ServiceError {
+    let message = format!("{} of app \"{}\" is under way already", other.kind.as_str(), other.target);
+    ServiceError::new(ErrorCode::Conflict, message)
+        .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation))
 }
 
 impl Context {

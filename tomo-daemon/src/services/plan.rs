@@ -1,5 +1,7 @@
 //! Plans: recorded, shown, agreed to by a person, and carried out once, if their target is still as it was.
 
+use std::sync::Arc;
+
 use tomo_proto::{
     api::plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList, PlanListAnswer},
     error::ErrorCode,
@@ -26,6 +28,7 @@ use crate::{
         error::ServiceError,
         execute::Work,
         lookup::not_found,
+        operation::{Operations, Running, under_way},
         settings, spec,
     },
     store::{
@@ -494,7 +497,7 @@ impl Handle<PlanDeny> for Services {
 /// What an approved plan turned into, decided in one transaction.
 enum Applied {
     Before(Operation),
-    Spawn(Box<(Operation, Work, NewAuditEntry)>),
+    Spawn(Box<(Running, Work, NewAuditEntry)>),
     Done(Operation, Effect),
 }
 
@@ -529,8 +532,27 @@ impl Handle<PlanApply> for Services {
         }
         let blank = self.context.new_operation(&caller, OperationKind::DeployApp, &record.plan.target, None);
         let entry = self.context.entry(&caller, "plan_apply", AuditOutcome::Intent).because(request.reason.as_ref());
-        let (running, now_ms) = (self.context.operations.list(), self.context.clock.now_ms());
-        let applied = self.context.store.write(move |tx| apply(tx, id, blank, entry, &running, now_ms)).await;
+        let (context, operation, now_ms) = (Arc::clone(&self.context), blank.operation, self.context.clock.now_ms());
+        // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
+        let begun = self.context.tasks.spawn(async move {
+            let shared = Arc::clone(&context);
+            let applied = context.store.write(move |tx| apply(tx, id, blank, entry, &shared.operations, now_ms)).await;
+            match applied {
+                Ok(Applied::Spawn(spawned)) => {
+                    let (running, work, intent) = *spawned;
+                    let operation = running.state.borrow().clone();
+                    context.spawn(running, work, intent);
+                    Ok(Applied::Before(operation))
+                }
+                Err(error) => {
+                    context.operations.end(operation);
+                    Err(error)
+                }
+                other => other,
+            }
+        });
+        let failed = |error| ServiceError::new(ErrorCode::Internal, "applying the plan failed").with_source(error);
+        let applied = begun.await.map_err(failed)?;
         let applied = match applied {
             Err(error) if error.code() == ErrorCode::PlanStale => {
                 self.mark_stale(id).await?;
@@ -541,11 +563,7 @@ impl Handle<PlanApply> for Services {
         self.context.live.publish(Topic::Plan(id));
         Ok(match applied {
             Applied::Before(operation) => operation,
-            Applied::Spawn(spawned) => {
-                let (operation, work, intent) = *spawned;
-                self.context.spawn(operation.clone(), work, intent);
-                operation
-            }
+            Applied::Spawn(spawned) => spawned.0.state.borrow().clone(),
             Applied::Done(operation, effect) => {
                 match effect {
                     Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
@@ -586,7 +604,7 @@ fn apply(
     id: PlanId,
     mut operation: Operation,
     entry: NewAuditEntry,
-    running: &[Operation],
+    operations: &Operations,
     now_ms: u64,
 ) -> Result<Applied, ServiceError> {
     let mut record = tx.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(&id.to_string()))?;
@@ -613,7 +631,6 @@ fn apply(
         PlannedChange::DeployApp { server, name, spec } => {
             let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
             let known = tx.list::<App>()?.into_iter().find(|app| app.server == server && app.name == name);
-            refuse_second(running, &host.name, &name)?;
             let (app, revision) = (
                 known.as_ref().map_or_else(|| AppId::from_parts(now_ms, crypto::random_u32()), |app| app.id),
                 RevisionId::from_parts(now_ms, crypto::random_u32()),
@@ -637,7 +654,7 @@ fn apply(
             let intent =
                 action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((
-                operation.clone(),
+                begin(operations, &operation)?,
                 Work::Deploy { app, name, server, revision, spec, is_new },
                 intent,
             )))
@@ -645,13 +662,12 @@ fn apply(
         PlannedChange::RemoveApp { app, volumes } => {
             let app = tx.get::<App>(app.to_u64())?.ok_or_else(stale)?;
             let host = tx.get::<Server>(app.server.to_u64())?.ok_or_else(stale)?;
-            refuse_second(running, &host.name, &app.name)?;
             operation.kind = OperationKind::RemoveApp;
             operation.server = Some(host.name.clone());
             let intent = action(operation.kind)
                 .about("app", &app.name)
                 .with(format!("{} on {}", operation.operation, host.name));
-            Applied::Spawn(Box::new((operation.clone(), Work::Remove { app, volumes }, intent)))
+            Applied::Spawn(Box::new((begin(operations, &operation)?, Work::Remove { app, volumes }, intent)))
         }
         PlannedChange::RemoveServer { server } => {
             let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
@@ -693,13 +709,8 @@ fn apply(
     Ok(applied)
 }
 
-fn refuse_second(running: &[Operation], server: &str, app: &str) -> Result<(), ServiceError> {
-    let other = running.iter().find(|other| other.target == app && other.server.as_deref() == Some(server));
-    other.map_or(Ok(()), |other| {
-        let message = format!("{} of app \"{app}\" is under way already", other.kind.as_str());
-        Err(ServiceError::new(ErrorCode::Conflict, message)
-            .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation)))
-    })
+fn begin(operations: &Operations, operation: &Operation) -> Result<Running, ServiceError> {
+    operations.begin(operation.clone()).map_err(|other| under_way(&other))
 }
 
 fn finish(operation: &mut Operation, now_ms: u64) {
