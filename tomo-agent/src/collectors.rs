@@ -178,4 +178,101 @@ mod tests {
         let cores = schema.iter().filter(|key| key.metric == names::CPU && !key.part.is_empty()).count();
         assert_eq!(u32::try_from(cores).ok(), Some(facts.cpu_count));
     }
+
+    /// A host of two cores whose files are these.
+    fn record(root: &Path, files: &[(&str, &str)]) {
+        for (path, text) in files {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().expect("has a parent")).expect("makes a folder");
+            std::fs::write(path, text).expect("writes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recorded_host_gives_its_figures() {
+        let root = tempfile::tempdir().expect("a folder");
+        let net = "head\nhead\n lo: 5 0 0 0 0 0 0 0 5 0 0 0 0 0 0 0\nveth1: 7 0 0 0 0 0 0 0 7 0 0 0 0 0 0 0\n eth0: ";
+        let disk = "254 0 vda 1 0 100 0 1 0 200 0 0 0 0\n254 1 vda1 1 0 100 0 1 0 200 0 0 0 0\n7 0 loop0 1 0 9 0 1 0 9 0 0 0 0\n";
+        record(
+            root.path(),
+            &[
+                (
+                    "proc/stat",
+                    "cpu 100 0 100 700 100 0 0 0 0 0\ncpu0 50 0 50 350 50 0 0 0 0 0\ncpu1 50 0 50 350 50 0 0 0 0 0\nintr 1\n",
+                ),
+                (
+                    "proc/meminfo",
+                    "MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable: 400 kB\nSwapTotal: 100 kB\nSwapFree: 70 kB\n",
+                ),
+                ("proc/loadavg", "0.50 1.25 2.00 1/100 1\n"),
+                ("proc/uptime", "12345.67 1.0\n"),
+                ("proc/diskstats", disk),
+                ("proc/net/dev", &format!("{net}1000 0 0 0 0 0 0 0 500 0 0 0 0 0 0 0\n")),
+                ("sys/block/vda/size", "1\n"),
+                ("sys/class/hwmon/hwmon0/name", "coretemp\n"),
+                ("sys/class/hwmon/hwmon0/temp1_input", "45500\n"),
+                ("sys/class/hwmon/hwmon0/temp1_label", "Package id 0\n"),
+                ("sys/class/hwmon/hwmon1/name", "nvme\n"),
+                ("sys/class/hwmon/hwmon1/temp1_input", "38000\n"),
+                ("sys/class/hwmon/hwmon2/name", "nvme\n"),
+                ("sys/class/hwmon/hwmon2/temp1_input", "39000\n"),
+                ("sys/class/hwmon/hwmon2/temp2_input", "\n"),
+            ],
+        );
+        let mut host = HostCollectors::at(root.path(), &Exec::without_engine());
+        let (schema, row) = host.sample(10_000);
+        let at = |metric: &str, part: &str| schema.iter().position(|key| key.metric == metric && key.part == part);
+        let value = |row: &Row, metric: &str, part: &str| {
+            let at = at(metric, part).unwrap_or_else(|| panic!("{metric} {part} is there"));
+            schema[at].decode(row.values[at])
+        };
+        for metric in [names::CPU, names::NET_RX, names::DISK_READ] {
+            assert_eq!(value(&row, metric, ""), None, "{metric} needs two readings");
+        }
+        record(
+            root.path(),
+            &[
+                (
+                    "proc/stat",
+                    "cpu 160 0 110 810 110 0 0 10 0 0\ncpu0 110 0 60 360 60 0 0 10 0 0\ncpu1 50 0 50 450 50 0 0 0 0 0\nintr 1\n",
+                ),
+                ("proc/diskstats", &disk.replace("100 0 1 0 200", "300 0 1 0 600")),
+                ("proc/net/dev", &format!("{net}3000 0 0 0 0 0 0 0 900 0 0 0 0 0 0 0\n")),
+            ],
+        );
+        let (again, row) = host.sample(12_000);
+        assert!(Arc::ptr_eq(&schema, &again));
+        for (metric, part, expected) in [
+            // Of 200 ticks 110 were idle and 10 waited.
+            (names::CPU, "", 0.4),
+            (names::CPU, "0", 0.8),
+            (names::CPU, "1", 0.0),
+            (names::CPU_IOWAIT, "", 0.05),
+            (names::CPU_STEAL, "", 0.05),
+            (names::MEMORY_USED, "", 600.0 * 1_024.0),
+            (names::MEMORY_TOTAL, "", 1_000.0 * 1_024.0),
+            (names::SWAP_USED, "", 30.0 * 1_024.0),
+            (names::LOAD1, "", 0.5),
+            (names::LOAD5, "", 1.25),
+            (names::LOAD15, "", 2.0),
+            (names::UPTIME, "", 12_346.0),
+            (names::NET_RX, "", 1_000.0),
+            (names::NET_RX, "eth0", 1_000.0),
+            (names::NET_TX, "eth0", 200.0),
+            (names::DISK_READ, "vda", 200.0 * 512.0 / 2.0),
+            (names::DISK_WRITE, "", 400.0 * 512.0 / 2.0),
+            (names::TEMPERATURE, "coretemp Package id 0", 45.5),
+            (names::TEMPERATURE, "nvme temp1", 38.0),
+            (names::TEMPERATURE, "nvme temp1 3", 39.0),
+        ] {
+            let measured = value(&row, metric, part).unwrap_or(f64::NAN);
+            assert!((measured - expected).abs() < 1e-6, "{metric} {part}: {measured}");
+        }
+        for (metric, part) in
+            [(names::NET_RX, "lo"), (names::NET_RX, "veth1"), (names::DISK_READ, "vda1"), (names::DISK_READ, "loop0")]
+        {
+            assert_eq!(at(metric, part), None, "{metric} {part}");
+        }
+        assert_eq!(schema.iter().filter(|key| key.metric == names::TEMPERATURE).count(), 3);
+    }
 }

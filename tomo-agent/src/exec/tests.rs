@@ -260,6 +260,17 @@ async fn a_cancelled_deploy_is_undone() {
 }
 
 #[tokio::test]
+async fn a_command_that_takes_too_long_is_given_up_and_undone() {
+    let host = Host::start("late", ALLOW_ALL).await;
+    let never = AppSpec { health: Some(HealthCheck::Tcp { port: 9 }), ..shell("sleep 100") };
+    let id = CommandId::from_parts(1_800_000_000_000, rand());
+    let (_, outcome) = host.send(CommandRequest { id, deadline_ms: 3_000, command: host.deploy(never) }).await;
+    let (_, message, _) = failure(outcome);
+    assert!(message.contains("not done within 3 s"), "{message}");
+    assert_eq!((host.running(), host.leftovers()), (None, String::new()));
+}
+
+#[tokio::test]
 async fn logs_are_followed_and_made_safe() {
     let host = Host::start("logs", ALLOW_ALL).await;
     let script = "printf '\\033]0;owned\\007safe\\033[31m-1\\n'; busybox yes x | busybox head -c 2000000 | busybox tr -d '\\n'; echo; while sleep 0.1; do echo tick; done";
