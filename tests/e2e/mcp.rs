@@ -22,6 +22,7 @@ use tomo_proto::{
 use tomo_tests::{
     agent::{ALLOW_ALL, TestAgent},
     daemon::{Setup, TestDaemon},
+    docker::{Image, unique},
     eventually::eventually,
     http::Http,
     mcp::{Events, Mcp, ToolResult},
@@ -623,4 +624,35 @@ async fn the_status_page_is_fixed_bytes_and_the_figures_are_for_those_who_may_re
     let body = page.text().await.expect("a text");
     assert!(body.contains("The &lt;fleet&gt;") && body.contains("web-1") && !body.contains("script"), "{body}");
     assert!(!body.contains("127.0.0.1") && body.contains(">down</b> gone"), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_lines_of_a_log_are_told_to_whoever_watches_it() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
+    let image = Image::script("while true; do echo a line; sleep 0.2; done");
+    let (http, mcp) = program(&daemon).await;
+    let name = unique("mcp-log");
+    let spec = json!({"server": "web-1", "name": name, "spec": {"image": image.name()}});
+    let made = mcp.call("app_deploy", spec).await.structured;
+    let approve = json!({"plan": made["plan"], "hash": made["hash"]});
+    assert_eq!(daemon.admin().call_by_name("plan_approve", approve).await.error, None);
+    let applied = mcp.call("plan_apply", json!({"plan": made["plan"]})).await.structured;
+    let ended = mcp.call("operation_get", json!({"operation": applied["operation"], "wait_s": 50})).await;
+    assert_eq!(ended.structured["status"], "succeeded", "{ended:?}");
+    let uri = format!("tomo://apps/{name}/logs");
+    let filter = json!({"notifications": {"resourceSubscriptions": [uri]}});
+    let (_, mut events) = mcp.stream("subscriptions/listen", filter).await;
+    let legacy = http.legacy_mcp("/mcp").await;
+    let mut notices = legacy.notices().await;
+    legacy.request("resources/subscribe", json!({"uri": uri})).await;
+    for told in [&mut events, &mut notices] {
+        for _ in 0..2 {
+            assert_eq!(told.until("notifications/resources/updated").await["params"]["uri"], json!(uri));
+        }
+    }
+    let read = mcp.request("resources/read", json!({"uri": uri})).await;
+    let content = &read["result"]["contents"][0];
+    assert_eq!(content["mimeType"], "text/plain", "{read}");
+    assert!(content["text"].as_str().is_some_and(|text| text.starts_with("a line\na line\n")), "{read}");
 }
