@@ -15,7 +15,11 @@ use client::{Client, Target};
 use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
 use tokio_util::task::AbortOnDropHandle;
 use tomo_proto::api::person::SecretText;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -83,23 +87,18 @@ fn target(args: &Args) -> Target {
 }
 
 async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_env("TOMO_LOG").unwrap_or_else(|_| EnvFilter::new("info,rmcp=off"));
+    let wanted = std::env::var("TOMO_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
+    let usual = || Targets::new().with_default(LevelFilter::INFO).with_target("rmcp", LevelFilter::OFF);
+    let log = tracing_subscriber::registry().with(wanted.unwrap_or_else(usual));
     if headless {
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(std::io::stderr().is_terminal())
-            .with_writer(std::io::stderr)
-            .init();
+        let ansi = std::io::stderr().is_terminal();
+        log.with(tracing_subscriber::fmt::layer().with_ansi(ansi).with_writer(std::io::stderr)).init();
     } else {
         // The screen belongs to the dashboard.
         let folder = local::data_folder(options.data.as_deref());
         local::make_folder(&folder)?;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("tomo.log"))?;
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(false)
-            .with_writer(std::sync::Mutex::new(file))
-            .init();
+        log.with(tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::sync::Mutex::new(file))).init();
     }
     let target =
         Target { profile: "local".to_owned(), url: local::socket_url(options), token: None, fingerprint: None };
