@@ -9,7 +9,7 @@ use std::{
 /// A crate, and the places whose code may name it. A place is a file, or a folder with its files.
 const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["tomo-daemon/src/store", "tests/e2e/audit"]),
-    ("quinn", &["tomo-daemon/src/hub", "tomo-agent/src/link", "tests"]),
+    ("quinn", &["tomo-daemon/src/hub", "tomo-agent/src/link", "tomo-agent/src/identity", "tests"]),
     (
         "rustls",
         &[

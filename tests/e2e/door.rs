@@ -4,7 +4,11 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    process::Command,
+};
 use tomo_proto::{
     api::{
         auth::AuthWhoami,
@@ -23,7 +27,7 @@ use tomo_tests::{
     agent::TestAgent,
     cli::{Output, Tomo, run},
     daemon::{Setup, TestDaemon},
-    eventually::eventually,
+    eventually::{PATIENCE, eventually},
     http::Http,
     program,
 };
@@ -34,16 +38,15 @@ fn list_tools() -> Value {
 
 /// Sends bytes over a connection of its own and returns what comes back until the daemon closes it.
 async fn raw(daemon: &TestDaemon, request: &[u8]) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let address = daemon.url().trim_start_matches("http://").to_owned();
-    let mut stream = tokio::net::TcpStream::connect(address).await.expect("the daemon listens");
+    let mut stream = TcpStream::connect(address).await.expect("the daemon listens");
     stream.write_all(request).await.expect("the daemon reads");
     if !request.ends_with(b"\r\n\r\n") {
         // Half a request is all that ever comes.
         drop(stream.shutdown().await);
     }
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(tomo_tests::eventually::PATIENCE, stream.read_to_end(&mut answer)).await;
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     drop(read.expect("the daemon closes in time"));
     String::from_utf8_lossy(&answer).into_owned()
 }
@@ -142,6 +145,23 @@ async fn garbage_and_floods_are_answered_and_leave_the_daemon_well() {
     }
     let response = daemon.http().get("/healthz").send().await.expect("answers");
     assert_eq!((response.status(), response.text().await.expect("text").as_str()), (StatusCode::OK, "ok\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_never_finishes_asking_is_let_go() {
+    let daemon = TestDaemon::start().await;
+    let address = daemon.url().trim_start_matches("http://").to_owned();
+    let waiting = ["", "GET /healthz HTTP/1.1\r\nHost: local"].map(|beginning| {
+        let address = address.clone();
+        async move {
+            let mut stream = TcpStream::connect(address).await.expect("the daemon listens");
+            stream.write_all(beginning.as_bytes()).await.expect("the daemon reads");
+            let mut answer = Vec::new();
+            let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+            assert!(closed.is_ok(), "a connection that said \"{beginning}\" is kept open");
+        }
+    });
+    futures::future::join_all(waiting).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

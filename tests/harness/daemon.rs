@@ -44,7 +44,7 @@ pub struct TestDaemon {
 #[derive(Debug)]
 enum Running {
     InProcess(Box<Daemon>),
-    Program(Program),
+    Program(Box<Program>),
 }
 
 impl Setup {
@@ -172,7 +172,7 @@ impl TestDaemon {
         let said = program.logged("listening for clients on ").await;
         let (http, hub) = said.split_once(" and for agents on ").expect("both addresses are told");
         self.found_at(http.parse().expect("an address"), hub.trim().parse().expect("an address"));
-        self.running = Some(Running::Program(program));
+        self.running = Some(Running::Program(Box::new(program)));
     }
 
     fn found_at(&mut self, http: SocketAddr, hub: SocketAddr) {

@@ -8,7 +8,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader},
     process::{Child, Command},
     task::JoinHandle,
 };
@@ -33,24 +33,24 @@ pub fn path(name: &str) -> PathBuf {
 pub struct Program {
     child: Child,
     log: Arc<Mutex<String>>,
-    reader: JoinHandle<()>,
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Program {
-    /// Starts a command with `input` on its standard input and collects what it logs on standard error.
+    /// Starts a command with `input` on its standard input and collects what it writes.
     ///
     /// # Panics
     /// It cannot be started.
     pub async fn spawn(command: &mut Command, input: &str) -> Self {
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the program starts");
         let mut stdin = child.stdin.take().expect("it is piped");
         stdin.write_all(input.as_bytes()).await.expect("the program reads its input");
         drop(stdin);
-        let lines = BufReader::new(child.stderr.take().expect("it is piped"));
         let log = Arc::new(Mutex::new(String::new()));
-        let reader = tokio::spawn(collect(lines, Arc::clone(&log)));
-        Self { child, log, reader }
+        let (out, err) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+        let readers = [tokio::spawn(collect(out, Arc::clone(&log))), tokio::spawn(collect(err, Arc::clone(&log)))];
+        Self { child, log, readers }
     }
 
     /// Process id.
@@ -62,7 +62,7 @@ impl Program {
         self.child.id().expect("the program runs")
     }
 
-    /// What it has logged so far.
+    /// What it has written so far, on both outputs.
     #[must_use]
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -121,12 +121,12 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.reader.abort();
+        self.readers.iter().for_each(JoinHandle::abort);
     }
 }
 
-async fn collect(lines: BufReader<tokio::process::ChildStderr>, log: Arc<Mutex<String>>) {
-    let mut lines = lines.lines();
+async fn collect(output: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {
+    let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
         log.push_str(&line);

@@ -7,7 +7,7 @@ mod person;
 mod socket;
 mod status;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{future::IntoFuture as _, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{
@@ -16,7 +16,10 @@ use axum::{
     middleware::{Next, from_fn_with_state},
     response::Response,
     routing::{get, post},
-    serve::ListenerExt as _,
+};
+use axum_server::{
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +33,9 @@ use crate::{
 
 /// Requests under way get this long at the end.
 const GRACE: Duration = Duration::from_secs(5);
+/// A connection that asks nothing, or does not get to the end of its headers, is closed after this long.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+const HEADERS: Duration = Duration::from_secs(10);
 
 /// The running listeners.
 #[derive(Debug)]
@@ -92,18 +98,18 @@ impl Http {
         let router = router(services, handlers, &guard, &stop);
         let mut tasks = Vec::new();
         let mut fingerprint = None;
+        let app = router.clone().layer(from_fn_with_state((), tcp_peer));
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let handle = axum_server::Handle::new();
+        // Without no-delay every call in a session waits for a delayed acknowledgement.
+        let mut server = axum_server::from_tcp(listener.into_std()?)?
+            .acceptor(NoDelayAcceptor::new())
+            .http1_only()
+            .first_request_timeout(FIRST_REQUEST)
+            .handle(handle.clone());
+        server.http_builder().http1().header_read_timeout(HEADERS);
         if address.ip().is_loopback() {
-            let app = router.clone().layer(from_fn_with_state((), tcp_peer));
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            let stopped = stop.clone();
-            // Without it every call in a session waits for a delayed acknowledgement.
-            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-            tasks.push(tokio::spawn(async move {
-                let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
-                if let Err(error) = serving.await {
-                    tracing::error!(%error, "the HTTP listener has ended");
-                }
-            }));
+            tasks.push(tokio::spawn(ended("HTTP", server.serve(app))));
         } else {
             // Names that do not change by themselves: clients pin the certificate.
             let mut names = config.http.allowed_hosts.clone();
@@ -113,34 +119,23 @@ impl Http {
             }
             let (tls, print) = authority.http_config(&names)?;
             fingerprint = Some(print);
-            let app = router.clone().layer(from_fn_with_state((), tcp_peer));
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            let handle = axum_server::Handle::new();
-            let tls = axum_server::tls_rustls::RustlsConfig::from_config(tls);
-            let server = axum_server::from_tcp_rustls(listener.into_std()?, tls)?.handle(handle.clone());
-            let stopped = stop.clone();
-            tasks.push(tokio::spawn(async move {
-                stopped.cancelled().await;
-                handle.graceful_shutdown(Some(GRACE));
-            }));
-            tasks.push(tokio::spawn(async move {
-                if let Err(error) = server.serve(app).await {
-                    tracing::error!(%error, "the HTTPS listener has ended");
-                }
-            }));
+            let tls = RustlsConfig::from_config(tls);
+            let server = server.map(|plain| RustlsAcceptor::new(tls).acceptor(plain));
+            tasks.push(tokio::spawn(ended("HTTPS", server.serve(app))));
         }
+        let stopped = stop.clone();
+        tasks.push(tokio::spawn(async move {
+            stopped.cancelled().await;
+            handle.graceful_shutdown(Some(GRACE));
+        }));
         let socket = socket::open(&config.socket.path).await?;
         let path = socket.as_ref().map(|_| config.socket.path.clone());
         if let Some(listener) = socket {
             let app = router.layer(from_fn_with_state((), socket_peer));
             let app = app.into_make_service_with_connect_info::<socket::Uid>();
             let stopped = stop.clone();
-            tasks.push(tokio::spawn(async move {
-                let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
-                if let Err(error) = serving.await {
-                    tracing::error!(%error, "the local socket has ended");
-                }
-            }));
+            let serving = axum::serve(listener, app).with_graceful_shutdown(stopped.cancelled_owned());
+            tasks.push(tokio::spawn(ended("the local socket", serving.into_future())));
         }
         Ok(Self { address, fingerprint, socket: path, stop, tasks })
     }
@@ -169,6 +164,13 @@ impl Http {
             // It may have been removed by hand.
             drop(std::fs::remove_file(path));
         }
+    }
+}
+
+/// Serves until told to stop, and says if it ended by itself.
+async fn ended(what: &'static str, serving: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = serving.await {
+        tracing::error!(%error, what, "a listener has ended");
     }
 }
 
