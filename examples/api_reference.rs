@@ -152,7 +152,7 @@ fn resources(out: &mut String) {
          | address | is | type | watched |\n|---|---|---|---|"
     );
     for kind in RESOURCES {
-        let watched = if kind.watched { "yes" } else { "" };
+        let watched = if kind.watched { "yes" } else { "no" };
         put!(out, "| `{}` | {} | {} | {watched} |", kind.uri, lower_first(kind.title), kind.mime_type);
     }
     put!(
