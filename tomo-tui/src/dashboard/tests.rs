@@ -1,5 +1,7 @@
 //! The dashboard without a terminal and a daemon: events in, effects and screens out.
 
+mod snapshots;
+
 use std::collections::BTreeMap;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};

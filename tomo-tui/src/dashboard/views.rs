@@ -136,6 +136,11 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         }
         right.push(Span::styled(text, style));
     };
+    if let Some(who) = &state.who {
+        add(format!("{} at {}", who.actor, state.daemon), theme.dim);
+    } else {
+        add(state.daemon.clone(), theme.dim);
+    }
     if let Some(overview) = &state.overview {
         if overview.plans_pending > 0 {
             add(format!("{} plan(s) wait", overview.plans_pending), theme.warn);
@@ -150,11 +155,6 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     if state.read_only {
         add("read-only".to_owned(), theme.warn);
     }
-    if let Some(who) = &state.who {
-        add(format!("{} at {}", who.actor, state.daemon), theme.dim);
-    } else {
-        add(state.daemon.clone(), theme.dim);
-    }
     match &state.link {
         Link::Connecting => add("connecting".to_owned(), theme.dim),
         Link::Live => add(if theme.is_ascii() { "* live" } else { "● live" }.to_owned(), theme.good),
@@ -163,7 +163,7 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
             add(format!("{} lost {age}", if theme.is_ascii() { 'x' } else { '✗' }), theme.bad);
         }
     }
-    // The link's state is the last to go when room is short.
+    // When room is short, what waits for a person stays, and the link's state longest.
     let width = usize::from(area.width).saturating_sub(1);
     let room = width.saturating_sub(left.width() + 2);
     while right.len() > 1 && right.iter().map(Span::width).sum::<usize>() > room {

@@ -1,0 +1,106 @@
+//! What every screen looks like, with its styles, at two sizes and with and without color. `TOMO_SNAPSHOTS=write` writes them anew;
+//! the difference is reviewed like code.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use ratatui::{buffer::Cell, style::Color};
+
+use super::*;
+
+/// Screens and the keys that lead there.
+const SCREENS: [(&str, &str); 11] = [
+    ("overview", ""),
+    ("server", "enter"),
+    ("apps", "2"),
+    ("app", "2 enter"),
+    ("logs", "2 L"),
+    ("plans", "3"),
+    ("plan_confirm", "3 A"),
+    ("deploy", "n"),
+    ("help", "?"),
+    ("palette", ": s h"),
+    ("login", ""),
+];
+
+fn style(cell: &Cell) -> String {
+    let mut text = String::new();
+    for (name, color) in [("fg", cell.fg), ("bg", cell.bg)] {
+        if color != Color::Reset {
+            write!(text, " {name} {color}").expect("a text takes everything");
+        }
+    }
+    if !cell.modifier.is_empty() {
+        write!(text, " {:?}", cell.modifier).expect("a text takes everything");
+    }
+    text.trim().to_owned()
+}
+
+/// Times are in the reader's zone.
+fn without_times(line: &str) -> String {
+    let mut letters: Vec<char> = line.chars().collect();
+    for at in 0..letters.len().saturating_sub(4) {
+        let is_time =
+            |(place, letter): (usize, &char)| if place == 2 { *letter == ':' } else { letter.is_ascii_digit() };
+        if letters[at..at + 5].iter().enumerate().all(is_time) {
+            letters.splice(at..at + 5, "hh:mm".chars());
+        }
+    }
+    letters.into_iter().collect()
+}
+
+/// The text, then a letter for each cell's style, then what the letters mean.
+fn dump(buffer: &Buffer) -> String {
+    let mut styles: Vec<String> = vec![String::new()];
+    let (mut text, mut letters) = (String::new(), String::new());
+    for row in buffer.content().chunks(usize::from(buffer.area.width)) {
+        let (mut line, mut marks) = (String::new(), String::new());
+        for cell in row {
+            let style = style(cell);
+            let place = styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            });
+            line.push_str(cell.symbol());
+            marks.push(b".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[place].into());
+        }
+        text.push_str(&without_times(line.trim_end()));
+        text.push('\n');
+        letters.push_str(marks.trim_end_matches('.'));
+        letters.push('\n');
+    }
+    let mut all = format!("{text}\n{letters}\n");
+    for (letter, style) in ('a'..='z').chain('A'..='Z').zip(&styles[1..]) {
+        writeln!(all, "{letter}: {style}").expect("a text takes everything");
+    }
+    all
+}
+
+#[test]
+fn every_screen_looks_as_it_did() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dashboard/snapshots");
+    let write = std::env::var_os("TOMO_SNAPSHOTS").is_some_and(|value| value == "write");
+    let mut different = Vec::new();
+    for (depth, colors) in [(Depth::True, "color"), (Depth::Mono, "mono")] {
+        for (width, height) in [(80, 24), (120, 36)] {
+            for (screen, keys) in SCREENS {
+                let mut dashboard = Dashboard::filled(Role::Admin);
+                dashboard.theme = Theme::new(depth, Glyphs::Braille);
+                if screen == "login" {
+                    dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())));
+                }
+                for key in keys.split_whitespace() {
+                    dashboard.press(key);
+                    dashboard.answer_view();
+                }
+                let looks = dump(&dashboard.buffer(width, height));
+                let path = folder.join(format!("{screen}_{width}x{height}_{colors}.txt"));
+                if write {
+                    fs::write(&path, &looks).expect("can be written");
+                } else if fs::read_to_string(&path).ok().as_ref() != Some(&looks) {
+                    different.push(format!("{}:\n{looks}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(different.is_empty(), "TOMO_SNAPSHOTS=write accepts these:\n{}", different.join("\n"));
+}
