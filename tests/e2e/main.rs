@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod cli;
 mod connect;
+mod dashboard;
 mod deploy;
 mod door;
 mod faults;
