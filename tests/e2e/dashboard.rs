@@ -194,7 +194,7 @@ async fn an_app_lives_from_the_form_to_its_removal() {
     let admin = daemon.admin();
     let none = async || admin.call(&AppList::default()).await.ok()?.apps.is_empty().then_some(());
     eventually("the app is gone", none).await;
-    assert_eq!(image.containers(), [String::new(); 0]);
+    assert!(image.containers().is_empty());
     drop(terminal);
     agent.stop().await;
     daemon.stop().await;
