@@ -16,6 +16,9 @@ const MORE: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not connected, 4 refu
     Changes to what runs are plans: shown first, asked about, then applied. --yes agrees at once, for scripts.\n\
     TOMO_LOG sets what `tomo local` logs, e.g. debug.";
 
+/// Profile that is used where none is named.
+pub(crate) const DEFAULT_PROFILE: &str = "default";
+
 /// Manages servers and their containers. Without a subcommand: the full-screen dashboard.
 #[derive(Debug, Parser)]
 #[command(name = "tomo", version, after_help = MORE)]
@@ -35,7 +38,7 @@ pub(crate) struct Args {
     pub(crate) fingerprint: Option<String>,
     /// Name of the saved login to use, for people who manage several daemons.
     #[arg(
-        long, global = true, env = "TOMO_PROFILE", hide_env_values = true, default_value = "default", value_name = "NAME",
+        long, global = true, env = "TOMO_PROFILE", hide_env_values = true, default_value = DEFAULT_PROFILE, value_name = "NAME",
         help_heading = CONNECTION
     )]
     pub(crate) profile: String,

@@ -9,12 +9,15 @@ mod local;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
-use args::{Args, Command, McpCommand};
+use args::{Args, Command, DEFAULT_PROFILE, McpCommand};
 use clap::{CommandFactory as _, Parser as _};
-use client::{Client, Target};
+use client::{Client, ClientError, Target};
 use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
 use tokio_util::task::AbortOnDropHandle;
-use tomo_proto::api::person::SecretText;
+use tomo_proto::{
+    api::person::SecretText,
+    error::{ApiError, ErrorCode},
+};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
@@ -48,7 +51,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         let options = local::LocalOptions { data: data.clone(), port: *port, demo: *demo };
         return run_local(&options, *headless, &args).await;
     }
-    let target = target(&args);
+    let target = target(&args)?;
     match args.command {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -73,17 +76,30 @@ async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 /// Which daemon: named, or signed in to, or `tomo local` if it runs, or the one of this machine.
-fn target(args: &Args) -> Target {
+///
+/// # Errors
+/// There is no login of the named profile, or the address is not one.
+fn target(args: &Args) -> Result<Target, ClientError> {
+    let saved = client::saved(&args.profile);
+    let signing_in = matches!(args.command, Some(Command::Login { .. }));
+    if args.url.is_none() && saved.is_none() && args.profile != DEFAULT_PROFILE && !signing_in {
+        let error = ApiError::new(ErrorCode::Unauthenticated, format!("there is no login \"{}\"", args.profile));
+        return Err(error.with_next(format!("tomo --profile {} login --url https://…", args.profile)).into());
+    }
     let token = args.token.clone().map(SecretText::new);
     let local = local::data_folder(None).join("tomo.sock");
     let url = args
         .url
         .clone()
-        .or_else(|| client::saved(&args.profile).map(|saved| saved.url))
+        .or_else(|| saved.map(|saved| saved.url))
         .or_else(|| local.exists().then(|| format!("unix:{}", local.display())))
         .or_else(|| Path::new("/run/tomo/tomo.sock").exists().then(|| "unix:/run/tomo/tomo.sock".to_owned()))
         .unwrap_or_else(|| "http://127.0.0.1:8666".to_owned());
-    Target { profile: args.profile.clone(), url, token, fingerprint: args.fingerprint.clone() }
+    if !["http://", "https://", "unix:"].iter().any(|scheme| url.starts_with(scheme)) {
+        let error = ApiError::new(ErrorCode::Invalid, format!("\"{url}\" is not an address of a daemon"));
+        return Err(error.with_next("begin it with https://, http:// or unix:").into());
+    }
+    Ok(Target { profile: args.profile.clone(), url, token, fingerprint: args.fingerprint.clone() })
 }
 
 async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -> anyhow::Result<()> {

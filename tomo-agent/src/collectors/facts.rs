@@ -67,7 +67,8 @@ fn filesystems(missing: &mut Vec<String>) -> Vec<Filesystem> {
     };
     let local = disks.iter().filter(|disk| {
         let kind = disk.file_system().to_string_lossy();
-        !REMOTE.iter().any(|remote| kind.starts_with(remote)) && disk.mount_point().is_dir()
+        let of_container = kind == "overlay" && disk.mount_point() != std::path::Path::new("/");
+        !REMOTE.iter().any(|remote| kind.starts_with(remote)) && !of_container && disk.mount_point().is_dir()
     });
     let used = |disk: &sysinfo::Disk| {
         let mount = disk.mount_point().to_str()?;

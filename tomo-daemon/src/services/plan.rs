@@ -372,7 +372,7 @@ impl Services {
         by: Option<(String, Option<Approval>)>,
     ) -> Result<Plan, ServiceError> {
         let now_ms = self.context.clock.now_ms();
-        let plan = self
+        let decided = self
             .context
             .store
             .write(move |tx| {
@@ -382,7 +382,12 @@ impl Services {
                     return Err(error);
                 }
                 let state = examine(tx, &record.change)?.state;
-                if record.plan.hash != hash || record.target_state != state {
+                if record.target_state != state {
+                    record.plan.status = PlanStatus::Stale;
+                    tx.put(&record)?;
+                    return Ok(Err(moved(id)));
+                }
+                if record.plan.hash != hash {
                     return Err(ServiceError::new(
                         ErrorCode::PlanStale,
                         format!("plan {id} is not what was shown any more"),
@@ -402,12 +407,17 @@ impl Services {
                     }
                 }
                 tx.audit(entry);
-                Ok(record.plan)
+                Ok::<_, ServiceError>(Ok(record.plan))
             })
             .await?;
         self.context.live.publish(Topic::Plan(id));
-        Ok(plan)
+        decided
     }
+}
+
+fn moved(id: PlanId) -> ServiceError {
+    ServiceError::new(ErrorCode::PlanStale, format!("the target of plan {id} has changed since"))
+        .with_next("make the plan anew with the same call as before")
 }
 
 impl Handle<PlanGet> for Services {
@@ -618,10 +628,7 @@ fn apply(
             .map(Applied::Before)
             .ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("the operation of plan {id} is gone")));
     }
-    let stale = || {
-        ServiceError::new(ErrorCode::PlanStale, format!("the target of plan {id} has changed since"))
-            .with_next("make the plan anew with the same call as before")
-    };
+    let stale = || moved(id);
     if examine(tx, &record.change).map_err(|_| stale())?.state != record.target_state {
         return Err(stale());
     }

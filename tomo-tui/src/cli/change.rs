@@ -23,6 +23,14 @@ use crate::{
 
 pub(super) fn show(plan: &Plan) {
     output::line(format!("{}  {}  ({})", plan.plan, plan.summary, plan.status.as_str()));
+    let needs = match plan.approval {
+        Approval::Confirm => "a person agrees",
+        Approval::Human => "a person types the target's name",
+    };
+    output::line(format!("  asked for by {}, until {}; {needs}", plan.requested_by, output::time(plan.expires_at)));
+    if let Some(reason) = &plan.reason {
+        output::line(format!("  reason: \"{reason}\""));
+    }
     for change in &plan.changes {
         let text = match change.op {
             ChangeOp::Add => format!("  + {}: {}", change.path, change.to.as_deref().unwrap_or("")),

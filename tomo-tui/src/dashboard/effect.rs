@@ -79,6 +79,8 @@ pub(crate) enum Effect {
         apply: bool,
     },
     Deny(String),
+    /// Takes back a plan that nobody is to decide any more.
+    Withdraw(String),
     Apply(String),
     Cancel(String),
     Enroll(CreateEnrolment),
@@ -211,6 +213,11 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Deploy(request) => Answer::Planned(deploy(client, *request).await.map(Box::new)),
         Effect::Approve { request, apply } => Answer::Approved(client.call(&request).await.map(Box::new), apply),
+        Effect::Withdraw(plan) => {
+            // Whoever may not decide on plans leaves it to expire.
+            drop(client.call(&PlanDeny { plan, reason: Some("taken back in the preview".to_owned()) }).await);
+            return None;
+        }
         Effect::Deny(plan) => Answer::Denied(client.call(&PlanDeny { plan, reason: None }).await.map(Box::new)),
         Effect::Apply(plan) => Answer::Started(client.call(&PlanApply { plan, reason: None }).await.map(Box::new)),
         Effect::Cancel(operation) => {

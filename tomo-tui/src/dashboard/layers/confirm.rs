@@ -29,6 +29,8 @@ pub(crate) enum Decision {
     Cancel,
     /// Leaves a form for good.
     Discard,
+    /// Takes this person's own plan back.
+    Withdraw(String),
     Do(Box<Effect>),
     Approve {
         request: PlanApprove,
@@ -56,6 +58,10 @@ pub(crate) struct Confirm {
     focus: usize,
     /// What must be typed first, and what was.
     typed: Option<(String, String)>,
+    /// Whether Enter was pressed with another name.
+    misnamed: bool,
+    /// The plan that "no" takes back, if this person has just asked for it.
+    own: Option<String>,
     scroll: u16,
     /// Remembered by drawing: how far one can scroll.
     scroll_end: Cell<u16>,
@@ -70,7 +76,17 @@ enum Content {
 impl Confirm {
     fn new(title: &str, content: Content, buttons: Vec<(String, Choice)>) -> Self {
         let title = title.to_owned();
-        Self { title, content, buttons, focus: 0, typed: None, scroll: 0, scroll_end: Cell::new(0) }
+        Self {
+            title,
+            content,
+            buttons,
+            focus: 0,
+            typed: None,
+            misnamed: false,
+            own: None,
+            scroll: 0,
+            scroll_end: Cell::new(0),
+        }
     }
 
     /// Asks before an effect.
@@ -108,7 +124,8 @@ impl Confirm {
         buttons.push((yes.to_owned(), Choice::Approve { apply: true }));
         let typed = (plan.approval == Approval::Human).then(|| (plan.target.clone(), String::new()));
         let title = format!("Plan {}", plan.plan);
-        Self { typed, ..Self::new(&title, Content::Plan(Box::new(plan)), buttons) }
+        let own = own.then(|| plan.plan.to_string());
+        Self { typed, own, ..Self::new(&title, Content::Plan(Box::new(plan)), buttons) }
     }
 
     /// A paste cannot stand for a name that is to be typed.
@@ -132,8 +149,11 @@ impl Confirm {
 
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Decision> {
         match key.code {
-            KeyCode::Esc => return Some(Decision::Cancel),
-            KeyCode::Enter => return self.press(self.focus),
+            KeyCode::Esc => return Some(self.no()),
+            KeyCode::Enter => {
+                self.misnamed = self.typed.as_ref().is_some_and(|(wanted, typed)| !typed.is_empty() && wanted != typed);
+                return if self.misnamed { None } else { self.press(self.focus) };
+            }
             KeyCode::Left | KeyCode::BackTab => self.focus = (self.focus + self.buttons.len() - 1) % self.buttons.len(),
             KeyCode::Right | KeyCode::Tab => self.focus = (self.focus + 1) % self.buttons.len(),
             KeyCode::Up => self.scroll(Action::Up),
@@ -144,9 +164,13 @@ impl Confirm {
                 if let Some((_, typed)) = &mut self.typed {
                     typed.pop();
                 }
+                self.follow_name();
             }
             KeyCode::Char(character) => match &mut self.typed {
-                Some((_, typed)) => typed.push(character),
+                Some((_, typed)) => {
+                    typed.push(character);
+                    self.follow_name();
+                }
                 None => match character {
                     'h' => self.focus = self.focus.saturating_sub(1),
                     'l' => self.focus = (self.focus + 1).min(self.buttons.len() - 1),
@@ -160,12 +184,23 @@ impl Confirm {
         None
     }
 
+    fn no(&self) -> Decision {
+        self.own.clone().map_or(Decision::Cancel, Decision::Withdraw)
+    }
+
+    /// Whoever has typed the name whole has said yes to the last button; until then "no" has the keys.
+    fn follow_name(&mut self) {
+        self.misnamed = false;
+        let named = self.typed.as_ref().is_some_and(|(wanted, typed)| wanted == typed);
+        self.focus = if named { self.buttons.len() - 1 } else { 0 };
+    }
+
     /// Presses a button; nothing happens while the name is not typed.
     pub(crate) fn press(&mut self, button: usize) -> Option<Decision> {
         let named = self.typed.as_ref().is_none_or(|(wanted, typed)| wanted == typed);
         let name = self.typed.as_ref().map(|(_, typed)| typed.clone());
         match &mut self.buttons.get_mut(button)?.1 {
-            Choice::Cancel => Some(Decision::Cancel),
+            Choice::Cancel => Some(self.no()),
             Choice::Discard => Some(Decision::Discard),
             Choice::Do(effect) => effect.take().map(Decision::Do),
             Choice::Approve { apply } if named => {
@@ -210,6 +245,10 @@ impl Confirm {
             canvas.text(Rect { y: foot.y + 1, height: 1, ..foot }, &ask, canvas.theme.bad);
             let line = Rect { y: foot.y + 2, height: u16::from(foot.height > 2), ..foot };
             canvas.text(line, &format!("> {typed}"), canvas.theme.text);
+            if self.misnamed {
+                let note = Rect { y: foot.y + 3, height: u16::from(foot.height > 3), ..foot };
+                canvas.text(note, &format!("that is not \"{}\"", display_line(wanted, 48)), canvas.theme.warn);
+            }
             let column = line.x.saturating_add(u16::try_from(typed.width() + 2).unwrap_or(u16::MAX));
             canvas.cursor =
                 (line.height > 0).then(|| Position::new(column.min(line.right().saturating_sub(1)), line.y));
@@ -286,6 +325,9 @@ mod tests {
         assert!(confirm.paste().is_err());
         press(&mut confirm, KeyCode::Tab);
         assert!(press(&mut confirm, KeyCode::Enter).is_none(), "no name yet");
+        press(&mut confirm, KeyCode::Char('x'));
+        assert!(press(&mut confirm, KeyCode::Enter).is_none(), "another name");
+        press(&mut confirm, KeyCode::Backspace);
         for character in "web-1".chars() {
             assert!(press(&mut confirm, KeyCode::Char(character)).is_none());
         }

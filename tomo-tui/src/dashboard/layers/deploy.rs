@@ -129,6 +129,9 @@ impl DeployForm {
             Some(name) => name_field.value(name).fixed(),
             None => name_field,
         };
+        let only = servers.len() == 1;
+        let server_field = Field::choice("server", "Server", servers).value(server.unwrap_or_default());
+        let server_field = if only { server_field.fixed() } else { server_field };
         let command = spec.command.join("\n");
         let form = Form::new(vec![
             Field::text("image", "Image")
@@ -137,7 +140,7 @@ impl DeployForm {
                 .check(image)
                 .value(&spec.image),
             name_field,
-            Field::choice("server", "Server", servers).value(server.unwrap_or_default()),
+            server_field,
             Field::lines("ports", "Ports")
                 .placeholder("8080:80")
                 .help("HOST:CONTAINER, one a line; 127.0.0.1: before it and /udp after it where wanted")

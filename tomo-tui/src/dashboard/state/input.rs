@@ -242,13 +242,20 @@ impl State {
         }
     }
 
+    /// The form below a preview takes keys again.
+    fn form_is_free(&mut self) {
+        if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+            deploy.busy = false;
+        }
+    }
+
     pub(super) fn decide(&mut self, decision: Decision) {
         self.layer = self.below.take();
         match decision {
-            Decision::Cancel => {
-                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
-                    deploy.busy = false;
-                }
+            Decision::Cancel => self.form_is_free(),
+            Decision::Withdraw(plan) => {
+                self.form_is_free();
+                self.effects.push(Effect::Withdraw(plan));
             }
             Decision::Discard => self.layer = None,
             Decision::Do(effect) => self.effects.push(*effect),
