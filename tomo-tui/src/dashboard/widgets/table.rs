@@ -162,7 +162,9 @@ impl Table<'_> {
             if row == self.state.selected {
                 let style =
                     if self.has_keys { Style::reset().patch(canvas.theme.selected) } else { canvas.theme.title };
-                canvas.buffer.set_style(place, style);
+                // Only the first cell: a whole row of another style is 600 bytes for each step over a slow line.
+                let first = places.first().map_or(place.width, |(_, _, width)| *width);
+                canvas.buffer.set_style(Rect { width: first, ..place }, style);
             }
             canvas.hits.add(place, Hit::Row(row));
         }
