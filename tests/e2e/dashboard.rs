@@ -144,7 +144,7 @@ async fn an_app_lives_from_the_form_to_its_removal() {
     terminal.type_text(image.name());
     terminal.press(Key::Tab);
     terminal.type_text(&name);
-    terminal.press(Key::Tab);
+    // There is one server: the form does not ask which.
     terminal.press(Key::Tab);
     terminal.paste(&format!("127.0.0.1:{port}:8080"));
     terminal.wait_for(&format!("127.0.0.1:{port}:8080")).await;
@@ -187,9 +187,8 @@ async fn an_app_lives_from_the_form_to_its_removal() {
     terminal.press(Key::Tab);
     terminal.press(Key::Enter);
     terminal.wait_for("[ Approve and apply").await;
-    // What cannot be undone wants the name typed.
+    // What cannot be undone wants the name typed; whoever has typed it whole is at the button.
     terminal.type_text(&name);
-    terminal.press(Key::Tab);
     terminal.press(Key::Enter);
     let admin = daemon.admin();
     let none = async || admin.call(&AppList::default()).await.ok()?.apps.is_empty().then_some(());

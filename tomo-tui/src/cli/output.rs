@@ -104,6 +104,26 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     }
 }
 
+/// A tool's call as the subcommand that makes it: `server_get {"server":"web"}` is `tomo server get web`. What is no such call
+/// stays as it is.
+fn as_subcommand(next: &str) -> String {
+    let parse = || {
+        let (tool, arguments) = next.split_once(' ')?;
+        let arguments: serde_json::Map<String, serde_json::Value> = serde_json::from_str(arguments).ok()?;
+        let words = match tool {
+            "auth_whoami" => "whoami".to_owned(),
+            "overview" => "overview".to_owned(),
+            other => {
+                let (noun, verb) = other.split_once('_')?;
+                format!("{noun} {verb}")
+            }
+        };
+        let values = arguments.values().filter_map(|value| value.as_str());
+        Some(values.fold(format!("tomo {words}"), |line, value| format!("{line} {value}")))
+    };
+    parse().unwrap_or_else(|| next.to_owned())
+}
+
 /// Says an error and its next step; the exit code that fits.
 pub(crate) fn failure(error: &anyhow::Error) -> u8 {
     let client = error.downcast_ref::<ClientError>();
@@ -130,7 +150,7 @@ pub(crate) fn failure(error: &anyhow::Error) -> u8 {
     };
     note(format!("error: {error:#}"));
     if let Some(next) = next {
-        note(format!("next: {next}"));
+        note(format!("next: {}", as_subcommand(&next)));
     }
     code
 }
@@ -146,6 +166,19 @@ pub(crate) fn time(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_next_step_is_one_of_the_command_line() {
+        for (next, said) in [
+            ("server_list {}", "tomo server list"),
+            (r#"server_get {"server":"web-1"}"#, "tomo server get web-1"),
+            ("auth_whoami {}", "tomo whoami"),
+            ("wait a second, then go on", "wait a second, then go on"),
+            ("tomo plan approve plan-1", "tomo plan approve plan-1"),
+        ] {
+            assert_eq!(as_subcommand(next), said);
+        }
+    }
 
     #[test]
     fn json_stays_json_and_holds_nothing_a_terminal_acts_on() {

@@ -186,6 +186,11 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.cursor = Some(ratatui::layout::Position::new(column.min(area.right().saturating_sub(1)), area.y));
         return;
     }
+    if state.layer.is_some() {
+        // The view's keys do not work below a dialogue.
+        canvas.text(area, " Enter chooses   Tab goes on   Esc closes", theme.dim);
+        return;
+    }
     if matches!(state.view, View::Login(_)) {
         canvas.text(area, " Enter signs in   Tab next field   Ctrl-C twice leaves", theme.dim);
         return;

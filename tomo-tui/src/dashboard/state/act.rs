@@ -24,13 +24,12 @@ impl State {
             Action::AddServer => Scope::Admin,
             _ => Scope::Plan,
         };
-        if let Some(who) = &self.who {
-            if !who.scopes.contains(&needed) {
-                return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
-            }
-            if needed >= Scope::Deploy && !who.person {
-                return Some("an API token cannot do this: sign in with `tomo login`".to_owned());
-            }
+        let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
+        if !who.scopes.contains(&needed) {
+            return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
+        }
+        if needed >= Scope::Deploy && !who.person {
+            return Some("an API token cannot do this: sign in with `tomo login`".to_owned());
         }
         match action {
             Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp | Action::Redeploy => {

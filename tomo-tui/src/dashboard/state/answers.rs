@@ -218,6 +218,8 @@ impl State {
         if let ClientError::SignedOut(_) = error {
             if !matches!(self.view, View::Login(_)) {
                 let had_login = self.who.take().is_some();
+                self.link = Link::Connecting;
+                self.overview = None;
                 self.layer = None;
                 self.below = None;
                 self.back.clear();
