@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -70,9 +71,9 @@ impl Local {
 
     /// Stops it as a service manager does; says how long that took.
     async fn stop(mut self) -> Duration {
-        let pid = self.child.id().expect("it runs").to_string();
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).expect("it runs");
         let begun = Instant::now();
-        assert!(Command::new("kill").arg(pid).status().await.expect("kill runs").success());
+        kill_process(pid, Signal::TERM).expect("it can be told to end");
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("it is waited for");
         assert!(status.success(), "{status}");
         begun.elapsed()

@@ -66,7 +66,8 @@ pub(crate) struct Canvas<'a> {
 impl Canvas<'_> {
     /// Writes a line of text from outside, made safe and cut to the area's first row.
     pub(crate) fn text(&mut self, area: Rect, text: &str, style: Style) {
-        if area.height > 0 && area.width > 0 {
+        let area = area.intersection(self.buffer.area);
+        if !area.is_empty() {
             let safe = display_line(text, usize::from(area.width));
             self.buffer.set_stringn(area.x, area.y, safe, usize::from(area.width), style);
         }
@@ -74,7 +75,8 @@ impl Canvas<'_> {
 
     /// Writes a line whose spans are safe already.
     pub(crate) fn line(&mut self, area: Rect, line: &Line<'_>) {
-        if area.height > 0 && area.width > 0 {
+        let area = area.intersection(self.buffer.area);
+        if !area.is_empty() {
             self.buffer.set_line(area.x, area.y, line, area.width);
         }
     }

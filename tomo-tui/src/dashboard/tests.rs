@@ -481,6 +481,20 @@ fn nothing_moves_when_nothing_happens() {
     assert!(matches!(dashboard.state.link, Link::Live));
 }
 
+#[test]
+fn every_view_fits_the_smallest_screens() {
+    for keys in
+        ["1", "enter", "2", "2 enter", "2 L", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "1 a"]
+    {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.press(keys);
+        dashboard.answer_view();
+        for (width, height) in (1..12).flat_map(|width| (1..8).map(move |height| (width, height))) {
+            dashboard.buffer(width, height);
+        }
+    }
+}
+
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let characters = "hjklgGqnestxXADLSTRMOa/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
     let character = proptest::sample::select(characters.chars().collect::<Vec<_>>()).prop_map(KeyCode::Char);
