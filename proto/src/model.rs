@@ -9,6 +9,7 @@ pub mod container;
 pub mod metric;
 pub mod operation;
 pub mod plan;
+pub mod policy;
 pub mod server;
 pub mod settings;
 pub mod user;

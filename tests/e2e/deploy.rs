@@ -10,13 +10,14 @@ use tomo_proto::{
     api::{
         app::{AppDeploy, AppGet, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         operation::{OperationCancel, OperationGet},
-        plan::PlanApply,
+        plan::{PlanApply, PlanGet},
         server::{ServerGet, ServerPart},
     },
     error::{ApiError, ErrorCode},
     model::{
         app::{AppDetail, AppSpec, AppStatus, HealthCheck, PortSpec, Protocol, RestartPolicy, VolumeSpec},
         operation::{Operation, OperationStatus},
+        plan::PlanStatus,
     },
 };
 use tomo_tests::{
@@ -89,6 +90,26 @@ async fn served(port: u16) -> Option<String> {
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
 
+/// A container that Tomo did not make, with a port of the host.
+struct Foreign {
+    name: String,
+    port: u16,
+}
+
+impl Foreign {
+    fn start(image: &Image, port: u16) -> Self {
+        let name = unique("foreign");
+        drop(docker(&["run", "-d", "--name", &name, "-p", &format!("127.0.0.1:{port}:8080"), image.name()]));
+        Self { name, port }
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        drop(docker(&["rm", "-f", &self.name]));
+    }
+}
+
 fn failure(operation: &Operation) -> &str {
     assert_eq!(operation.status, OperationStatus::Failed, "{operation:?}");
     operation.error.as_ref().map_or("", |error| error.message.as_str())
@@ -123,7 +144,10 @@ async fn an_app_is_deployed_served_followed_stopped_started_updated_and_removed(
     let (one, two) = tokio::join!(admin.call(&stop), admin.call(&stop));
     let (one, two) = (one.expect("stops"), two.expect("finds the first"));
     assert_eq!(one.operation, two.operation);
-    assert_eq!(admin.wait_for(one).await.expect("ends").status, OperationStatus::Succeeded);
+    let stopped = admin.wait_for(one).await.expect("ends");
+    assert_eq!(stopped.status, OperationStatus::Succeeded);
+    let steps: Vec<&str> = stopped.log.iter().filter_map(|line| line.split(" s  ").nth(1)).collect();
+    assert_eq!(steps, ["send to the agent", "stop the container", "done"], "{stopped:?}");
     assert_eq!((running(&name), app(&admin, &name).await.summary.status), (None, AppStatus::Stopped));
     let started = admin.call(&AppStart { app: name.clone(), reason: None }).await.expect("starts");
     assert_eq!(admin.wait_for(started).await.expect("ends").status, OperationStatus::Succeeded);
@@ -245,6 +269,13 @@ async fn a_deploy_that_fails_or_is_cancelled_leaves_the_app_as_it_was() {
     let dies = AppSpec { ports: spec.ports.clone(), ..script(&image, "echo last words; exit 3") };
     let failed = deploy(&admin, &name, dies).await.expect("is allowed");
     assert!(failure(&failed).contains("exit code 3"), "{failed:?}");
+    assert!(failure(&failed).ends_with("the old container runs again"), "{failed:?}");
+    assert!(
+        failed
+            .error
+            .as_ref()
+            .is_some_and(|error| error.next.as_ref().is_some_and(|next| next.contains("operation_get")))
+    );
     assert!(failed.log.iter().any(|line| line.ends_with("last words")), "{failed:?}");
     as_before("an exit").await;
     let last_error = app(&admin, &name).await.last_error.expect("is kept");
@@ -254,6 +285,13 @@ async fn a_deploy_that_fails_or_is_cancelled_leaves_the_app_as_it_was() {
     let taken = holder.local_addr().expect("it is bound").port();
     let failed = deploy(&admin, &name, web(&image, taken)).await.expect("is allowed");
     assert!(failure(&failed).contains(&format!("port {taken} of this host is taken")), "{failed:?}");
+    assert!(failure(&failed).ends_with("the old container is as it was"), "{failed:?}");
+    let other = Foreign::start(&image, free_port());
+    let refused = eventually("the other container is known", async || {
+        admin.call(&wanted(&name, web(&image, other.port))).await.err()
+    })
+    .await;
+    assert!(refused.code == ErrorCode::Conflict && refused.message.contains(&other.name), "{refused:?}");
     as_before("a taken port").await;
 
     let never = AppSpec { health: Some(HealthCheck::Tcp { port: 9 }), ..spec.clone() };
@@ -326,15 +364,10 @@ async fn an_agent_killed_in_the_middle_of_a_deploy_puts_the_app_back_when_it_sta
     .await;
     assert!(offline.message.contains(SERVER), "{offline:?}");
     let env = [("MODE".to_owned(), "fast".to_owned())].into();
-    let refused = match admin.call(&wanted(&name, AppSpec { env, ..spec })).await {
-        Ok(plan) => admin.carry_out(plan).await.map(|operation| operation.error.map(|error| error.code)),
-        Err(error) => Ok(Some(error.code)),
-    };
-    assert!(
-        matches!(&refused, Ok(Some(ErrorCode::AgentOffline)))
-            || refused.as_ref().is_err_and(|error| error.code == ErrorCode::AgentOffline),
-        "{refused:?}"
-    );
+    let plan = admin.call(&wanted(&name, AppSpec { env, ..spec })).await.expect("is planned");
+    assert!(plan.warnings.iter().any(|warning| warning.contains("not connected")), "{plan:?}");
+    let failed = admin.carry_out(plan).await.expect("is begun");
+    assert_eq!(failed.error.map(|error| error.code), Some(ErrorCode::AgentOffline));
     daemon.stop().await;
 }
 
@@ -368,23 +401,27 @@ async fn the_hosts_policy_decides_and_its_line_is_named() {
         (policy(verb, &this, ""), "line 4", "ports"),
         (policy(verb, &this, "\"1-80\""), "line 4", "ports"),
     ];
+    let allowed = policy(verb, &this, &ports);
     for (text, line, key) in cases {
+        // The file is what counts, also if it has changed since a person agreed.
+        noticed(&allowed).await;
+        let plan = admin.call(&wanted(&name, web(&image, port))).await.expect("is planned");
+        assert!(plan.summary.starts_with("Deploy") && !plan.changes.is_empty(), "{plan:?}");
+        agent.set_policy(&text);
+        let refused = admin.carry_out(plan.clone()).await.expect("is begun").error.expect("is refused");
+        assert_eq!(refused.code, ErrorCode::RefusedByPolicy, "{text}: {refused:?}");
+        assert!(refused.message.contains(line) && refused.message.contains("policy.toml"), "{text}: {refused:?}");
+        assert!(refused.next.as_ref().is_some_and(|next| next.contains(key)), "{text}: {refused:?}");
+        let kept = admin.call(&PlanGet { plan: plan.plan.to_string() }).await.expect("is kept");
+        assert_eq!((kept.status, kept.outcome), (PlanStatus::Applied, Some(OperationStatus::Failed)));
+        // What is known to be refused is not planned.
         noticed(&text).await;
-        let refused = match admin.call(&wanted(&name, web(&image, port))).await {
-            Ok(plan) => {
-                let operation = admin.carry_out(plan).await.expect("is begun");
-                let error = operation.error.expect("is refused");
-                (error.code, error.message, error.next)
-            }
-            Err(error) => (error.code, error.message, error.next),
-        };
-        let (code, message, next) = refused;
-        assert_eq!(code, ErrorCode::RefusedByPolicy, "{text}: {message}");
-        assert!(message.contains(line) && message.contains("policy.toml"), "{text}: {message}");
-        assert!(next.as_ref().is_some_and(|next| next.contains(key)), "{text}: {next:?}");
+        let refused = admin.call(&wanted(&name, web(&image, port))).await.expect_err("is refused");
+        assert!(refused.code == ErrorCode::RefusedByPolicy && refused.message.contains(SERVER), "{text}: {refused:?}");
+        assert!(refused.next.as_ref().is_some_and(|next| next.contains(key)), "{text}: {refused:?}");
     }
     assert_eq!(image.containers(), [""; 0]);
-    noticed(&policy(verb, &this, &ports)).await;
+    noticed(&allowed).await;
     let done = deploy(&admin, &name, web(&image, port)).await.expect("is allowed");
     assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");
     agent.stop().await;
@@ -397,16 +434,10 @@ async fn without_an_engine_a_deploy_says_so_and_what_to_do() {
     let admin = daemon.admin();
     let agent = TestAgent::without_engine(&daemon, SERVER).await;
     let spec = AppSpec { image: "nginx:1.27".to_owned(), ..AppSpec::default() };
-    let (code, message, next) = match admin.call(&wanted("shop", spec)).await {
-        Ok(plan) => {
-            let error = admin.carry_out(plan).await.expect("is begun").error.expect("fails");
-            (error.code, error.message, error.next)
-        }
-        Err(error) => (error.code, error.message, error.next),
-    };
-    assert_eq!(code, ErrorCode::Conflict, "{message}");
-    assert!(message.contains("engine") && message.contains("no-engine.sock"), "{message}");
-    assert!(next.as_ref().is_some_and(|next| next.contains("Docker")), "{next:?}");
+    let refused = admin.call(&wanted("shop", spec)).await.expect_err("is refused");
+    assert_eq!(refused.code, ErrorCode::Conflict, "{refused:?}");
+    assert!(refused.message.contains("engine") && refused.message.contains("no-engine.sock"), "{refused:?}");
+    assert!(refused.next.as_ref().is_some_and(|next| next.contains("Docker")), "{refused:?}");
     agent.stop().await;
     daemon.stop().await;
 }

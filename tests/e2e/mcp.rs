@@ -10,7 +10,7 @@ use tomo_proto::{
         audit::AuditSearch,
         auth::AuthTokenRevoke,
         operation::OperationList,
-        plan::{PlanApprove, PlanGet},
+        plan::{PlanApply, PlanApprove, PlanGet},
     },
     error::ErrorCode,
     model::{
@@ -82,7 +82,7 @@ async fn standing(daemon: &TestDaemon, plan: &Plan) -> (PlanStatus, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_that_a_person_accepts_carries_the_plan_out_once() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     let plan = plan(&mcp, "nginx:1").await;
     let state = form(&mcp, &plan).await;
@@ -101,7 +101,7 @@ async fn a_form_that_a_person_accepts_carries_the_plan_out_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_without_forms_is_told_who_approves() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let http = daemon.token(&ALL).await;
     for mcp in [http.mcp("/mcp"), http.legacy_mcp("/mcp").await] {
         let plan = plan(&mcp, "nginx:1").await;
@@ -122,7 +122,7 @@ async fn a_client_without_forms_is_told_who_approves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_answer_to_a_form_changes_anything() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     let (_, other) = program(&daemon).await;
     let first = plan(&mcp, "nginx:1").await;
@@ -181,7 +181,7 @@ async fn no_other_answer_to_a_form_changes_anything() {
 async fn a_form_from_before_a_restart_or_too_old_does_not_count() {
     let clock = Clock::manual(Clock::system().now_ms());
     let mut daemon = Setup::default().clock(clock.clone()).start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (http, mcp) = program(&daemon).await;
     let plan = plan(&mcp, "nginx:1").await;
     let state = form(&mcp, &plan).await;
@@ -201,28 +201,49 @@ async fn a_form_from_before_a_restart_or_too_old_does_not_count() {
 async fn a_plan_that_is_stale_or_expired_is_not_carried_out() {
     let clock = Clock::manual(Clock::system().now_ms());
     let daemon = Setup::default().clock(clock.clone()).start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     let first = plan(&mcp, "nginx:1").await;
     let state = form(&mcp, &first).await;
     // The server gets another agent: the plan's target has moved.
     daemon.admin().call(&AgentRevoke { agent: "web-1".to_owned(), reason: None }).await.expect("it is revoked");
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let stale = answer(&mcp, &first, &state, yes()).await;
     assert_eq!(stale.code(), Some(ErrorCode::PlanStale), "{stale:?}");
-    assert_eq!(standing(&daemon, &first).await.1, 0);
+    assert_eq!(standing(&daemon, &first).await, (PlanStatus::Stale, 0));
     let second = plan(&mcp, "nginx:1").await;
     assert_ne!(second.plan, first.plan, "the same call makes a plan of what is there now");
     let state = form(&mcp, &second).await;
     clock.advance(24 * HOUR);
     let expired = answer(&mcp, &second, &state, yes()).await;
     assert_eq!(expired.code(), Some(ErrorCode::PlanExpired), "{expired:?}");
+
+    // What was approved before its target moved is stale as well; each of both is in the trail.
+    let third = plan(&mcp, "nginx:1").await;
+    let admin = daemon.admin();
+    let approval = PlanApprove { plan: third.plan.to_string(), hash: third.hash.clone(), name: None };
+    admin.call(&approval).await.expect("is approved");
+    admin.call(&AgentRevoke { agent: "web-1".to_owned(), reason: None }).await.expect("it is revoked");
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
+    let moved = admin.call(&PlanApply { plan: third.plan.to_string(), reason: None }).await.expect_err("is refused");
+    assert_eq!(moved.code, ErrorCode::PlanStale, "{moved:?}");
+    assert_eq!(standing(&daemon, &third).await, (PlanStatus::Stale, 0));
+    for (action, plan) in [("plan.consent", &first), ("plan_apply", &third)] {
+        let request = AuditSearch {
+            action: Some(action.to_owned()),
+            outcome: Some(AuditOutcome::Denied),
+            ..AuditSearch::default()
+        };
+        let rows = admin.call(&request).await.expect("the audit").entries;
+        let told = rows.iter().filter(|row| row.resource == plan.plan.to_string() && row.details.contains("stale"));
+        assert_eq!(told.count(), 1, "{action}: {rows:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_cannot_be_undone_is_never_asked_for_in_a_form() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (http, _) = program(&daemon).await;
     let mcp = Mcp::modern(http.clone(), "/mcp/full").with_capabilities(can_ask());
     let legacy = Mcp::legacy(http, "/mcp/full", &json!({"elicitation": {}})).await;
@@ -237,7 +258,7 @@ async fn a_plan_that_cannot_be_undone_is_never_asked_for_in_a_form() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_client_is_asked_in_its_session() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let http = daemon.token(&ALL).await;
     let mcp = Mcp::legacy(http, "/mcp", &json!({"elicitation": {}})).await;
     let first = plan(&mcp, "nginx:1").await;
@@ -263,7 +284,7 @@ async fn an_older_client_is_asked_in_its_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_with_every_scope_cannot_approve_and_a_person_can() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (http, mcp) = program(&daemon).await;
     let plan = plan(&mcp, "nginx:1").await;
     let approve = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name: None };
@@ -278,7 +299,7 @@ async fn a_token_with_every_scope_cannot_approve_and_a_person_can() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_goes_on_after_a_restart_with_what_it_watches() {
     let mut daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let mcp = daemon.token(&ALL).await.legacy_mcp("/mcp").await;
     let watched = mcp.request("resources/subscribe", json!({"uri": "tomo://servers/web-1"})).await;
     assert_eq!(watched["result"], json!({}), "{watched}");
@@ -329,7 +350,7 @@ async fn a_session_that_nobody_used_for_a_day_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_client_is_told_of_changes_until_it_unsubscribes() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (http, modern) = program(&daemon).await;
     let mcp = http.legacy_mcp("/mcp").await;
     let mut notices = mcp.notices().await;
@@ -360,7 +381,7 @@ async fn an_older_client_is_told_of_changes_until_it_unsubscribes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listening_client_is_told_of_what_it_may_see() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     let uris = json!(["tomo://servers/web-1", "tomo://servers/nowhere"]);
     let filter = json!({"notifications": {"resourceSubscriptions": uris}});
@@ -373,7 +394,7 @@ async fn a_listening_client_is_told_of_what_it_may_see() {
 #[tokio::test(flavor = "multi_thread")]
 async fn revoking_a_token_cuts_its_open_streams() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (http, mcp) = program(&daemon).await;
     let filter = json!({"notifications": {"resourceSubscriptions": ["tomo://servers/web-1"]}});
     let (_, mut listening) = mcp.stream("subscriptions/listen", filter).await;
@@ -396,7 +417,7 @@ async fn revoking_a_token_cuts_its_open_streams() {
 #[tokio::test(flavor = "multi_thread")]
 async fn prompts_and_completion_follow_what_the_token_may_see() {
     let daemon = TestDaemon::start().await;
-    let _agents = (TestAgent::synthetic(&daemon, "web-1").await, TestAgent::synthetic(&daemon, "web-2").await);
+    let _agents = (TestAgent::start(&daemon, "web-1", ALLOW_ALL).await, TestAgent::synthetic(&daemon, "web-2").await);
     let names = async |scopes: &[Scope], path: &str| -> Vec<String> {
         let listed = daemon.token(scopes).await.mcp(path).request("prompts/list", json!({})).await;
         let prompts = listed["result"]["prompts"].as_array().expect("a list").clone();
@@ -436,7 +457,7 @@ async fn prompts_and_completion_follow_what_the_token_may_see() {
 #[tokio::test(flavor = "multi_thread")]
 async fn resources_are_read_by_address_within_the_tokens_rights() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     let plan = plan(&mcp, "nginx:1").await;
     let state = form(&mcp, &plan).await;
@@ -550,7 +571,7 @@ async fn nothing_about_oauth_is_found_and_a_401_says_what_to_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_name_the_argument_and_the_nearest_names() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let (_, mcp) = program(&daemon).await;
     for (tool, arguments, field, part) in [
         ("server_get", json!({"servr": "web-1"}), Some("servr"), "nearest: \"server\""),
@@ -604,7 +625,7 @@ async fn whoever_waits_for_an_operation_is_told_its_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_is_fixed_bytes_and_the_figures_are_for_those_who_may_read() {
     let daemon = TestDaemon::start().await;
-    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let _agent = TestAgent::start(&daemon, "web-1", ALLOW_ALL).await;
     let admin = daemon.admin();
     assert_eq!(admin.get("/status").send().await.expect("an answer").status().as_u16(), 404, "it is off by default");
     let figures = admin.get("/metrics").send().await.expect("an answer");

@@ -46,12 +46,12 @@ impl From<EngineError> for Failure {
 /// Runs one command. What a cancelled or failed one has to put back stands in `undo`.
 pub(crate) async fn run(engine: &Engine, command: &Command, events: &Events, undo: &mut Undo) -> Outcome {
     let done = match command {
-        Command::StartContainer { container } => container::start(engine, container.as_str()).await,
+        Command::StartContainer { container } => container::start(engine, container.as_str(), events).await,
         Command::StopContainer { container, timeout_secs } => {
-            container::stop(engine, container.as_str(), *timeout_secs).await
+            container::stop(engine, container.as_str(), *timeout_secs, events).await
         }
         Command::RestartContainer { container, timeout_secs } => {
-            container::restart(engine, container.as_str(), *timeout_secs).await
+            container::restart(engine, container.as_str(), *timeout_secs, events).await
         }
         Command::RemoveContainer { container, volumes } => {
             container::remove(engine, container.as_str(), volumes, events).await

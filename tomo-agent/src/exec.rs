@@ -18,7 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tomo_proto::{
     error::ErrorCode,
     id::CommandId,
-    model::{agent::PolicySummary, container::Container, server::EngineState},
+    model::{container::Container, policy::PolicySummary, server::EngineState},
     wire::command::{CommandEvent, CommandRequest, Outcome},
 };
 

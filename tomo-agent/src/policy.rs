@@ -9,29 +9,12 @@ use serde::Deserialize;
 use toml::Spanned;
 use tomo_proto::{
     model::{
-        agent::PolicySummary,
-        app::{AppSpec, VolumeSpec},
+        app::AppSpec,
+        policy::{Objection, PolicySummary, parse_ports},
     },
     text::display_line,
     wire::command::Command,
 };
-
-/// Folders that are never mounted, whatever the file says.
-const FORBIDDEN_ROOTS: [&str; 13] = [
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/proc",
-    "/root",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var/lib/docker",
-    "/var/run",
-];
 
 /// The commented file that `tomo-agent policy example` prints.
 pub const EXAMPLE: &str = include_str!("policy.example.toml");
@@ -140,98 +123,72 @@ impl Policy {
     /// # Errors
     /// Names the line that refuses it, or the one that is missing.
     pub fn check(&self, command: &Command) -> Result<(), Refusal> {
-        let verb = command.verb();
-        self.require("verbs", self.rules.verbs.as_ref(), &format!("\"{verb}\""), |allowed| allowed == verb)?;
+        let allowed = self.summary();
+        let refuse = |objection| self.refuse(objection);
+        allowed.allow_verb(command.verb()).map_err(refuse)?;
         match command {
-            Command::PullImage { image } => self.check_image(image),
-            Command::DeployApp { deploy } => self.check_spec(&deploy.spec),
+            Command::PullImage { image } => allowed.allow_image(image).map_err(refuse),
+            Command::DeployApp { deploy } => {
+                // Links are followed before anything is compared.
+                let real = |root: &String| fs::canonicalize(root).ok().map(|root| root.display().to_string());
+                let bind_roots = allowed.bind_roots.iter().filter_map(real).collect();
+                PolicySummary { bind_roots, ..allowed }.allow_spec(&resolved(&deploy.spec)?).map_err(refuse)
+            }
             _ => Ok(()),
         }
     }
 
-    fn check_spec(&self, spec: &AppSpec) -> Result<(), Refusal> {
-        self.check_image(&spec.image)?;
-        for port in &spec.ports {
-            let fits = |range: &str| parse_ports(range).is_ok_and(|(low, high)| (low..=high).contains(&port.host));
-            self.require("ports", self.rules.ports.as_ref(), &format!("host port {}", port.host), fits)?;
-        }
-        for volume in spec.volumes.iter().filter(|volume| volume.is_bind()) {
-            self.check_bind(volume)?;
-        }
-        Ok(())
-    }
-
-    fn check_image(&self, image: &str) -> Result<(), Refusal> {
-        let what = format!("image \"{}\"", display_line(image, 120));
-        self.require("images", self.rules.images.as_ref(), &what, |pattern| match pattern.strip_suffix('*') {
-            Some(head) => image.starts_with(head),
-            None => image == pattern,
-        })
-    }
-
-    fn check_bind(&self, volume: &VolumeSpec) -> Result<(), Refusal> {
-        let shown = display_line(&volume.source, 120);
-        let what = format!("mounting \"{shown}\"");
-        let missing = |_| Refusal {
-            message: format!("the folder \"{shown}\" is not on this host"),
-            next: format!("make it first: mkdir -p {shown}"),
-        };
-        // Links are followed before anything is compared.
-        let real = fs::canonicalize(&volume.source).map_err(missing)?;
-        let forbidden = |root: &&str| real.starts_with(root) || Path::new(root).starts_with(&real);
-        if let Some(root) = FORBIDDEN_ROOTS.iter().find(|root| forbidden(root)) {
-            return Err(Refusal {
-                message: format!("{what} is never allowed, since it is, holds or lies in {root}"),
-                next: "use a named volume, or a folder below a bind root of the policy".to_owned(),
-            });
-        }
-        self.require("bind_roots", self.rules.bind_roots.as_ref(), &what, |root| {
-            fs::canonicalize(root).is_ok_and(|root| real.starts_with(root))
-        })
-    }
-
-    fn require(
-        &self,
-        key: &str,
-        rule: Option<&Spanned<Vec<String>>>,
-        what: &str,
-        fits: impl Fn(&str) -> bool,
-    ) -> Result<(), Refusal> {
+    fn refuse(&self, objection: Objection) -> Refusal {
         let path = self.path.display();
-        let next = format!("the host's owner can allow it under `{key}` in {path}");
-        if let Some(broken) = &self.broken {
-            return Err(Refusal {
-                message: format!("{what} is refused: {broken}"),
+        match objection {
+            Objection::Never { what } => Refusal {
+                message: what,
+                next: "use a named volume, or a folder below a bind root of the policy".to_owned(),
+            },
+            Objection::NotListed { what, .. } if self.broken.is_some() => Refusal {
+                message: format!("{what} is refused: {}", self.broken.as_deref().unwrap_or_default()),
                 next: format!("write or mend {path}"),
-            });
-        }
-        match rule {
-            Some(list) if list.get_ref().iter().any(|entry| fits(entry)) => Ok(()),
-            Some(list) => {
-                let line = line_of(&self.text, list.span().start);
-                let shown = self.text.lines().nth(line - 1).unwrap_or_default().trim();
-                let message = format!("{what} is refused by line {line} of {path}: {}", display_line(shown, 120));
-                Err(Refusal { message, next })
-            }
-            None => {
-                Err(Refusal { message: format!("{what} is refused by {path}: it has no line `{key} = […]`"), next })
+            },
+            Objection::NotListed { key, what } => {
+                let rule = match key {
+                    "verbs" => &self.rules.verbs,
+                    "images" => &self.rules.images,
+                    "bind_roots" => &self.rules.bind_roots,
+                    _ => &self.rules.ports,
+                };
+                let message = rule.as_ref().map_or_else(
+                    || format!("{what} is refused by {path}: it has no line `{key} = […]`"),
+                    |list| {
+                        let line = line_of(&self.text, list.span().start);
+                        let shown = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+                        format!("{what} is refused by line {line} of {path}: {}", display_line(shown, 120))
+                    },
+                );
+                Refusal { message, next: format!("the host's owner can allow it under `{key}` in {path}") }
             }
         }
     }
+}
+
+/// The same app with the folders of the host that its mounts really lead to.
+fn resolved(spec: &AppSpec) -> Result<AppSpec, Refusal> {
+    let mut spec = spec.clone();
+    for volume in spec.volumes.iter_mut().filter(|volume| volume.is_bind()) {
+        let real = fs::canonicalize(&volume.source).map_err(|_| {
+            let shown = display_line(&volume.source, 120);
+            Refusal {
+                message: format!("the folder \"{shown}\" is not on this host"),
+                next: format!("make it first: mkdir -p {shown}"),
+            }
+        })?;
+        volume.source = real.display().to_string();
+    }
+    Ok(spec)
 }
 
 /// Line of a byte offset, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
-}
-
-fn parse_ports(range: &str) -> Result<(u16, u16), String> {
-    let (low, high) = range.split_once('-').unwrap_or((range, range));
-    let parse = |text: &str| text.trim().parse::<u16>();
-    match (parse(low), parse(high)) {
-        (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
-        _ => Err(format!("\"{range}\" is not a port or range, as in 8080 or 1024-65535")),
-    }
 }
 
 fn check(text: &str, rules: &Rules) -> Result<(), String> {
@@ -261,7 +218,7 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
 mod tests {
     use tomo_proto::{
         id::{AppId, RevisionId},
-        model::app::{PortSpec, Protocol},
+        model::app::{PortSpec, Protocol, VolumeSpec},
         wire::command::{ContainerRef, DeployApp},
     };
 

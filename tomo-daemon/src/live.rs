@@ -14,9 +14,10 @@ use tokio::sync::{broadcast, watch};
 use tomo_proto::{
     id::{AgentId, AppId, OperationId, PlanId, ServerId},
     model::{
-        agent::{AgentState, PolicySummary},
+        agent::AgentState,
         container::Container,
         metric::{SeriesKey, names},
+        policy::PolicySummary,
         server::{HostFacts, Vitals},
     },
     wire::report::Row,

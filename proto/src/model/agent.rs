@@ -99,18 +99,3 @@ pub struct Enrolment {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<u64>,
 }
-
-/// What the host's policy file allows, as the agent tells it. The agent enforces the file, not this.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct PolicySummary {
-    /// SHA-256 of the file, hex; empty when there is no file (then nothing but metrics is allowed).
-    pub digest: String,
-    /// Verbs of [`crate::wire::command::Command::verb`] that are allowed.
-    pub verbs: Vec<String>,
-    /// Image names (with `*` at the end as a wildcard) that may be deployed.
-    pub images: Vec<String>,
-    /// Folders below which a bind mount may lie.
-    pub bind_roots: Vec<String>,
-    /// Host ports that may be published, as in `1024-65535`.
-    pub ports: Vec<String>,
-}

@@ -170,8 +170,9 @@ pub struct App {
     pub server: ServerId,
     /// What runs, or will once the first deploy has ended.
     pub spec: AppSpec,
-    /// Revision that runs.
-    pub revision: RevisionId,
+    /// Revision that runs; absent until a deploy has succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionId>,
     /// Whether a person stopped it.
     #[serde(default)]
     pub stopped: bool,

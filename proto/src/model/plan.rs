@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AppId, OperationId, PlanId, ServerId},
-    model::{app::AppSpec, settings::SettingChange},
+    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange},
 };
 
 /// Who has to agree before a plan is applied.
@@ -145,6 +145,9 @@ pub struct Plan {
     /// What it became.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<OperationId>,
+    /// How that operation does, or how it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<OperationStatus>,
     /// SHA-256 of the planned change and of its target's state, hex; an approval is bound to it.
     pub hash: String,
     /// When it was made (UTC ms).

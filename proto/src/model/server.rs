@@ -220,7 +220,7 @@ pub struct ServerDetail {
     pub containers: Vec<Container>,
     /// What the host's policy allows its agent; only with `include: ["policy"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<crate::model::agent::PolicySummary>,
+    pub policy: Option<crate::model::policy::PolicySummary>,
     /// When the server was added (UTC ms).
     pub created_at: u64,
     /// When its agent was last heard (UTC ms, the daemon's clock).

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::person::SecretText,
     id::{AgentId, ServerId},
-    model::{agent::PolicySummary, server::HostFacts},
+    model::{policy::PolicySummary, server::HostFacts},
 };
 
 /// What an enrolment token carries, as `tomo-enroll-` and the URL-safe base 64 of its JSON.

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{agent::PolicySummary, container::Container, metric::SeriesKey, server::HostFacts},
+    model::{container::Container, metric::SeriesKey, policy::PolicySummary, server::HostFacts},
     wire::frame::FrameError,
 };
 

@@ -7,17 +7,30 @@ use crate::{
     docker::{APP_LABEL, Engine, NAME_LABEL},
 };
 
-pub(super) async fn start(engine: &Engine, container: &str) -> Result<Outcome, Failure> {
+pub(super) async fn start(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
+    progress(events, "start the container", None).await;
     engine.start(container).await?;
     check(engine, container, true).await
 }
 
-pub(super) async fn stop(engine: &Engine, container: &str, timeout_secs: u32) -> Result<Outcome, Failure> {
+pub(super) async fn stop(
+    engine: &Engine,
+    container: &str,
+    timeout_secs: u32,
+    events: &Events,
+) -> Result<Outcome, Failure> {
+    progress(events, "stop the container", None).await;
     engine.stop(container, timeout_secs).await?;
     check(engine, container, false).await
 }
 
-pub(super) async fn restart(engine: &Engine, container: &str, timeout_secs: u32) -> Result<Outcome, Failure> {
+pub(super) async fn restart(
+    engine: &Engine,
+    container: &str,
+    timeout_secs: u32,
+    events: &Events,
+) -> Result<Outcome, Failure> {
+    progress(events, "restart the container", None).await;
     engine.restart(container, timeout_secs).await?;
     check(engine, container, true).await
 }
@@ -50,6 +63,7 @@ pub(super) async fn remove(
         let message = format!("container \"{}\" was not made by Tomo and is left alone", display_line(container, 80));
         return Err(Failure::new(ErrorCode::Conflict, message));
     };
+    progress(events, "remove the container", None).await;
     engine.remove(container).await?;
     for volume in volumes {
         if !engine.remove_volume(volume, name).await? {

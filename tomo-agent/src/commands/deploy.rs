@@ -53,6 +53,8 @@ pub(crate) struct Undo {
     journal: Journal,
     /// Name under which the deploy stands in the journal.
     noted: Option<String>,
+    /// Whether there is an old container.
+    replaces: bool,
     /// The new container.
     created: Option<String>,
     /// The old container's id, if it was stopped.
@@ -63,7 +65,7 @@ pub(crate) struct Undo {
 
 impl Undo {
     pub(crate) const fn new(journal: Journal) -> Self {
-        Self { journal, noted: None, created: None, stopped: None, renamed: None }
+        Self { journal, noted: None, replaces: false, created: None, stopped: None, renamed: None }
     }
 
     /// Puts everything back unless the outcome is a success; adds the new container's log to a failure.
@@ -90,6 +92,10 @@ impl Undo {
         }
         if leftovers.is_empty() {
             self.forget();
+            if self.replaces {
+                let old = if self.stopped.is_some() { "runs again" } else { "is as it was" };
+                message = format!("{message}; the old container {old}");
+            }
         } else {
             message = format!("{message}; and it could not be undone: {}", leftovers.join("; "));
         }
@@ -149,6 +155,7 @@ pub(super) async fn run(
             );
         }
     }
+    undo.replaces = old.is_some();
     check_ports(&deploy.spec.ports, old.as_ref())?;
     for volume in deploy.spec.volumes.iter().filter(|volume| !volume.is_bind()) {
         engine.ensure_volume(&volume.source, &app, &deploy.name).await?;
@@ -183,7 +190,7 @@ pub(super) async fn run(
     })?;
     wait_until_healthy(engine, deploy, &created, events).await?;
 
-    progress(events, "take the old one's place", None).await;
+    progress(events, if old.is_some() { "take the old one's place" } else { "give it its name" }, None).await;
     if let Some(id) = &old_id {
         let aside = format!("{name}{ASIDE}");
         engine.remove(&aside).await?;
@@ -308,7 +315,7 @@ async fn wait_until_healthy(engine: &Engine, deploy: &DeployApp, id: &str, event
             let code = state.exit_code.unwrap_or(0);
             let memory = if state.oom_killed == Some(true) { ": it ran out of memory" } else { "" };
             let message = format!("app \"{app}\" ended at once with exit code {code}{memory}");
-            return Err(Failure::new(ErrorCode::Conflict, message).with_next("read the kept log of this operation"));
+            return Err(Failure::new(ErrorCode::Conflict, message));
         }
         let own = state.health.and_then(|health| health.status).map_or(Health::None, health_of);
         let healthy = match (&deploy.spec.health, own) {
@@ -332,7 +339,7 @@ async fn wait_until_healthy(engine: &Engine, deploy: &DeployApp, id: &str, event
         }
         if began.elapsed() >= limit {
             let message = format!("app \"{app}\" is not healthy after {} s: {last}", limit.as_secs());
-            return Err(Failure::new(ErrorCode::Conflict, message).with_next("read the kept log of this operation"));
+            return Err(Failure::new(ErrorCode::Conflict, message));
         }
         sleep(LOOK).await;
     }

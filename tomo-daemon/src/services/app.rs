@@ -7,12 +7,13 @@ use tomo_proto::{
     error::ErrorCode,
     model::{
         agent::AgentState,
-        app::{App, AppDetail, AppStatus, AppSummary, Revision},
+        app::{App, AppDetail, AppSpec, AppStatus, AppSummary, Revision},
         audit::AuditOutcome,
         container::{Container, ContainerState, Health},
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
-        server::Server,
+        policy::Objection,
+        server::{EngineState, Server},
     },
 };
 
@@ -30,6 +31,8 @@ use crate::{
     store::{NewAuditEntry, StoreError, WriteTx, records::SecretRecord},
 };
 
+/// Verb of a deploy in a policy file.
+const DEPLOY: &str = "deploy";
 /// Label of an app's container: its id.
 const APP_LABEL: &str = "dev.tomo.app";
 
@@ -214,6 +217,54 @@ impl Handle<AppRestart> for Services {
     }
 }
 
+impl Context {
+    /// What of a deploy is known to fail before anybody is asked: no engine, against the host's policy, a port of another container.
+    fn preflight(&self, server: &Server, app: &str, spec: &AppSpec) -> Result<(), ServiceError> {
+        let Some(live) = self.live.server(server.id).filter(|live| live.state == AgentState::Online) else {
+            return Ok(());
+        };
+        if let Some(EngineState::Absent { reason }) = live.facts.as_ref().map(|facts| &facts.engine) {
+            let message = format!("server \"{}\" cannot run apps: {reason}", server.name);
+            return Err(ServiceError::new(ErrorCode::Conflict, message)
+                .with_field("server")
+                .with_next("choose another server, or install Docker on that one and try again"));
+        }
+        let allowed = live.policy.allow_verb(DEPLOY).and_then(|()| live.policy.allow_spec(spec));
+        allowed.map_err(|objection| refused(&server.name, objection))?;
+        for port in &spec.ports {
+            let holds = |container: &&Container| {
+                container.app.as_deref() != Some(app)
+                    && container
+                        .ports
+                        .iter()
+                        .any(|used| used.host == Some(port.host) && used.protocol == port.protocol.as_str())
+            };
+            if let Some(other) = live.containers.iter().find(holds) {
+                let message = format!(
+                    "host port {} of server \"{}\" belongs to container \"{}\"",
+                    port.host, server.name, other.name
+                );
+                return Err(ServiceError::new(ErrorCode::Conflict, message)
+                    .with_field("ports")
+                    .with_next("choose another host port"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The policy of a server's owner says no. The agent would say so too, with the line.
+fn refused(server: &str, objection: Objection) -> ServiceError {
+    let (message, next) = match objection {
+        Objection::Never { what } => (what, "use a named volume, or another folder".to_owned()),
+        Objection::NotListed { key, what } => (
+            format!("the policy of server \"{server}\" does not allow {what}"),
+            format!("the host's owner can allow it under `{key}` in the agent's policy file"),
+        ),
+    };
+    ServiceError::new(ErrorCode::RefusedByPolicy, message).with_next(next)
+}
+
 impl Handle<AppDeploy> for Services {
     async fn handle(&self, caller: Authorized<'_, AppDeploy>, request: AppDeploy) -> Result<Plan, ServiceError> {
         tomo_proto::api::check_name(&request.name)
@@ -249,6 +300,7 @@ impl Handle<AppDeploy> for Services {
             }
             Ok::<_, ServiceError>(server)
         })?;
+        self.context.preflight(&server, &request.name, &request.spec)?;
         let change = PlannedChange::DeployApp { server: server.id, name: request.name, spec: request.spec };
         self.record_plan(&caller, "app_deploy", change, request.reason).await
     }

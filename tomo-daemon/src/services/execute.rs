@@ -37,7 +37,7 @@ const STOP_SECS: u32 = 10;
 /// What an operation does on a server, and to the app's record.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
-    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec, is_new: bool },
+    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec },
     Remove { app: App, volumes: bool },
     Start { app: App },
     Stop { app: App },
@@ -110,7 +110,7 @@ impl Context {
             server: server.map(str::to_owned),
             plan: None,
             status: OperationStatus::Running,
-            step: "send to the agent".to_owned(),
+            step: "waits".to_owned(),
             percent: None,
             error: None,
             actor: caller.actor(),
@@ -139,19 +139,26 @@ impl Context {
         let id = running.state.borrow().operation;
         self.live.publish(Topic::Operation(id));
         self.live.publish(Topic::App(work.app()));
+        running.state.send_modify(|operation| note_step(operation, "send to the agent", None, self.clock.now_ms()));
         let ended = self.command(&running, &work).await;
         let mut operation = running.state.borrow().clone();
-        operation.ended_at = Some(self.clock.now_ms());
-        operation.percent = None;
+        let now_ms = self.clock.now_ms();
+        operation.ended_at = Some(now_ms);
         match ended {
             Ended::Done => {
                 operation.status = OperationStatus::Succeeded;
-                operation.step = "done".to_owned();
+                note_step(&mut operation, "done", None, now_ms);
             }
             Ended::Failed(error, log) => {
                 operation.status = OperationStatus::Failed;
-                operation.error = Some(error);
-                operation.log.extend(log);
+                if !log.is_empty() {
+                    operation.log.push("last lines of the new container:".to_owned());
+                    operation.log.extend(log);
+                }
+                operation.error = Some(OperationError {
+                    next: error.next.or_else(|| Some(format!("operation_get {{\"operation\":\"{id}\"}}"))),
+                    ..error
+                });
             }
             Ended::Cancelled => operation.status = OperationStatus::Cancelled,
             Ended::Unknown(error) => {
@@ -159,6 +166,7 @@ impl Context {
                 operation.error = Some(error);
             }
         }
+        operation.percent = None;
         operation.log.drain(..operation.log.len().saturating_sub(LOG_LINES));
         let outcome =
             if operation.status == OperationStatus::Succeeded { AuditOutcome::Ok } else { AuditOutcome::Failed };
@@ -288,7 +296,7 @@ fn settle(change: &mut WriteTx<'_>, work: &Work, operation: &Operation) -> Resul
     let succeeded = operation.status == OperationStatus::Succeeded;
     let error = operation.error.as_ref().map(|error| error.message.clone());
     match work {
-        Work::Deploy { app, name, server, revision, spec, is_new } => {
+        Work::Deploy { app, name, server, revision, spec } => {
             let now_ms = operation.ended_at.unwrap_or(operation.started_at);
             let known = change.get::<App>(app.to_u64())?;
             if succeeded {
@@ -306,14 +314,14 @@ fn settle(change: &mut WriteTx<'_>, work: &Work, operation: &Operation) -> Resul
                     name: name.clone(),
                     server: *server,
                     spec: spec.clone(),
-                    revision: *revision,
+                    revision: Some(*revision),
                     stopped: false,
                     last_error: None,
                     created_at,
                     deployed_at: now_ms,
                 })?;
             } else if let Some(mut known) = known {
-                if *is_new && operation.status == OperationStatus::Cancelled {
+                if known.revision.is_none() && operation.status == OperationStatus::Cancelled {
                     change.remove::<App>(app.to_u64());
                 } else {
                     known.last_error = error.or_else(|| Some(operation.status.as_str().to_owned()));

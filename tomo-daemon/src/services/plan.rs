@@ -95,8 +95,10 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
         PlannedChange::DeployApp { server, name, spec } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             let known = look.apps()?.into_iter().find(|app| app.server == server.id && app.name == *name);
-            let changes = spec::difference(known.as_ref().map(|app| &app.spec), Some(spec));
-            let verb = if known.is_some() { "Update" } else { "Deploy" };
+            // What never ran is not there to be updated.
+            let runs = known.as_ref().filter(|app| app.revision.is_some());
+            let changes = spec::difference(runs.map(|app| &app.spec), Some(spec));
+            let verb = if runs.is_some() { "Update" } else { "Deploy" };
             let binds = spec.volumes.iter().filter(|volume| volume.is_bind());
             let mut warnings: Vec<String> = binds
                 .map(|volume| format!("the container can reach the host's folder {}", display_line(&volume.source, 80)))
@@ -104,8 +106,8 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             if changes.is_empty() {
                 warnings.push("nothing differs from what runs: the container is made anew".to_owned());
             }
-            let lost: Vec<&str> = known
-                .iter()
+            let lost: Vec<&str> = runs
+                .into_iter()
                 .flat_map(|app| &app.spec.volumes)
                 .filter(|old| !spec.volumes.iter().any(|volume| volume.source == old.source))
                 .map(|old| old.source.as_str())
@@ -113,7 +115,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             if !lost.is_empty() {
                 warnings.push(format!("no longer mounted, but kept: {}", lost.join(", ")));
             }
-            let downtime = known.as_ref().filter(|app| !app.spec.ports.is_empty() || !spec.ports.is_empty());
+            let downtime = runs.filter(|app| !app.spec.ports.is_empty() || !spec.ports.is_empty());
             Ok(Facts {
                 summary: format!(
                     "{verb} app \"{name}\" on server \"{}\" with image {}",
@@ -214,6 +216,12 @@ fn expire(plan: &mut Plan, now_ms: u64) {
     }
 }
 
+/// How the operation does that a plan became.
+fn outcome(view: &ReadTx, plan: &Plan) -> Result<Option<OperationStatus>, StoreError> {
+    let operation = plan.operation.map(|id| view.get::<Operation>(id.to_u64())).transpose()?.flatten();
+    Ok(operation.map(|operation| operation.status))
+}
+
 /// What a plan that can no longer be used answers.
 fn closed(plan: &Plan) -> Option<ServiceError> {
     let id = plan.plan;
@@ -246,11 +254,13 @@ impl Services {
         let life_ms = u64::from(self.context.settings()?.plan_expiry_minutes) * 60_000;
         let (actor, key) = (caller.actor(), caller.key());
         let entry = self.context.entry(caller, action, AuditOutcome::Ok).because(reason.as_ref());
+        let offline = self.warn_offline(&change)?;
         let plan = self
             .context
             .store
             .write(move |tx| {
-                let facts = examine(tx, &change)?;
+                let mut facts = examine(tx, &change)?;
+                facts.warnings.extend(offline);
                 let hash = state_of(&(&change, &facts.state));
                 for mut old in tx.list::<PlanRecord>()? {
                     let before = old.plan.status;
@@ -278,6 +288,7 @@ impl Services {
                     requested_by: actor,
                     decided_by: None,
                     operation: None,
+                    outcome: None,
                     hash,
                     created_at: now_ms,
                     expires_at: now_ms + life_ms,
@@ -289,6 +300,20 @@ impl Services {
             .await?;
         self.context.live.publish(Topic::Plan(plan.plan));
         Ok(plan)
+    }
+
+    /// What a plan says whose agent would have to do something but has no connection.
+    fn warn_offline(&self, change: &PlannedChange) -> Result<Option<String>, ServiceError> {
+        let server = match change {
+            PlannedChange::DeployApp { server, .. } => Some(*server),
+            PlannedChange::RemoveApp { app, .. } => {
+                self.context.store.read(|view| view.get::<App>(app.to_u64()))?.map(|app| app.server)
+            }
+            PlannedChange::RemoveServer { .. } | PlannedChange::ChangeSettings { .. } => None,
+        };
+        let is_offline = server.is_some_and(|server| !self.context.hub.is_online(server));
+        Ok(is_offline
+            .then(|| "the server's agent is not connected: until it is back, this cannot be carried out".to_owned()))
     }
 
     /// Whether a caller's selectors let it see a plan.
@@ -318,6 +343,7 @@ impl Services {
         self.context.store.read(|view| {
             let mut record = view.get::<PlanRecord>(id.to_u64())?.ok_or_else(|| missing(text))?;
             expire(&mut record.plan, now_ms);
+            record.plan.outcome = outcome(view, &record.plan)?;
             if Self::sees_plan(view, caller, &record)? { Ok(record) } else { Err(missing(text)) }
         })
     }
@@ -381,10 +407,8 @@ impl Services {
                 if let Some(error) = closed(&record.plan) {
                     return Err(error);
                 }
-                let state = examine(tx, &record.change)?.state;
-                if record.target_state != state {
-                    record.plan.status = PlanStatus::Stale;
-                    tx.put(&record)?;
+                if !still_holds(tx, &record)? {
+                    mark_stale(tx, record, entry)?;
                     return Ok(Err(moved(id)));
                 }
                 if record.plan.hash != hash {
@@ -440,6 +464,7 @@ impl Handle<PlanList> for Services {
                 expire(&mut record.plan, now_ms);
                 let fits = request.status.is_none_or(|status| status == record.plan.status);
                 if plans.len() < limit && fits && Self::sees_plan(view, &caller, &record)? {
+                    record.plan.outcome = outcome(view, &record.plan)?;
                     plans.push(record.plan);
                 }
             }
@@ -506,6 +531,8 @@ impl Handle<PlanDeny> for Services {
 
 /// What an approved plan turned into, decided in one transaction.
 enum Applied {
+    /// Nothing: its target is not what it was.
+    Moved,
     Before(Operation),
     Spawn(Box<(Running, Work, NewAuditEntry)>),
     Done(Operation, Effect),
@@ -562,16 +589,10 @@ impl Handle<PlanApply> for Services {
             }
         });
         let failed = |error| ServiceError::new(ErrorCode::Internal, "applying the plan failed").with_source(error);
-        let applied = begun.await.map_err(failed)?;
-        let applied = match applied {
-            Err(error) if error.code() == ErrorCode::PlanStale => {
-                self.mark_stale(id).await?;
-                return Err(error);
-            }
-            other => other?,
-        };
+        let applied = begun.await.map_err(failed)??;
         self.context.live.publish(Topic::Plan(id));
         Ok(match applied {
+            Applied::Moved => return Err(moved(id)),
             Applied::Before(operation) => operation,
             Applied::Spawn(spawned) => spawned.0.state.borrow().clone(),
             Applied::Done(operation, effect) => {
@@ -592,21 +613,22 @@ impl Handle<PlanApply> for Services {
     }
 }
 
-impl Services {
-    async fn mark_stale(&self, id: PlanId) -> Result<(), ServiceError> {
-        self.context
-            .store
-            .write(move |tx| {
-                if let Some(mut record) = tx.get::<PlanRecord>(id.to_u64())? {
-                    record.plan.status = PlanStatus::Stale;
-                    tx.put(&record)?;
-                }
-                Ok::<_, ServiceError>(())
-            })
-            .await?;
-        self.context.live.publish(Topic::Plan(id));
-        Ok(())
+/// Whether a plan's target is as it was when the plan was made.
+fn still_holds(tx: &WriteTx<'_>, record: &PlanRecord) -> Result<bool, ServiceError> {
+    match examine(tx, &record.change) {
+        Ok(facts) => Ok(facts.state == record.target_state),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+/// Closes a plan whose target is not what it was. What was tried with it counts as refused.
+fn mark_stale(tx: &mut WriteTx<'_>, mut record: PlanRecord, entry: NewAuditEntry) -> Result<(), StoreError> {
+    record.plan.status = PlanStatus::Stale;
+    tx.put(&record)?;
+    let entry = NewAuditEntry { outcome: AuditOutcome::Denied, ..entry }.about("plan", &record.plan.plan.to_string());
+    tx.audit(entry.with("the target has changed since the plan was made: it is stale"));
+    Ok(())
 }
 
 fn apply(
@@ -629,8 +651,9 @@ fn apply(
             .ok_or_else(|| ServiceError::new(ErrorCode::NotFound, format!("the operation of plan {id} is gone")));
     }
     let stale = || moved(id);
-    if examine(tx, &record.change).map_err(|_| stale())?.state != record.target_state {
-        return Err(stale());
+    if !still_holds(tx, &record)? {
+        mark_stale(tx, record, entry)?;
+        return Ok(Applied::Moved);
     }
     operation.plan = Some(id);
     let action = |kind: OperationKind| NewAuditEntry { action: kind.as_str().to_owned(), ..entry.clone() };
@@ -642,17 +665,17 @@ fn apply(
                 known.as_ref().map_or_else(|| AppId::from_parts(now_ms, crypto::random_u32()), |app| app.id),
                 RevisionId::from_parts(now_ms, crypto::random_u32()),
             );
-            let is_new = known.is_none();
-            if is_new {
+            // What has not run yet is remembered as it was last wanted.
+            if known.as_ref().is_none_or(|app| app.revision.is_none()) {
                 tx.put(&App {
                     id: app,
                     name: name.clone(),
                     server,
                     spec: spec.clone(),
-                    revision,
+                    revision: None,
                     stopped: false,
                     last_error: None,
-                    created_at: now_ms,
+                    created_at: known.map_or(now_ms, |app| app.created_at),
                     deployed_at: now_ms,
                 })?;
             }
@@ -662,7 +685,7 @@ fn apply(
                 action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((
                 begin(operations, &operation)?,
-                Work::Deploy { app, name, server, revision, spec, is_new },
+                Work::Deploy { app, name, server, revision, spec },
                 intent,
             )))
         }

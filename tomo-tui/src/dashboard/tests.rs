@@ -105,6 +105,7 @@ fn plan(approval: Approval) -> Plan {
         requested_by: "token:ai (ana)".to_owned(),
         decided_by: None,
         operation: None,
+        outcome: None,
         hash: "abc".to_owned(),
         created_at: NOW - 5_000,
         expires_at: NOW + 600_000,

@@ -298,6 +298,7 @@ mod tests {
             requested_by: "token:ci (ana)".to_owned(),
             decided_by: None,
             operation: None,
+            outcome: None,
             hash: "abc".to_owned(),
             created_at: 0,
             expires_at: 0,

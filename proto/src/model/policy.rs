@@ -1,0 +1,131 @@
+//! What a host's owner lets its agent do, in the words of the policy file. One reading of it, for the agent that enforces the file
+//! and for the daemon that plans.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::app::{AppSpec, VolumeSpec},
+    text::display_line,
+};
+
+/// Folders that are never mounted, whatever the file says.
+const NEVER_MOUNTED: [&str; 13] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/docker",
+    "/var/run",
+];
+
+/// What the host's policy file allows, as the agent tells it. The agent enforces the file, not this.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct PolicySummary {
+    /// SHA-256 of the file, hex; empty when there is no file (then nothing but metrics is allowed).
+    pub digest: String,
+    /// Verbs of [`crate::wire::command::Command::verb`] that are allowed.
+    pub verbs: Vec<String>,
+    /// Image names (with `*` at the end as a wildcard) that may be deployed.
+    pub images: Vec<String>,
+    /// Folders below which a bind mount may lie.
+    pub bind_roots: Vec<String>,
+    /// Host ports that may be published, as in `1024-65535`.
+    pub ports: Vec<String>,
+}
+
+/// What a policy does not allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// Nothing in the list under this key of the file fits.
+    NotListed {
+        /// Key of the policy file.
+        key: &'static str,
+        /// What was asked for, fit to be shown.
+        what: String,
+    },
+    /// No file can allow it.
+    Never {
+        /// What was asked for and why not, fit to be shown.
+        what: String,
+    },
+}
+
+impl PolicySummary {
+    /// Whether commands with this verb may run.
+    ///
+    /// # Errors
+    /// What the policy does not allow.
+    pub fn allow_verb(&self, verb: &str) -> Result<(), Objection> {
+        listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
+    }
+
+    /// Whether an image may be pulled and run.
+    ///
+    /// # Errors
+    /// What the policy does not allow.
+    pub fn allow_image(&self, image: &str) -> Result<(), Objection> {
+        let what = || format!("image \"{}\"", display_line(image, 120));
+        listed("images", &self.images, what, |pattern| match pattern.strip_suffix('*') {
+            Some(head) => image.starts_with(head),
+            None => image == pattern,
+        })
+    }
+
+    /// Whether an app may run like this. Paths are compared as they are written: who can resolve links does so before.
+    ///
+    /// # Errors
+    /// The first thing that the policy does not allow.
+    pub fn allow_spec(&self, spec: &AppSpec) -> Result<(), Objection> {
+        self.allow_image(&spec.image)?;
+        for port in &spec.ports {
+            let fits = |range: &str| parse_ports(range).is_ok_and(|(low, high)| (low..=high).contains(&port.host));
+            listed("ports", &self.ports, || format!("host port {}", port.host), fits)?;
+        }
+        spec.volumes.iter().filter(|volume| volume.is_bind()).try_for_each(|volume| self.allow_bind(volume))
+    }
+
+    fn allow_bind(&self, volume: &VolumeSpec) -> Result<(), Objection> {
+        let source = Path::new(&volume.source);
+        let what = format!("mounting \"{}\"", display_line(&volume.source, 120));
+        if let Some(root) =
+            NEVER_MOUNTED.iter().find(|root| source.starts_with(root) || Path::new(root).starts_with(source))
+        {
+            return Err(Objection::Never {
+                what: format!("{what} is never allowed, since it is, holds or lies in {root}"),
+            });
+        }
+        listed("bind_roots", &self.bind_roots, || what, |root| source.starts_with(root))
+    }
+}
+
+fn listed(
+    key: &'static str,
+    list: &[String],
+    what: impl FnOnce() -> String,
+    fits: impl Fn(&str) -> bool,
+) -> Result<(), Objection> {
+    if list.iter().any(|entry| fits(entry)) { Ok(()) } else { Err(Objection::NotListed { key, what: what() }) }
+}
+
+/// Reads an entry of `ports`: the lowest and the highest port.
+///
+/// # Errors
+/// Says how an entry is written.
+pub fn parse_ports(range: &str) -> Result<(u16, u16), String> {
+    let (low, high) = range.split_once('-').unwrap_or((range, range));
+    let parse = |text: &str| text.trim().parse::<u16>();
+    match (parse(low), parse(high)) {
+        (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
+        _ => Err(format!("\"{range}\" is not a port or range, as in 8080 or 1024-65535")),
+    }
+}
