@@ -148,7 +148,7 @@ pub(crate) const TABLE: &[Entry] = &[
         ],
         1,
     ),
-    entry(Action::Back, "back", "Closes what is open, or goes one view back.", &["esc", "h", "left"], GLOBAL, 9),
+    entry(Action::Back, "back", "Closes what is open, or goes one view back.", &["esc", "h", "left"], GLOBAL, 0),
     change(
         Action::Deploy,
         "deploy",
@@ -235,7 +235,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
-    entry(Action::Quit, "quit", "Leaves a detail view, or the dashboard.", &["q"], GLOBAL, 0),
+    entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),
     entry(Action::Up, "up", "One up.", &["up", "k"], GLOBAL, 0),
     entry(Action::Down, "down", "One down.", &["down", "j"], GLOBAL, 0),
     entry(Action::HalfPageUp, "half page up", "Half a page up.", &["ctrl-u"], GLOBAL, 0),

@@ -321,6 +321,31 @@ fn a_newcomer_is_told_how_to_add_a_server() {
 }
 
 #[test]
+fn the_way_back_and_the_way_out_are_in_every_footer() {
+    for keys in ["1", "enter", "2", "2 enter", "2 L", "3", "3 enter", "4", "4 enter"] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.press(keys);
+        dashboard.answer_view();
+        for text in ["esc back", "? help", "q quit"] {
+            dashboard.shows(text);
+        }
+    }
+}
+
+#[test]
+fn q_leaves_from_wherever_one_is() {
+    for keys in ["", "enter", "2", "2 enter", "2 L", "3 enter"] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        for key in keys.split_whitespace() {
+            dashboard.press(key);
+            dashboard.answer_view();
+        }
+        let effects = dashboard.press("q");
+        assert!(matches!(&effects[..], [Effect::Quit]), "after {keys:?}: {effects:?}");
+    }
+}
+
+#[test]
 fn a_refused_key_says_why() {
     let mut dashboard = Dashboard::filled(Role::Viewer);
     assert!(dashboard.press("n").is_empty());

@@ -197,9 +197,9 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     let mut entries: Vec<_> = action::in_context(state.context()).filter(|entry| entry.footer > 0).collect();
     entries.sort_by_key(|entry| entry.footer);
-    // How to learn the rest stays in sight, whatever else has room.
+    // The ways back and out, and how to learn the rest, stay in sight, whatever else has room.
     let width = |entry: &Entry| u16::try_from(entry.keys[0].width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
-    let always = [action::row(Action::Help), action::row(Action::Quit)];
+    let always = [Action::Back, Action::Help, Action::Quit].map(action::row);
     let reserved = always.iter().map(|entry| width(entry) + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
     let mut put = |entry: &Entry, x: u16| {

@@ -74,13 +74,7 @@ impl State {
         match action {
             Action::Open => self.open_selected(),
             Action::Back => self.step_back(),
-            Action::Quit => {
-                if matches!(self.view, View::Overview) {
-                    self.quit();
-                } else {
-                    self.step_back();
-                }
-            }
+            Action::Quit => self.quit(),
             Action::HistoryBack => drop(self.history_back()),
             Action::HistoryForward => {
                 if let Some(next) = self.forward.pop() {

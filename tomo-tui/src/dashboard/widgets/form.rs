@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 use super::textfield::{Edit, Hidden, TextField};
 use crate::{dashboard::theme::Theme, format::wrap};
 
+/// What an error begins with.
+const ERROR_MARK: &str = "✗ ";
+
 /// What the owner has to do about a key or a click.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FormEvent {
@@ -392,7 +395,7 @@ impl Form {
         for (place, field) in self.fields.iter().enumerate() {
             let value = row + usize::from(labels == 0);
             let error = field.shown_error().map(|error| display_line(error, 400));
-            let room = width.saturating_sub(usize::from(labels.max(2)) + 2);
+            let room = width.saturating_sub(usize::from(labels.max(2)) + 2 + ERROR_MARK.width());
             let errors: Vec<String> = error.map(|error| wrap(&error, room)).unwrap_or_default();
             let errors: Vec<String> = errors.into_iter().take(3).collect();
             if place == self.focus {
@@ -477,10 +480,10 @@ impl Form {
             let label = format!("{marker}{}", field.label);
             buf.set_stringn(layout.body.x, row, label, usize::from(room), style);
         }
-        let mark = if theme.is_ascii() { "x" } else { "✗" };
+        let mark = if theme.is_ascii() { "x " } else { ERROR_MARK };
         for (line, error) in errors.iter().enumerate() {
             if let Some(row) = layout.row(value + field.height() + line) {
-                let text = format!("{} {error}", if line == 0 { mark } else { " " });
+                let text = format!("{}{error}", if line == 0 { mark } else { "  " });
                 buf.set_stringn(layout.body.x + layout.value_x(), row, text, layout.value_width(), theme.bad);
             }
         }
@@ -684,6 +687,20 @@ mod tests {
         assert_eq!(form.first_error(), None);
         form.set_error("name", "taken".to_owned());
         assert_eq!(press(&mut form, "ctrl-s"), FormEvent::Submit, "the daemon decides again");
+    }
+
+    #[test]
+    fn an_error_is_shown_whole_at_every_width() {
+        let error = "a name has small letters, digits and dashes and begins with a letter";
+        for width in 50..100 {
+            let mut form = form();
+            form.set_error("name", error.to_owned());
+            let (rows, ..) = draw(&form, width, 30, Glyphs::Braille);
+            let text = rows.join(" ");
+            for word in error.split(' ') {
+                assert!(text.contains(word), "no {word:?} at {width} columns in\n{}", rows.join("\n"));
+            }
+        }
     }
 
     #[test]
