@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 use tomo_proto::{
-    api::{app::AppDeploy, app::AppList, plan::PlanGet},
+    api::{app::AppDeploy, app::AppList, person::ListSecrets, plan::PlanGet},
     model::{
         app::{AppSpec, AppStatus, PortSpec, Protocol, RestartPolicy},
         plan::PlanStatus,
@@ -194,6 +194,43 @@ async fn an_app_lives_from_the_form_to_its_removal() {
     let none = async || admin.call(&AppList::default()).await.ok()?.apps.is_empty().then_some(());
     eventually("the app is gone", none).await;
     assert!(image.containers().is_empty());
+    drop(terminal);
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_of_a_deploy_that_comes_to_nothing_are_not_kept() {
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
+    let admin = daemon.admin();
+    let secrets = async || admin.person(&ListSecrets {}).await.expect("an admin lists").names;
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = open(&tomo, 120, 40);
+    terminal.wait_for(LIVE).await;
+    terminal.wait_for(SERVER).await;
+    terminal.type_text("n");
+    terminal.wait_for("Preview the plan").await;
+    terminal.type_text("nginx:1.27");
+    terminal.press(Key::Tab);
+    terminal.type_text("shop");
+    // Past the ports.
+    terminal.press(Key::Tab);
+    terminal.press(Key::Tab);
+    terminal.paste("OTHER=secret://none");
+    terminal.press(Key::Tab);
+    terminal.paste("DB_PASSWORD=hunter2");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("which is not there").await;
+    assert!(secrets().await.is_empty(), "no plan was made");
+    // The refusal went to its field.
+    terminal.press(Key::Control('u'));
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("Approve and apply").await;
+    assert_eq!(secrets().await, ["shop.db-password"]);
+    terminal.press(Key::Escape);
+    gone(&mut terminal, "Approve and apply").await;
+    eventually("it went with its plan", async || secrets().await.is_empty().then_some(())).await;
     drop(terminal);
     agent.stop().await;
     daemon.stop().await;

@@ -14,7 +14,7 @@ use tomo_proto::{
         auth::AuthWhoami,
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
-        person::{CreateEnrolment, Login},
+        person::{CreateEnrolment, DeleteSecret, ListSecrets, Login, SetSecret},
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
     },
@@ -25,7 +25,7 @@ use crate::{
     client::{Client, ClientError},
     dashboard::{
         event::{Answer, Event, MetricsRange},
-        layers::deploy::DeployRequest,
+        layers::deploy::{DeployRequest, secret_name},
     },
 };
 
@@ -35,6 +35,8 @@ pub(crate) const LIST_LIMIT: u32 = 1_000;
 const LOG_WAIT_S: u32 = 25;
 /// Lines a log view begins with.
 const LOG_TAIL: u32 = 500;
+/// What stands for a secret's value in an environment.
+const SECRET: &str = "secret://";
 /// Waits between two tries to reach the daemon.
 const RETRY: [u64; 5] = [200, 400, 800, 1_500, 3_000];
 
@@ -72,8 +74,10 @@ pub(crate) enum Effect {
         volumes: bool,
     },
     RemoveServer(String),
-    /// Seals the secrets, then asks for the plan.
+    /// Stores the secrets, then asks for the plan.
     Deploy(Box<DeployRequest>),
+    /// Deletes secrets that were stored for a plan.
+    DeleteSecrets(Vec<String>),
     Approve {
         request: PlanApprove,
         apply: bool,
@@ -206,17 +210,20 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Stop(app) => Answer::Started(client.call(&AppStop { app, reason: None }).await.map(Box::new)),
         Effect::Restart(app) => Answer::Started(client.call(&AppRestart { app, reason: None }).await.map(Box::new)),
         Effect::Remove { app, volumes } => {
-            Answer::Planned(client.call(&AppRemove { app, volumes, reason: None }).await.map(Box::new))
+            Answer::Planned(client.call(&AppRemove { app, volumes, reason: None }).await.map(Box::new), Vec::new())
         }
         Effect::RemoveServer(server) => {
-            Answer::Planned(client.call(&ServerRemove { server, reason: None }).await.map(Box::new))
+            Answer::Planned(client.call(&ServerRemove { server, reason: None }).await.map(Box::new), Vec::new())
         }
-        Effect::Deploy(request) => Answer::Planned(deploy(client, *request).await.map(Box::new)),
+        Effect::Deploy(request) => deploy(client, *request).await,
+        Effect::DeleteSecrets(names) => {
+            delete_secrets(client, names).await;
+            return None;
+        }
         Effect::Approve { request, apply } => Answer::Approved(client.call(&request).await.map(Box::new), apply),
         Effect::Withdraw(plan) => {
-            // Whoever may not decide on plans leaves it to expire.
-            drop(client.call(&PlanDeny { plan, reason: Some("taken back in the preview".to_owned()) }).await);
-            return None;
+            let request = PlanDeny { plan, reason: Some("taken back in the preview".to_owned()) };
+            Answer::Withdrawn(client.call(&request).await.map(Box::new))
         }
         Effect::Deny(plan) => Answer::Denied(client.call(&PlanDeny { plan, reason: None }).await.map(Box::new)),
         Effect::Apply(plan) => Answer::Started(client.call(&PlanApply { plan, reason: None }).await.map(Box::new)),
@@ -228,11 +235,36 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
     })
 }
 
-async fn deploy(client: &Client, request: DeployRequest) -> Result<Plan, ClientError> {
-    for secret in &request.secrets {
-        client.person(secret).await?;
+/// A plan can only name secrets that are there; those of a plan that is not made go again.
+async fn deploy(client: &Client, request: DeployRequest) -> Answer {
+    let mut stored = Vec::new();
+    match plan_deploy(client, request, &mut stored).await {
+        Ok(plan) => Answer::Planned(Ok(Box::new(plan)), stored),
+        Err(error) => {
+            delete_secrets(client, stored).await;
+            Answer::Planned(Err(error), Vec::new())
+        }
     }
-    client.call(&request.deploy).await
+}
+
+async fn plan_deploy(client: &Client, request: DeployRequest, stored: &mut Vec<String>) -> Result<Plan, ClientError> {
+    let DeployRequest { secrets, mut deploy } = request;
+    let mut taken = if secrets.is_empty() { Vec::new() } else { client.person(&ListSecrets {}).await?.names };
+    for (variable, value) in secrets {
+        let name = secret_name(&deploy.name, &variable, &taken);
+        client.person(&SetSecret { name: name.clone(), value }).await?;
+        deploy.spec.env.insert(variable, format!("{SECRET}{name}"));
+        taken.push(name.clone());
+        stored.push(name);
+    }
+    client.call(&deploy).await
+}
+
+async fn delete_secrets(client: &Client, names: Vec<String>) {
+    for name in names {
+        // One that an app has come to name stays.
+        drop(client.person(&DeleteSecret { name }).await);
+    }
 }
 
 fn metrics_request(range: &MetricsRange) -> ServerMetrics {

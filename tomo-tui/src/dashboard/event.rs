@@ -80,11 +80,13 @@ pub(crate) enum Answer {
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),
     Operation(String, Told<Box<Operation>>),
-    /// A plan that this person asked for.
-    Planned(Told<Box<Plan>>),
+    /// A plan that this person asked for, and the secrets that were stored for it.
+    Planned(Told<Box<Plan>>, Vec<String>),
     /// A plan that this person agreed to; whether it is to be carried out now.
     Approved(Told<Box<Plan>>, bool),
     Denied(Told<Box<Plan>>),
+    /// A plan that this person took back.
+    Withdrawn(Told<Box<Plan>>),
     /// An operation that this person started.
     Started(Told<Box<Operation>>),
     Cancelled(Told<Box<Operation>>),

@@ -5,12 +5,13 @@ mod answers;
 mod input;
 mod navigate;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tomo_proto::{
     api::{auth::WhoamiAnswer, overview::OverviewAnswer, person::CreateEnrolment},
     error::ErrorCode,
+    id::PlanId,
     model::{
         app::{AppStatus, AppSummary},
         operation::{Operation, OperationStatus},
@@ -98,6 +99,8 @@ pub(crate) struct State {
     fetching: HashSet<Fetch>,
     again: HashSet<Fetch>,
     watched: Vec<String>,
+    /// Secrets that were stored for plans of this dashboard, by plan.
+    secrets: HashMap<PlanId, Vec<String>>,
     effects: Vec<Effect>,
 }
 
@@ -126,6 +129,7 @@ impl State {
             fetching: HashSet::new(),
             again: HashSet::new(),
             watched: Vec::new(),
+            secrets: HashMap::new(),
             effects: Vec::new(),
         }
     }

@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use tomo_proto::{
-    api::{
-        app::AppDeploy,
-        check_name,
-        person::{SecretText, SetSecret},
-    },
+    api::{app::AppDeploy, check_name, person::SecretText},
     model::app::{AppDetail, AppSpec, HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
 };
 
@@ -22,13 +18,10 @@ use crate::{
     format::wrap,
 };
 
-/// What stands for a secret's value in an environment.
-const REFERENCE: &str = "secret://";
-
-/// A deploy as it was typed: secrets go their own way before it.
+/// A deploy as it was typed, with the variables whose values no tool may carry.
 #[derive(Debug)]
 pub(crate) struct DeployRequest {
-    pub(crate) secrets: Vec<SetSecret>,
+    pub(crate) secrets: Vec<(String, SecretText)>,
     pub(crate) deploy: AppDeploy,
 }
 
@@ -79,12 +72,15 @@ fn health(text: &str) -> Result<Option<HealthCheck>, String> {
     if text.trim().is_empty() { Ok(None) } else { spec::health(text).map(Some).map_err(|error| error.to_string()) }
 }
 
-/// Name of the sealed secret behind a variable of an app.
-fn secret_name(app: &str, key: &str) -> String {
-    let key: String =
-        key.chars().map(|one| if one.is_ascii_alphanumeric() { one.to_ascii_lowercase() } else { '-' }).collect();
-    let name: String = format!("{app}.{key}").chars().take(48).collect();
-    name.trim_end_matches(['-', '.', '_']).to_owned()
+/// A name for the secret behind a variable of an app. It is not one of those taken: what runs keeps its value, and a plan shows that
+/// the variable gets another one.
+pub(crate) fn secret_name(app: &str, variable: &str, taken: &[String]) -> String {
+    let variable = variable.chars().map(|one| if one.is_ascii_alphanumeric() { one.to_ascii_lowercase() } else { '-' });
+    let name: String = app.chars().chain(['.']).chain(variable).take(44).collect();
+    let name = name.trim_end_matches(['-', '.', '_']);
+    let numbered = (2_u32..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
 impl DeployForm {
@@ -214,18 +210,12 @@ impl DeployForm {
     fn request(&self) -> Result<DeployRequest, String> {
         let value = |id| self.form.value(id);
         let name = value("name");
-        let mut env = pairs(&value("env"))?;
-        let mut secrets = Vec::new();
-        for (key, secret) in pairs(&value("secrets"))? {
-            let secret_name = secret_name(&name, &key);
-            env.insert(key, format!("{REFERENCE}{secret_name}"));
-            secrets.push(SetSecret { name: secret_name, value: SecretText::new(secret) });
-        }
+        let secrets = pairs(&value("secrets"))?.into_iter().map(|(key, value)| (key, SecretText::new(value))).collect();
         let spec = AppSpec {
             image: value("image").trim().to_owned(),
             command: each(&value("command"), |line| Ok(line.to_owned()))?,
             ports: ports(&value("ports"))?,
-            env,
+            env: pairs(&value("env"))?,
             volumes: volumes(&value("volumes"))?,
             restart: value("restart").parse()?,
             memory_limit_bytes: memory(&value("memory"))?,
@@ -284,10 +274,18 @@ mod tests {
         form.form.set_value("secrets", "DB_PASSWORD=hunter2");
         let request = form.request().expect("complete");
         assert_eq!(request.deploy.spec.env["B"], "x=y");
-        assert_eq!(request.deploy.spec.env["DB_PASSWORD"], "secret://web.db-password");
-        assert_eq!(request.secrets[0].name, "web.db-password");
+        assert_eq!(request.secrets[0].0, "DB_PASSWORD");
         assert!(!format!("{request:?}").contains("hunter2"));
-        assert!(check_name(&request.secrets[0].name).is_ok());
+    }
+
+    #[test]
+    fn a_secret_gets_a_name_that_is_free() {
+        let taken = ["web.db-password", "web.db-password-2"].map(str::to_owned);
+        assert_eq!(secret_name("web", "DB_PASSWORD", &[]), "web.db-password");
+        assert_eq!(secret_name("web", "DB_PASSWORD", &taken), "web.db-password-3");
+        let long = secret_name(&"a".repeat(48), "KEY", &["a".repeat(44)]);
+        assert!(check_name(&long).is_ok() && long.ends_with("-2"), "{long}");
+        assert!(check_name(&secret_name("web", "_", &[])).is_ok());
     }
 
     #[test]

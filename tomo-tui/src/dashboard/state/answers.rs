@@ -54,7 +54,10 @@ impl State {
             Answer::Plans(told) => {
                 self.fetched(Fetch::Plans);
                 match told {
-                    Ok(answer) => self.plans.replace(answer.plans),
+                    Ok(answer) => {
+                        answer.plans.iter().for_each(|plan| self.release_secrets(plan));
+                        self.plans.replace(answer.plans);
+                    }
                     Err(error) => self.failed(error),
                 }
             }
@@ -121,7 +124,7 @@ impl State {
                     }
                 }
             }
-            Answer::Planned(told) => self.planned(told.map(|plan| *plan)),
+            Answer::Planned(told, secrets) => self.planned(told.map(|plan| *plan), secrets),
             Answer::Approved(Ok(plan), apply) => {
                 self.toasts.push(Kind::Info, format!("approved: {}", plan.summary), self.now_ms);
                 if apply {
@@ -129,7 +132,11 @@ impl State {
                 }
                 self.fetch(Fetch::Plans);
             }
+            Answer::Withdrawn(Ok(plan)) => self.release_secrets(&plan),
+            // Whoever may not decide on plans leaves it to expire.
+            Answer::Withdrawn(Err(_)) => {}
             Answer::Denied(Ok(plan)) => {
+                self.release_secrets(&plan);
                 self.toasts.push(Kind::Info, format!("denied: {}", plan.summary), self.now_ms);
                 self.fetch(Fetch::Plans);
             }
@@ -178,9 +185,12 @@ impl State {
     }
 
     /// A plan this person asked for is shown at once, over its form.
-    pub(super) fn planned(&mut self, told: Result<Plan, ClientError>) {
+    pub(super) fn planned(&mut self, told: Result<Plan, ClientError>, secrets: Vec<String>) {
         match told {
             Ok(plan) => {
+                if !secrets.is_empty() {
+                    self.secrets.insert(plan.plan, secrets);
+                }
                 if let Some(Layer::Deploy(_)) = self.layer {
                     self.below = self.layer.take();
                 }
@@ -199,6 +209,13 @@ impl State {
                 }
                 self.failed(error);
             }
+        }
+    }
+
+    /// The secrets of a plan that came to nothing are deleted.
+    fn release_secrets(&mut self, plan: &Plan) {
+        if matches!(plan.status, PlanStatus::Denied | PlanStatus::Expired | PlanStatus::Stale) {
+            self.effects.extend(self.secrets.remove(&plan.plan).map(Effect::DeleteSecrets));
         }
     }
 
