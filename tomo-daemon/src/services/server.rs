@@ -113,10 +113,11 @@ impl Handle<ServerList> for Services {
                 None => server.name.contains(query.as_str()),
             })
         };
+        let wanted = |server: &Server| request.names.is_empty() || request.names.contains(&server.name);
         let spark = request.include.contains(&ServerListPart::Spark);
         let all: Vec<ServerSummary> = servers
             .iter()
-            .filter(|server| named(server))
+            .filter(|server| wanted(server) && named(server))
             .map(|server| {
                 let agent = agents.iter().find(|agent| Some(agent.id) == server.agent);
                 let count = apps.iter().filter(|app| app.server == server.id).count();

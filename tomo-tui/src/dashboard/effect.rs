@@ -18,7 +18,7 @@ use tomo_proto::{
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
     },
-    model::{metric::names, plan::Plan},
+    model::{metric::names, plan::Plan, server::ServerSummary},
 };
 
 use crate::{
@@ -29,8 +29,10 @@ use crate::{
     },
 };
 
-/// Servers and apps that one list holds at the most.
-pub(crate) const LIST_LIMIT: u32 = 1_000;
+/// Apps that one list holds at the most.
+const LIST_LIMIT: u32 = 1_000;
+/// Servers of one answer: a large fleet at once would cost much memory for a moment.
+const PAGE: u32 = 100;
 /// A log view waits this long for a new line before it asks again.
 const LOG_WAIT_S: u32 = 25;
 /// Lines a log view begins with.
@@ -45,10 +47,14 @@ const RETRY: [u64; 5] = [200, 400, 800, 1_500, 3_000];
 pub(crate) enum Effect {
     Whoami,
     Login(Login),
-    Overview {
-        since: Option<u64>,
-    },
+    Overview,
+    /// The whole fleet.
     Servers,
+    /// Some servers, by name.
+    Rows {
+        names: Vec<String>,
+        spark: bool,
+    },
     Server(String),
     Metrics(MetricsRange),
     Apps,
@@ -170,13 +176,12 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
     Some(match effect {
         Effect::Whoami => Answer::Whoami(client.call(&AuthWhoami {}).await),
         Effect::Login(login) => Answer::Login(client.person(&login).await),
-        Effect::Overview { since } => {
-            Answer::Overview(client.call(&Overview { since_revision: since }).await.map(Box::new))
-        }
-        Effect::Servers => {
-            let request =
-                ServerList { limit: Some(LIST_LIMIT), include: vec![ServerListPart::Spark], ..ServerList::default() };
-            Answer::Servers(client.call(&request).await)
+        Effect::Overview => Answer::Overview(client.call(&Overview::default()).await.map(Box::new)),
+        Effect::Servers => Answer::Servers(servers(client).await),
+        Effect::Rows { names, spark } => {
+            let include = if spark { vec![ServerListPart::Spark] } else { Vec::new() };
+            let limit = u32::try_from(names.len()).ok();
+            Answer::Rows(client.call(&ServerList { names, limit, include, ..ServerList::default() }).await)
         }
         Effect::Server(server) => {
             let request =
@@ -233,6 +238,19 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Enroll(request) => Answer::Enrolment(client.person(&request).await),
         Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
     })
+}
+
+async fn servers(client: &Client) -> Result<Vec<ServerSummary>, ClientError> {
+    let mut servers = Vec::new();
+    let mut request = ServerList { limit: Some(PAGE), ..ServerList::default() };
+    loop {
+        let page = client.call(&request).await?;
+        servers.extend(page.servers);
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            return Ok(servers);
+        }
+    }
 }
 
 /// A plan can only name secrets that are there; those of a plan that is not made go again.

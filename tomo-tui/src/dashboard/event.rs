@@ -11,7 +11,12 @@ use tomo_proto::{
         plan::PlanListAnswer,
         server::{ServerListAnswer, ServerMetricsAnswer},
     },
-    model::{app::AppDetail, operation::Operation, plan::Plan, server::ServerDetail},
+    model::{
+        app::AppDetail,
+        operation::Operation,
+        plan::Plan,
+        server::{ServerDetail, ServerSummary},
+    },
 };
 
 use crate::client::ClientError;
@@ -68,7 +73,10 @@ pub(crate) enum Answer {
     Whoami(Told<WhoamiAnswer>),
     Login(Told<LoginAnswer>),
     Overview(Told<Box<OverviewAnswer>>),
-    Servers(Told<ServerListAnswer>),
+    /// The whole fleet, without sparklines.
+    Servers(Told<Vec<ServerSummary>>),
+    /// The servers of the rows in sight.
+    Rows(Told<ServerListAnswer>),
     Server(String, Told<Box<ServerDetail>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),

@@ -1,6 +1,6 @@
 //! A list that a view shows: what there is, what of it fits the filter, in which order, and which one is selected.
 
-use std::{borrow::Cow, cmp::Ordering};
+use std::{borrow::Cow, cmp::Ordering, collections::HashMap, hash::Hash};
 
 use crate::dashboard::{
     action::Action,
@@ -10,9 +10,12 @@ use crate::dashboard::{
 
 /// Something that can be listed.
 pub(crate) trait Listed {
-    const COLUMNS: &'static [Column];
     /// What stays the same when the list is fetched anew.
-    fn key(&self) -> String;
+    type Key: Copy + Eq + Hash;
+    const COLUMNS: &'static [Column];
+    fn key(&self) -> Self::Key;
+    /// Takes over from the item before what this newer one came without.
+    fn keep(&mut self, _before: &mut Self) {}
     /// What a filter looks at: column name and text.
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)>;
     /// Order by a column.
@@ -66,9 +69,24 @@ impl<T: Listed> List<T> {
         self.get(self.table.selected)
     }
 
+    /// What is in the window that was drawn last.
+    pub(crate) fn in_sight(&self) -> impl Iterator<Item = &T> {
+        self.table.in_sight(self.shown.len()).filter_map(|place| self.get(place))
+    }
+
+    fn places(&self) -> HashMap<T::Key, usize> {
+        self.items.iter().enumerate().map(|(place, item)| (item.key(), place)).collect()
+    }
+
     /// Takes a fresh list over; the selection stays on the same thing.
-    pub(crate) fn replace(&mut self, items: Vec<T>) {
+    pub(crate) fn replace(&mut self, mut items: Vec<T>) {
         let selected = self.selected().map(Listed::key);
+        let places = self.places();
+        for item in &mut items {
+            if let Some(place) = places.get(&item.key()) {
+                item.keep(&mut self.items[*place]);
+            }
+        }
         self.items = items;
         self.loaded = true;
         self.arrange(selected);
@@ -77,11 +95,13 @@ impl<T: Listed> List<T> {
     /// Takes changed items over: those that are new are added.
     pub(crate) fn merge(&mut self, changed: Vec<T>) {
         let selected = self.selected().map(Listed::key);
-        let mut places: std::collections::HashMap<String, usize> =
-            self.items.iter().enumerate().map(|(place, item)| (item.key(), place)).collect();
-        for item in changed {
+        let mut places = self.places();
+        for mut item in changed {
             match places.get(&item.key()) {
-                Some(place) => self.items[*place] = item,
+                Some(place) => {
+                    item.keep(&mut self.items[*place]);
+                    self.items[*place] = item;
+                }
                 None => {
                     places.insert(item.key(), self.items.len());
                     self.items.push(item);
@@ -120,7 +140,7 @@ impl<T: Listed> List<T> {
         self.arrange(selected);
     }
 
-    fn arrange(&mut self, selected: Option<String>) {
+    fn arrange(&mut self, selected: Option<T::Key>) {
         let filter = Filter::parse(&self.filter);
         let mut matcher = FuzzyMatcher::default();
         let items = &self.items;
@@ -181,10 +201,11 @@ mod tests {
     struct Item(&'static str, u32);
 
     impl Listed for Item {
+        type Key = &'static str;
         const COLUMNS: &'static [Column] = &[growing("NAME", 4, 0), growing("SIZE", 4, 0)];
 
-        fn key(&self) -> String {
-            self.0.to_owned()
+        fn key(&self) -> &'static str {
+            self.0
         }
 
         fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {

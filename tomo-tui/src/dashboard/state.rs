@@ -11,7 +11,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tomo_proto::{
     api::{auth::WhoamiAnswer, overview::OverviewAnswer, person::CreateEnrolment},
     error::ErrorCode,
-    id::PlanId,
+    id::{PlanId, ServerId},
     model::{
         app::{AppStatus, AppSummary},
         operation::{Operation, OperationStatus},
@@ -51,6 +51,15 @@ const HISTORY: usize = 50;
 /// Time between two looks at an age that is shown.
 const AGE_TICK_MS: u64 = 1_000;
 
+/// Least time between two looks at the fleet: in a large one a notice comes all the time.
+const LOOK_MS: u64 = 1_000;
+/// Servers out of sight are fetched anew after this time for each server there is, and not before the next look.
+const SERVER_MS: u64 = 10;
+/// Least time between two fetches because other rows came into sight.
+const SCROLL_MS: u64 = 200;
+/// Time between two points of a sparkline.
+const SPARK_MS: u64 = 10_000;
+
 /// How the daemon can be reached.
 #[derive(Debug)]
 pub(crate) enum Link {
@@ -64,10 +73,25 @@ pub(crate) enum Link {
 enum Fetch {
     Overview,
     Servers,
+    Rows,
     Apps,
     Plans,
     Operations,
     View,
+}
+
+/// When the fleet was looked at (UTC ms), and what is still to be looked at.
+#[derive(Debug, Default)]
+struct Looks {
+    /// A notice that waits for the next look.
+    heard: bool,
+    at: u64,
+    /// When the whole fleet was fetched.
+    servers_at: u64,
+    /// When rows were, which ones, and when with their sparklines.
+    rows_at: u64,
+    rows: Vec<ServerId>,
+    sparks_at: u64,
 }
 
 /// Everything the dashboard knows.
@@ -98,6 +122,7 @@ pub(crate) struct State {
     quit_asked: bool,
     fetching: HashSet<Fetch>,
     again: HashSet<Fetch>,
+    looks: Looks,
     watched: Vec<String>,
     /// Secrets that were stored for plans of this dashboard, by plan.
     secrets: HashMap<PlanId, Vec<String>>,
@@ -128,6 +153,7 @@ impl State {
             quit_asked: false,
             fetching: HashSet::new(),
             again: HashSet::new(),
+            looks: Looks::default(),
             watched: Vec::new(),
             secrets: HashMap::new(),
             effects: Vec::new(),
@@ -162,8 +188,8 @@ impl State {
                 let was_live = matches!(self.link, Link::Live);
                 self.link = Link::Live;
                 if !was_live {
-                    // Revisions begin anew with a daemon.
                     self.overview = None;
+                    self.looks = Looks::default();
                     self.fetching.clear();
                     self.again.clear();
                     self.fetch(Fetch::Servers);
@@ -179,16 +205,19 @@ impl State {
             }
             Event::Notice(uri) => {
                 if uri == "tomo://overview" {
-                    self.fetch(Fetch::Overview);
-                    self.fetch_list_on_screen();
+                    self.looks.heard = true;
+                    self.look();
                 } else {
                     self.fetch(Fetch::View);
                 }
             }
             Event::Answer(answer) => self.answer(answer),
             Event::Due => {
-                self.toasts.expire(now_ms);
-                self.dirty = true;
+                self.dirty |= self.toasts.expire(now_ms) || self.age_on_screen();
+                self.look();
+                if self.other_rows_in_sight() {
+                    self.fetch(Fetch::Rows);
+                }
             }
         }
         std::mem::take(&mut self.effects)
@@ -206,12 +235,19 @@ impl State {
 
     /// When the state wants to hear [`Event::Due`] (UTC ms).
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let age = match (&self.link, &self.view) {
-            (Link::Lost { .. }, _) => Some(self.now_ms + AGE_TICK_MS),
-            (_, View::Server(view)) if view.is_stale(self.now_ms) => Some(self.now_ms + AGE_TICK_MS),
-            _ => None,
-        };
-        [age, self.toasts.next_expiry()].into_iter().flatten().min()
+        let age = self.age_on_screen().then_some(self.now_ms + AGE_TICK_MS);
+        let look = self.looks.heard.then_some(self.looks.at + LOOK_MS);
+        let rows = self.other_rows_in_sight().then_some(self.looks.rows_at + SCROLL_MS);
+        [age, self.toasts.next_expiry(), look, rows].into_iter().flatten().min()
+    }
+
+    /// Whether what is shown grows older by itself.
+    fn age_on_screen(&self) -> bool {
+        match (&self.link, &self.view) {
+            (Link::Lost { .. }, _) => true,
+            (_, View::Server(view)) => view.is_stale(self.now_ms),
+            _ => false,
+        }
     }
 
     /// The context whose keys work in the view.

@@ -38,8 +38,9 @@ impl Toasts {
         self.newest.take().is_some_and(|(kind, ..)| kind == Kind::Error)
     }
 
-    pub(crate) fn expire(&mut self, now_ms: u64) {
-        self.newest.take_if(|(_, _, until)| until.is_some_and(|until| until <= now_ms));
+    /// Takes a message away whose time is over; says whether there was one.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> bool {
+        self.newest.take_if(|(_, _, until)| until.is_some_and(|until| until <= now_ms)).is_some()
     }
 
     pub(crate) fn next_expiry(&self) -> Option<u64> {
@@ -56,10 +57,10 @@ mod tests {
         let mut toasts = Toasts::default();
         toasts.push(Kind::Info, "done", 0);
         assert_eq!(toasts.next_expiry(), Some(3_000));
-        toasts.expire(3_000);
+        assert!(toasts.expire(3_000));
         assert_eq!(toasts.newest(), None);
         toasts.push(Kind::Error, "broken", 0);
-        toasts.expire(u64::MAX);
+        assert!(!toasts.expire(u64::MAX));
         assert_eq!((toasts.newest(), toasts.next_expiry()), (Some((Kind::Error, "broken")), None));
         assert!(toasts.dismiss() && !toasts.dismiss());
     }

@@ -25,11 +25,9 @@ impl State {
             Answer::Overview(told) => {
                 self.fetched(Fetch::Overview);
                 match told {
-                    Ok(mut overview) => {
-                        let changed = std::mem::take(&mut overview.servers_changed);
+                    Ok(overview) => {
                         let total = usize::try_from(overview.servers.total()).unwrap_or(usize::MAX);
-                        self.servers.merge(changed);
-                        if self.servers.items().len() != total && total <= 1_000 {
+                        if self.servers.items().len() != total {
                             self.fetch(Fetch::Servers);
                         }
                         self.overview = Some(*overview);
@@ -40,7 +38,14 @@ impl State {
             Answer::Servers(told) => {
                 self.fetched(Fetch::Servers);
                 match told {
-                    Ok(answer) => self.servers.replace(answer.servers),
+                    Ok(servers) => self.servers.replace(servers),
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Rows(told) => {
+                self.fetched(Fetch::Rows);
+                match told {
+                    Ok(answer) => self.servers.merge(answer.servers),
                     Err(error) => self.failed(error),
                 }
             }

@@ -102,13 +102,35 @@ impl State {
         self.fetch(Fetch::View);
     }
 
+    /// Looks at the fleet if a notice came and the last look is long enough ago.
+    pub(super) fn look(&mut self) {
+        if self.looks.heard && self.now_ms >= self.looks.at + LOOK_MS {
+            self.looks.heard = false;
+            self.looks.at = self.now_ms;
+            self.fetch(Fetch::Overview);
+            self.fetch_list_on_screen();
+        }
+    }
+
+    /// Whether the fleet's window shows other rows than those that were asked for last.
+    pub(super) fn other_rows_in_sight(&self) -> bool {
+        matches!((&self.link, &self.view), (Link::Live, View::Overview))
+            && !self.servers.in_sight().map(|server| server.id).eq(self.looks.rows.iter().copied())
+    }
+
     pub(super) fn fetch_list_on_screen(&mut self) {
         match self.view {
             // Details name apps and operations of the lists.
             View::Apps | View::Server(_) | View::Operation(_) | View::Logs(_) => self.fetch(Fetch::Apps),
             View::Plans => self.fetch(Fetch::Plans),
             View::Operations => self.fetch(Fetch::Operations),
-            View::Overview if !self.servers.loaded => self.fetch(Fetch::Servers),
+            View::Overview => {
+                let count = u64::try_from(self.servers.items().len()).unwrap_or(u64::MAX);
+                if self.now_ms >= self.looks.servers_at + (count * SERVER_MS) {
+                    self.fetch(Fetch::Servers);
+                }
+                self.fetch(Fetch::Rows);
+            }
             _ => {}
         }
     }
@@ -118,10 +140,24 @@ impl State {
             return;
         }
         let effect = match what {
-            Fetch::Overview => {
-                Effect::Overview { since: Some(self.overview.as_ref().map_or(0, |overview| overview.revision)) }
+            Fetch::Overview => Effect::Overview,
+            Fetch::Servers => {
+                self.looks.servers_at = self.now_ms;
+                Effect::Servers
             }
-            Fetch::Servers => Effect::Servers,
+            Fetch::Rows => {
+                let (ids, names): (Vec<_>, Vec<_>) =
+                    self.servers.in_sight().map(|server| (server.id, server.name.clone())).unzip();
+                if names.is_empty() {
+                    return;
+                }
+                self.looks.rows_at = self.now_ms;
+                if self.looks.rows != ids {
+                    self.looks.rows = ids;
+                    self.looks.sparks_at = 0;
+                }
+                Effect::Rows { names, spark: self.now_ms >= self.looks.sparks_at + SPARK_MS }
+            }
             Fetch::Apps => Effect::Apps,
             Fetch::Plans => Effect::Plans,
             Fetch::Operations => Effect::Operations,
@@ -134,6 +170,9 @@ impl State {
             },
         };
         if self.fetching.insert(what) {
+            if let Effect::Rows { spark: true, .. } = effect {
+                self.looks.sparks_at = self.now_ms;
+            }
             self.effects.push(effect);
         } else {
             self.again.insert(what);

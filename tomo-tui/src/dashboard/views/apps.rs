@@ -6,9 +6,12 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use tomo_proto::model::{
-    app::{AppStatus, AppSummary, PortSpec},
-    container::Health,
+use tomo_proto::{
+    id::AppId,
+    model::{
+        app::{AppStatus, AppSummary, PortSpec},
+        container::Health,
+    },
 };
 
 use crate::dashboard::{
@@ -33,6 +36,7 @@ const IMAGE: usize = 8;
 const DEPLOYED: usize = 9;
 
 impl Listed for AppSummary {
+    type Key = AppId;
     const COLUMNS: &'static [Column] = &[
         growing("APP", 14, 0),
         growing("SERVER", 12, 0),
@@ -46,8 +50,8 @@ impl Listed for AppSummary {
         number("DEPLOYED", 9, 6),
     ];
 
-    fn key(&self) -> String {
-        self.id.to_string()
+    fn key(&self) -> AppId {
+        self.id
     }
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use ratatui::{layout::Rect, text::Line};
-use tomo_proto::model::operation::Operation;
+use tomo_proto::{id::OperationId, model::operation::Operation};
 
 use crate::dashboard::{
     canvas::Canvas,
@@ -23,6 +23,7 @@ const STEP: usize = 4;
 const ACTOR: usize = 5;
 
 impl Listed for Operation {
+    type Key = OperationId;
     const COLUMNS: &'static [Column] = &[
         column("STATUS", 11, 0),
         column("WHAT", 15, 0),
@@ -33,8 +34,8 @@ impl Listed for Operation {
         number("STARTED", 9, 0),
     ];
 
-    fn key(&self) -> String {
-        self.operation.to_string()
+    fn key(&self) -> OperationId {
+        self.operation
     }
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {

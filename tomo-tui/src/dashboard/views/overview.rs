@@ -8,6 +8,7 @@ use ratatui::{
 };
 use tomo_proto::{
     api::overview::Severity,
+    id::ServerId,
     model::server::{ServerStatus, ServerSummary},
 };
 
@@ -37,6 +38,7 @@ const CONTAINERS: usize = 9;
 const UPTIME: usize = 10;
 
 impl Listed for ServerSummary {
+    type Key = ServerId;
     const COLUMNS: &'static [Column] = &[
         growing("NAME", 16, 0),
         column("STATUS", 10, 0),
@@ -51,8 +53,16 @@ impl Listed for ServerSummary {
         number("UP", 8, 7),
     ];
 
-    fn key(&self) -> String {
-        self.id.to_string()
+    fn key(&self) -> ServerId {
+        self.id
+    }
+
+    /// Sparklines come for the rows in sight, and not each time.
+    fn keep(&mut self, before: &mut Self) {
+        if self.cpu_spark.is_empty() {
+            self.cpu_spark = std::mem::take(&mut before.cpu_spark);
+            self.network_spark = std::mem::take(&mut before.network_spark);
+        }
     }
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {

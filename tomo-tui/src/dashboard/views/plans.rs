@@ -3,7 +3,10 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use ratatui::{layout::Rect, text::Line};
-use tomo_proto::model::plan::{Plan, PlanStatus};
+use tomo_proto::{
+    id::PlanId,
+    model::plan::{Plan, PlanStatus},
+};
 
 use crate::dashboard::{
     canvas::{Canvas, split_left},
@@ -24,11 +27,12 @@ const ASKED_BY: usize = 2;
 const AGE: usize = 3;
 
 impl Listed for Plan {
+    type Key = PlanId;
     const COLUMNS: &'static [Column] =
         &[column("STATUS", 10, 0), growing("CHANGE", 30, 0), growing("ASKED BY", 14, 1), number("AGE", 8, 0)];
 
-    fn key(&self) -> String {
-        self.plan.to_string()
+    fn key(&self) -> PlanId {
+        self.plan
     }
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {

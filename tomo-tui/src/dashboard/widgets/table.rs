@@ -57,6 +57,12 @@ impl TableState {
         isize::try_from(self.height.get().max(2) - 1).unwrap_or(1)
     }
 
+    /// The rows of the window that was drawn last.
+    pub(crate) fn in_sight(&self, rows: usize) -> std::ops::Range<usize> {
+        let from = self.offset.get().min(rows);
+        from..from.saturating_add(self.height.get()).min(rows)
+    }
+
     fn window(&self, rows: usize, height: usize) -> std::ops::Range<usize> {
         if rows == 0 || height == 0 {
             return 0..0;
