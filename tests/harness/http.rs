@@ -1,10 +1,6 @@
 //! Plain HTTP to a daemon, over TCP or its local socket, as whoever holds a bearer.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, StatusCode};
 use rustls::{
@@ -19,7 +15,7 @@ use tomo_proto::{
         person::PersonRequest,
         plan::{PlanApply, PlanApprove},
     },
-    error::{ApiError, ErrorCode},
+    error::ApiError,
     model::{operation::Operation, plan::Plan},
 };
 
@@ -115,7 +111,7 @@ impl Http {
         Err(Refused { status, error })
     }
 
-    /// Calls a tool by its contract, on `/mcp/full` in the modern era. A rate limit is waited out.
+    /// Calls a tool by its contract, on `/mcp/full` in the modern era. A rate limit is waited out for as long as the answer says.
     ///
     /// # Errors
     /// The tool refuses.
@@ -141,11 +137,10 @@ impl Http {
         let begun = Instant::now();
         loop {
             let result = self.mcp("/mcp/full").call(name, arguments.clone()).await;
-            let limited = result.error.as_ref().is_some_and(|error| error.code == ErrorCode::RateLimited);
-            if !limited || begun.elapsed() > PATIENCE {
-                return result;
+            match result.retry_after() {
+                Some(pause) if begun.elapsed() < PATIENCE => tokio::time::sleep(pause).await,
+                _ => return result,
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 

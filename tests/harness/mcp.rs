@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
 };
 
 use reqwest::{RequestBuilder, Response};
@@ -187,6 +188,12 @@ impl ToolResult {
         Self { structured: result["structuredContent"].clone(), error, response }
     }
 
+    /// How long the daemon wants to be left alone, if the limit of calls refused this one.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.response["retry_after_s"].as_u64().map(Duration::from_secs)
+    }
+
     /// Code of the refusal.
     #[must_use]
     pub fn code(&self) -> Option<ErrorCode> {
@@ -237,7 +244,13 @@ impl Events {
                 let text = String::from_utf8_lossy(&self.rest).into_owned();
                 let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
                 let rpc = body.get("jsonrpc").is_some();
-                self.ready.push_back(if rpc { body } else { json!({"http": body, "status": self.status().as_u16()}) });
+                let retry = self
+                    .response
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|after| after.to_str().ok()?.parse::<u64>().ok());
+                let refused = json!({"http": body, "status": self.status().as_u16(), "retry_after_s": retry});
+                self.ready.push_back(if rpc { body } else { refused });
             }
         }
     }
