@@ -7,43 +7,20 @@ mod navigate;
 
 use std::collections::{HashMap, HashSet};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tomo_proto::{
-    api::{auth::WhoamiAnswer, overview::OverviewAnswer, person::CreateEnrolment},
-    error::ErrorCode,
+    api::{auth::WhoamiAnswer, overview::OverviewAnswer},
     id::{PlanId, ServerId},
-    model::{
-        app::{AppStatus, AppSummary},
-        operation::{Operation, OperationStatus},
-        plan::{Plan, PlanStatus},
-        server::ServerSummary,
-        user::Scope,
-    },
+    model::{app::AppSummary, operation::Operation, plan::Plan, server::ServerSummary},
 };
 
-use crate::{
-    client::ClientError,
-    dashboard::{
-        action::{self, Action, Context},
-        canvas::Hit,
-        effect::Effect,
-        event::{Answer, Event},
-        layers::{
-            Layer,
-            confirm::{Confirm, Decision},
-            deploy::{DeployForm, DeployRequest},
-            enroll::EnrollForm,
-            help::Help,
-            palette::{Palette, Target},
-            shown_once::ShownOnce,
-        },
-        list::List,
-        toast::{Kind, Toasts},
-        views::{
-            View, app::AppView, login::LoginView, logs::LogsView, operation::OperationView, plan::PlanView,
-            server::ServerView,
-        },
-    },
+use crate::dashboard::{
+    action::Context,
+    effect::Effect,
+    event::Event,
+    layers::Layer,
+    list::List,
+    toast::{Kind, Toasts},
+    views::View,
 };
 
 /// Views that can be gone back to.

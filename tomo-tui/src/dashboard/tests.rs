@@ -386,6 +386,18 @@ fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
 }
 
 #[test]
+fn a_plan_that_was_applied_shows_what_came_of_it() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let applied =
+        Plan { status: PlanStatus::Applied, outcome: Some(OperationStatus::Failed), ..plan(Approval::Confirm) };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![applied] }))));
+    dashboard.press("3");
+    dashboard.shows("✗ failed");
+    dashboard.press("enter");
+    dashboard.shows("✗ failed");
+}
+
+#[test]
 fn a_lost_daemon_dims_what_is_shown_and_comes_back_by_itself() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let reason = "connection refused".to_owned();

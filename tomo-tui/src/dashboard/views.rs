@@ -21,8 +21,10 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::dashboard::{
     action::{self, Action, Context, Entry},
     canvas::{Canvas, Hit, split_bottom, split_top},
+    list::{List, Listed},
     state::{Link, State},
     toast::Kind,
+    widgets::table::Table,
 };
 use crate::format::{self, wrap};
 
@@ -242,17 +244,30 @@ fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     }
 }
 
-/// What an empty or unfetched list says instead of rows.
-fn placeholder(canvas: &mut Canvas<'_>, area: Rect, loaded: bool, filtered: bool, empty: &[&str]) {
+/// The list that has the keys: its table, or what is said instead of rows. `cell` makes the content of an item's column.
+fn draw_list<T: Listed>(
+    list: &List<T>,
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    empty: &[&str],
+    cell: impl Fn(&T, usize, u16) -> Line<'static>,
+) {
+    let table = Table { columns: T::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
+    table.draw(canvas, area, |row, index, width| {
+        list.get(row).map_or_else(Line::default, |item| cell(item, index, width))
+    });
+    if list.shown() > 0 {
+        return;
+    }
     let dim = canvas.theme.dim;
-    let one: &[&str] = if !loaded {
+    let one: &[&str] = if !list.loaded {
         &["loading"]
-    } else if filtered {
+    } else if !list.filter.is_empty() {
         &["nothing fits the filter; Esc shows everything"]
     } else {
         empty
     };
-    for (row, text) in area.rows().skip(1).zip(one) {
+    for (row, text) in area.rows().skip(2).zip(one) {
         canvas.text(Rect { x: row.x + row.width.min(2), width: row.width.saturating_sub(2), ..row }, text, dim);
     }
 }

@@ -1,6 +1,15 @@
 //! What each action does, and why it cannot be done.
 
-use super::*;
+use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanStatus, user::Scope};
+
+use crate::dashboard::{
+    action::{self, Action},
+    effect::Effect,
+    layers::{Layer, confirm::Confirm, deploy::DeployForm, enroll::EnrollForm, help::Help, palette::Palette},
+    state::{Fetch, Link, State},
+    toast::Kind,
+    views::{View, app::AppView, logs::LogsView},
+};
 
 impl State {
     /// Why an action cannot be done here and now.

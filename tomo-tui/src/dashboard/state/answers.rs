@@ -1,6 +1,21 @@
 //! What the daemon answered, and how a lost one or a refusal is told.
 
-use super::*;
+use tomo_proto::{
+    error::ErrorCode,
+    model::plan::{Plan, PlanStatus},
+};
+
+use crate::{
+    client::ClientError,
+    dashboard::{
+        effect::Effect,
+        event::Answer,
+        layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce},
+        state::{Fetch, Link, State},
+        toast::Kind,
+        views::{View, login::LoginView, operation::OperationView},
+    },
+};
 
 impl State {
     pub(super) fn answer(&mut self, answer: Answer) {

@@ -1,6 +1,22 @@
 //! Keys, pasted text, clicks: what a person does becomes an action, or goes to what is on top.
 
-use super::*;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tomo_proto::api::person::CreateEnrolment;
+
+use crate::dashboard::{
+    action::{self, Action},
+    canvas::Hit,
+    effect::Effect,
+    layers::{
+        Layer,
+        confirm::{Confirm, Decision},
+        deploy::DeployRequest,
+        palette::Target,
+    },
+    state::State,
+    toast::Kind,
+    views::{View, app::AppView, plan::PlanView, server::ServerView},
+};
 
 impl State {
     /// Takes a click or the wheel in, where `hit` says what lies there.

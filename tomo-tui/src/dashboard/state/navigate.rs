@@ -1,6 +1,10 @@
 //! From view to view, and what each one wants fetched and watched.
 
-use super::*;
+use crate::dashboard::{
+    effect::Effect,
+    state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
+    views::{View, app::AppView, operation::OperationView, plan::PlanView, server::ServerView},
+};
 
 impl State {
     pub(super) fn open_selected(&mut self) {

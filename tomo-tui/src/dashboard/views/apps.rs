@@ -19,8 +19,8 @@ use crate::dashboard::{
     list::Listed,
     state::State,
     theme::Theme,
-    views::{placeholder, safe, status_line},
-    widgets::table::{Column, Table, column, growing, number},
+    views::{draw_list, safe, status_line},
+    widgets::table::{Column, column, growing, number},
 };
 use crate::format;
 
@@ -96,23 +96,9 @@ fn rank(status: AppStatus) -> u8 {
 }
 
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
-    let list = &state.apps;
-    let table =
-        Table { columns: AppSummary::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
-    table.draw(canvas, area, |row, index, width| {
-        list.get(row).map_or_else(Line::default, |app| cell(app, index, width, theme, now_ms))
-    });
-    if list.shown() == 0 {
-        let empty = ["no app yet", "press n to deploy one: an image, a name, a server"];
-        placeholder(
-            canvas,
-            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area },
-            list.loaded,
-            !list.filter.is_empty(),
-            &empty,
-        );
-    }
+    let empty = ["no app yet", "press n to deploy one: an image, a name, a server"];
+    draw_list(&state.apps, canvas, area, &empty, |app, index, width| cell(app, index, width, theme, now_ms));
 }
 
 fn cell(app: &AppSummary, index: usize, width: u16, theme: &Theme, now_ms: u64) -> Line<'static> {

@@ -10,8 +10,8 @@ use crate::dashboard::{
     list::Listed,
     state::State,
     theme::Theme,
-    views::{placeholder, safe, status_line},
-    widgets::table::{Column, Table, column, growing, number},
+    views::{draw_list, safe, status_line},
+    widgets::table::{Column, column, growing, number},
 };
 use crate::format;
 
@@ -66,22 +66,11 @@ impl Listed for Operation {
 }
 
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
-    let list = &state.operations;
-    let table =
-        Table { columns: Operation::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
-    table.draw(canvas, area, |row, index, width| {
-        list.get(row).map_or_else(Line::default, |operation| cell(operation, index, width, theme, now_ms))
+    let empty = ["nothing was changed yet"];
+    draw_list(&state.operations, canvas, area, &empty, |operation, index, width| {
+        cell(operation, index, width, theme, now_ms)
     });
-    if list.shown() == 0 {
-        placeholder(
-            canvas,
-            Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area },
-            list.loaded,
-            !list.filter.is_empty(),
-            &["nothing was changed yet"],
-        );
-    }
 }
 
 fn cell(operation: &Operation, index: usize, width: u16, theme: &Theme, now_ms: u64) -> Line<'static> {

@@ -17,10 +17,10 @@ use crate::dashboard::{
     list::Listed,
     state::State,
     theme::Theme,
-    views::{placeholder, rate, safe, status_line},
+    views::{draw_list, rate, safe, status_line},
     widgets::{
         sparkline::sparkline,
-        table::{Column, Table, column, growing, number},
+        table::{Column, column, growing, number},
     },
 };
 use crate::format;
@@ -118,28 +118,9 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let wanted =
         if problems.is_empty() { 0 } else { u16::try_from(problems.len()).unwrap_or(u16::MAX).saturating_add(1) };
     let (fleet, below) = split_bottom(rest, wanted.min(rest.height / 3));
-    let list = &state.servers;
-    let table = Table {
-        columns: ServerSummary::COLUMNS,
-        rows: list.shown(),
-        state: &list.table,
-        sort: list.sort,
-        has_keys: true,
-    };
     let theme = canvas.theme;
-    table.draw(canvas, fleet, |row, index, width| {
-        list.get(row).map_or_else(Line::default, |server| cell(server, index, width, theme))
-    });
-    if list.shown() == 0 {
-        let empty = ["no server is managed yet", "press a: it makes a token and says what to run on the server"];
-        placeholder(
-            canvas,
-            Rect { y: fleet.y + 1, height: fleet.height.saturating_sub(1), ..fleet },
-            list.loaded,
-            !list.filter.is_empty(),
-            &empty,
-        );
-    }
+    let empty = ["no server is managed yet", "press a: it makes a token and says what to run on the server"];
+    draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
     if below.height > 1 {
         let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
         for (row, problem) in inner.rows().zip(problems) {

@@ -11,7 +11,7 @@ use tomo_proto::{
     text::display_line,
 };
 
-use crate::dashboard::{action::Action, canvas::Canvas, theme::Theme};
+use crate::dashboard::{action::Action, canvas::Canvas, theme::Theme, views::status_line};
 use crate::format::{self, wrap};
 
 /// The view of one plan.
@@ -70,18 +70,27 @@ pub(super) fn draw_scrolled(canvas: &mut Canvas<'_>, area: Rect, lines: &[Line<'
     canvas.lines(area, &lines[place.min(hidden)..]);
 }
 
+/// How a plan stands. Of one that was applied, its operation tells.
+pub(super) fn standing(plan: &Plan, theme: &Theme) -> Line<'static> {
+    match plan.outcome {
+        Some(outcome) if plan.status == PlanStatus::Applied => status_line(theme, outcome, outcome.as_str()),
+        _ => status_line(theme, plan.status, plan.status.as_str()),
+    }
+}
+
 /// A plan in lines no wider than `width`.
 pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> =
         wrap(&plan.summary, width).into_iter().map(|line| Line::styled(line, theme.title)).collect();
-    let (symbol, style) = theme.status(plan.status);
     let until = match plan.status {
         PlanStatus::Pending | PlanStatus::Approved => {
             format!(", for another {}", format::duration(plan.expires_at.saturating_sub(now_ms)))
         }
         _ => String::new(),
     };
-    lines.push(Line::from(vec![Span::styled(format!("{symbol} {}{until}", plan.status.as_str()), style)]));
+    let mut status = standing(plan, theme);
+    status.push_span(Span::styled(until, theme.status(plan.status).1));
+    lines.push(status);
     lines.push(Line::default());
     for change in &plan.changes {
         let (sign, style) = match change.op {

@@ -5,7 +5,10 @@ use std::{borrow::Cow, cmp::Ordering};
 use ratatui::{layout::Rect, text::Line};
 use tomo_proto::{
     id::PlanId,
-    model::plan::{Plan, PlanStatus},
+    model::{
+        operation::OperationStatus,
+        plan::{Plan, PlanStatus},
+    },
 };
 
 use crate::dashboard::{
@@ -13,8 +16,12 @@ use crate::dashboard::{
     list::Listed,
     state::State,
     theme::Theme,
-    views::{placeholder, plan::plan_lines, safe, status_line},
-    widgets::table::{Column, Table, column, growing, number},
+    views::{
+        draw_list,
+        plan::{plan_lines, standing},
+        safe,
+    },
+    widgets::table::{Column, column, growing, number},
 };
 use crate::format;
 
@@ -29,7 +36,7 @@ const AGE: usize = 3;
 impl Listed for Plan {
     type Key = PlanId;
     const COLUMNS: &'static [Column] =
-        &[column("STATUS", 10, 0), growing("CHANGE", 30, 0), growing("ASKED BY", 14, 1), number("AGE", 8, 0)];
+        &[column("STATUS", 11, 0), growing("CHANGE", 30, 0), growing("ASKED BY", 14, 1), number("AGE", 8, 0)];
 
     fn key(&self) -> PlanId {
         self.plan
@@ -39,6 +46,7 @@ impl Listed for Plan {
         vec![
             ("change", self.summary.as_str().into()),
             ("status", self.status.as_str().into()),
+            ("outcome", self.outcome.map_or("", OperationStatus::as_str).into()),
             ("asked", self.requested_by.as_str().into()),
         ]
     }
@@ -71,22 +79,9 @@ fn rank(status: PlanStatus) -> u8 {
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let list = &state.plans;
     let (left, right) = if area.width >= WIDE { split_left(area, area.width / 2) } else { (area, Rect::default()) };
-    let table =
-        Table { columns: Plan::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
-    table.draw(canvas, left, |row, index, width| {
-        list.get(row).map_or_else(Line::default, |plan| cell(plan, index, width, theme, now_ms))
-    });
-    if list.shown() == 0 {
-        let empty = ["no plan yet", "what an AI tool or a person asks for stands here until somebody agrees to it"];
-        placeholder(
-            canvas,
-            Rect { y: left.y + 1, height: left.height.saturating_sub(1), ..left },
-            list.loaded,
-            !list.filter.is_empty(),
-            &empty,
-        );
-    }
+    let empty = ["no plan yet", "what an AI tool or a person asks for stands here until somebody agrees to it"];
+    draw_list(list, canvas, left, &empty, |plan, index, width| cell(plan, index, width, theme, now_ms));
     if let (Some(plan), true) = (list.selected(), right.width > 4) {
         let inner = Rect { x: right.x + 2, width: right.width - 2, ..right };
         let inner = canvas.section(inner, &plan.plan.to_string(), false);
@@ -97,7 +92,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
 
 fn cell(plan: &Plan, index: usize, width: u16, theme: &Theme, now_ms: u64) -> Line<'static> {
     match index {
-        STATUS => status_line(theme, plan.status, plan.status.as_str()),
+        STATUS => standing(plan, theme),
         SUMMARY => safe(&plan.summary, width),
         ASKED_BY => safe(&plan.requested_by, width),
         AGE => Line::from(format::age(now_ms, plan.created_at)),
