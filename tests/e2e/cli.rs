@@ -17,6 +17,7 @@ use tomo_tests::{
     docker::{Image, unique},
     eventually::eventually,
     http::Http,
+    terminal::{Key, Terminal},
 };
 
 /// Runs a subcommand for people and for programs; the latter's value. Neither shows what a terminal would act on.
@@ -79,12 +80,12 @@ async fn people_tokens_secrets_and_agents_are_managed() {
     assert_eq!((&made["name"], &made["role"]), (&"ana".into(), &"operator".into()));
     assert!(with(&["user", "create", "ben"], PASSWORD).await.ok().stdout.contains("ben is viewer"));
     assert_failed(&with(&["user", "create", "ana"], PASSWORD).await, 1, &["\"ana\" already"]);
-    assert_failed(&with(&["user", "create", "eve"], "short").await, 1, &["at least 10 characters"]);
-    assert_failed(&with(&["user", "create", "Eve!"], PASSWORD).await, 1, &["a name has"]);
+    assert_failed(&with(&["user", "create", "eve"], "short").await, 2, &["at least 10 characters"]);
+    assert_failed(&with(&["user", "create", "Eve!"], PASSWORD).await, 2, &["a name has"]);
     assert_failed(&with(&["user", "create", "eve", "--role", "king"], PASSWORD).await, 2, &["viewer"]);
     assert_eq!(tomo.run(["user", "role", "ana", "deployer", "--json"]).await.ok().json()["role"], "deployer");
     assert_failed(&tomo.run(["user", "role", "anna", "viewer"]).await, 1, &["\"anna\"", "ana"]);
-    assert_failed(&tomo.run(["user", "delete", ADMIN]).await, 1, &["admin"]);
+    assert_failed(&tomo.run(["user", "delete", ADMIN, "--yes"]).await, 1, &["admin"]);
 
     // Everything a person does alone.
     let person = Tomo::at(&daemon);
@@ -107,28 +108,31 @@ async fn people_tokens_secrets_and_agents_are_managed() {
     let for_ai = tomo.run(["token", "create", "robot", "--for", "ai"]).await.ok();
     assert!(for_ai.stdout.trim().starts_with("tomo_") && for_ai.stderr.contains("shown once"), "{for_ai:?}");
     assert!(!both(&tomo, &["token", "list"]).await.to_string().contains(&secret));
-    assert_failed(&tomo.run(["token", "create", "boss", "--scope", "admin"]).await, 1, &["admin"]);
+    assert_failed(&tomo.run(["token", "create", "boss", "--scope", "admin"]).await, 2, &["admin"]);
     assert_failed(&tomo.run(["token", "create", "x", "--scope", "fly"]).await, 2, &["read, audit, operate"]);
     assert_failed(&tomo.run(["token", "revoke", "pipelin"]).await, 1, &["\"pipelin\"", "\"pipeline\""]);
     assert_eq!(tomo.run(["token", "revoke", "pipeline", "--json"]).await.ok().json()["name"], "pipeline");
-    assert_failed(&by_token.run(["whoami"]).await, 4, &["not signed in"]);
+    let unknown = ["does not know this API token", "expired or was revoked", "tomo token create NAME --for ai"];
+    assert_failed(&by_token.run(["whoami"]).await, 4, &unknown);
+    assert_failed(&tomo.run(["--token", "tomo_bogus", "secret", "list"]).await, 4, &unknown);
 
     let stored = with(&["secret", "set", "db-password", "--json"], "hunter2\n").await.ok().json();
     assert_eq!(stored["reference"], "secret://db-password");
     assert_eq!(both(&tomo, &["secret", "list"]).await, serde_json::json!(["db-password"]));
-    assert_eq!(tomo.run(["secret", "delete", "db-password", "--json"]).await.ok().json()["name"], "db-password");
-    assert_failed(&tomo.run(["secret", "delete", "db-password"]).await, 1, &["db-password"]);
+    assert_eq!(tomo.run(["secret", "delete", "db-password", "--yes", "--json"]).await.ok().json()["name"], "db-password");
+    let gone = tomo.run(["secret", "delete", "db-password", "--yes"]).await;
+    assert_failed(&gone, 1, &["db-password", "there are none yet", "next: tomo secret set NAME"]);
 
     let enrolment = tomo.run(["agent", "token", "web-9", "--label", "env=test", "--json"]).await.ok().json();
     assert_eq!(enrolment["server"], "web-9");
-    assert_failed(&tomo.run(["agent", "token", "web-9", "--label", "env"]).await, 1, &["KEY=VALUE"]);
-    assert_failed(&tomo.run(["agent", "revoke", "web-8"]).await, 1, &["web-8"]);
+    assert_failed(&tomo.run(["agent", "token", "web-9", "--label", "env"]).await, 2, &["KEY=VALUE"]);
+    assert_failed(&tomo.run(["agent", "revoke", "web-8", "--yes"]).await, 1, &["web-8", "tomo agent token"]);
     let agent = TestAgent::synthetic(&daemon, "db-1").await;
-    let revoked = tomo.run(["agent", "revoke", "db-1", "--reason", "sold", "--json"]).await.ok().json();
+    let revoked = tomo.run(["agent", "revoke", "db-1", "--reason", "sold", "--yes", "--json"]).await.ok().json();
     assert_eq!(revoked["server"], "db-1");
     agent.stop().await;
 
-    assert_eq!(tomo.run(["user", "delete", "ben", "--json"]).await.ok().json()["username"], "ben");
+    assert_eq!(tomo.run(["user", "delete", "ben", "--yes", "--json"]).await.ok().json()["username"], "ben");
     let everything = tomo.run(["audit", "search", "--limit", "500", "--json"]).await.ok().stdout;
     for canary in ["hunter2", PASSWORD, "another good one", secret.as_str()] {
         assert!(!everything.contains(canary), "the audit holds {canary}");
@@ -219,9 +223,7 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
         &["there is no server \"web-2\"", "nearest: \"web-1\""],
     );
     assert_failed(&tomo.run(["operation", "get", "op-nothing"]).await, 1, &["op-nothing"]);
-    assert_failed(&tomo.run(["settings", "set", "colour=red"]).await, 1, &["colour"]);
-    assert_failed(&tomo.run(["server", "metrics", "web-1", "cpu", "--since", "yesterday"]).await, 1, &["since"]);
-    assert_failed(&tomo.run(["mcp", "config", "emacs"]).await, 1, &["claude", "codex"]);
+    assert_failed(&tomo.run(["settings", "set", "colour=red"]).await, 1, &["colour", "known:"]);
     // 2: it was not understood.
     for wrong in [
         vec!["no-such-subcommand"],
@@ -231,6 +233,32 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
         vec!["completions", "word"],
     ] {
         assert_failed(&tomo.run(&wrong).await, 2, &["--help"]);
+    }
+    let deploy = |flag: &'static str, value: &'static str| {
+        ["app", "deploy", "x", "--server", "web-1", "--image", "x:1", flag, value].map(str::to_owned).to_vec()
+    };
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    for (wrong, said) in [
+        (deploy("--port", "abc"), "HOST:CONTAINER"),
+        (deploy("--env", "abc"), "KEY=VALUE"),
+        (deploy("--volume", "abc"), "SOURCE:TARGET"),
+        (deploy("--memory", "much"), "256M"),
+        (deploy("--health", "icmp"), "http:PORT/PATH"),
+        (deploy("--restart", "maybe"), "on-failure"),
+        (words(&["app", "deploy", "Bad!", "--server", "web-1", "--image", "x:1"]), "a name has"),
+        (words(&["app", "deploy", "x", "--server", "web-1", "--image", "untagged"]), "tag"),
+        (words(&["server", "metrics", "web-1", "cpu", "--since", "yesterday"]), "since"),
+        (words(&["settings", "set", "session_hours"]), "NAME=VALUE"),
+        (words(&["settings", "set", "session_hours=many"]), "whole number"),
+        (words(&["agent", "token", "Web 1"]), "a name has"),
+        (words(&["secret", "set", "../x"]), "a name has"),
+        (words(&["token", "create", "x", "--for", "dogs"]), "ai"),
+        (words(&["mcp", "config", "emacs"]), "codex"),
+        (words(&["--fingerprint", "12", "whoami"]), "64 hex digits"),
+        (words(&["--profile", "../x", "whoami"]), "a name has"),
+        (words(&["--url", "nowhere", "whoami"]), "https://"),
+    ] {
+        assert_failed(&tomo.run(&wrong).await, 2, &[said]);
     }
     assert!(tomo.run(["servr", "list"]).await.stderr.contains("server"), "the nearest is offered");
     // 3: nobody is there.
@@ -246,7 +274,7 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
     // 4: the daemon said no.
     assert_failed(&Tomo::at(&daemon).run(["whoami"]).await, 4, &["not signed in", "tomo login"]);
     assert_failed(&viewer.run(["audit", "search"]).await, 4, &["audit"]);
-    assert_failed(&viewer.run(["user", "delete", "vic"]).await, 4, &["admin"]);
+    assert_failed(&viewer.run(["user", "delete", "vic", "--yes"]).await, 4, &["admin"]);
     let wrong =
         Tomo::at(&daemon).run_with_input(["login", "--user", "vic", "--password-stdin"], "not the password").await;
     assert_failed(&wrong, 4, &["the name or the password is wrong"]);
@@ -255,10 +283,138 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
     assert_failed_with_plan(&planned);
     assert_failed_with_plan(&tomo.run(["server", "remove", "web-1", "--yes"]).await);
     let wrong_name = tomo.run(["server", "remove", "web-1", "--name", "web-2"]).await;
-    assert_eq!(wrong_name.code, Some(1), "{wrong_name:?}");
+    assert_eq!(wrong_name.code, Some(2), "{wrong_name:?}");
     // 0: agreed by name.
     let removed = tomo.run(["server", "remove", "web-1", "--name", "web-1", "--json"]).await.ok().json();
     assert_eq!(removed["status"], "succeeded", "{removed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_not_there_is_answered_with_those_that_are() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let deploy = ["app", "deploy", "x", "--server", "nope", "--image", "x:1"];
+    let first = ["there is no server \"nope\"; there are none yet", "tomo agent token NAME"];
+    assert_failed(&tomo.run(deploy).await, 1, &first);
+    assert_failed(&tomo.run(["server", "get", "nope"]).await, 1, &first);
+    let first = ["there is no app \"nope\"; there are none yet", "next: tomo app deploy NAME --server"];
+    for verb in ["get", "logs", "start", "stop", "restart", "remove"] {
+        assert_failed(&tomo.run(["app", verb, "nope"]).await, 1, &first);
+    }
+    assert_failed(&tomo.run(["token", "revoke", "nope"]).await, 1, &["there are none yet", "next: tomo token create"]);
+    let _agent = TestAgent::synthetic(&daemon, "web-1").await;
+    for wrong in [
+        &deploy as &[&str],
+        &["server", "get", "nope"],
+        &["server", "metrics", "nope"],
+        &["server", "remove", "nope"],
+        &["agent", "revoke", "nope", "--yes"],
+    ] {
+        assert_failed(&tomo.run(wrong).await, 1, &["\"nope\"; known: \"web-1\"", "next: tomo server list"]);
+    }
+    assert_failed(&tomo.run(["user", "role", "nope", "viewer"]).await, 1, &["known: \"admin\"", "tomo user list"]);
+    assert_failed(&tomo.run(["user", "delete", "nope", "--yes"]).await, 1, &["known: \"admin\"", "tomo user list"]);
+    assert_failed(&tomo.run(["user", "end-session", "nope"]).await, 1, &["\"nope\"", "next: tomo user sessions"]);
+    for noun in ["plan", "operation"] {
+        let listed = format!("next: tomo {noun} list");
+        assert_failed(&tomo.run([noun, "get", "nope"]).await, 1, &["\"nope\"", &listed]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_next_step_leads_to_the_daemon_that_the_person_named_and_an_applied_plan_is_not_applied_twice() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::new();
+    let url = format!("unix:{}", daemon.socket().display());
+    let at = |arguments: &[&str]| -> Vec<String> {
+        ["--url", &url].iter().chain(arguments).map(|word| (*word).to_owned()).collect()
+    };
+    let planned = tomo.run(at(&["settings", "set", "session_hours=24"])).await;
+    assert_eq!(planned.code, Some(5), "{planned:?}");
+    let next = planned.stderr.lines().find_map(|line| line.strip_prefix("next: tomo ")).expect("a next step").to_owned();
+    assert!(next.starts_with(&format!("--url {url} plan approve plan-")), "{next}");
+    let approved = tomo.run(next.split(' ')).await.ok().stdout;
+    let (_, apply) = approved.split_once("`tomo ").expect("a next step");
+    let apply: Vec<&str> = apply.trim_end().trim_end_matches('`').split(' ').collect();
+    let said = tomo.run(&apply).await.ok().stdout;
+    assert!(said.contains("succeeded") && !said.contains("already"), "{said}");
+    let again = tomo.run(&apply).await.ok().stdout;
+    for word in ["applied already", "by socket:root", "as op-", "nothing runs anew", "succeeded"] {
+        assert!(again.contains(word), "\"{word}\" is missing: {again}");
+    }
+    let json = tomo.run(apply.iter().chain(&["--json"])).await.ok().json();
+    assert_eq!((&json["applied_before"], &json["status"]), (&true.into(), &"succeeded".into()), "{json}");
+    let plan = *apply.last().expect("a plan");
+    let shown = tomo.run(at(&["plan", "get", plan])).await.ok().stdout;
+    assert!(shown.contains("became op-") && shown.contains("decided by socket:root"), "{shown}");
+    // Where nobody answers, too.
+    let gone = tomo.run(["--url", "unix:/nonexistent/a b.sock", "--profile", "other", "login", "--user", "x"]).await;
+    assert_eq!(gone.code, Some(3), "{gone:?}");
+    let refused = tomo.run(["--url", daemon.url(), "--profile", "other", "whoami"]).await;
+    let next = format!("next: tomo --url {} --profile other login", daemon.url());
+    assert_failed(&refused, 4, &[&next]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_taken_back_asks_first() {
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::synthetic(&daemon, "web-1").await;
+    let tomo = Tomo::at_socket(&daemon);
+    drop(tomo.run_with_input(["secret", "set", "key"], "x").await.ok());
+    for arguments in [["agent", "revoke", "web-1"], ["secret", "delete", "key"], ["user", "delete", ADMIN]] {
+        assert_failed(&tomo.run(arguments).await, 2, &["asks first", "--yes"]);
+    }
+    let state = async || tomo.run(["agent", "list", "--json"]).await.ok().json()[0]["state"].clone();
+    for (answer, code, said) in [("n", 4, "nothing was changed"), ("y", 0, "is shut out")] {
+        assert_ne!(state().await, "revoked");
+        let mut terminal = Terminal::start("tomo", &["agent", "revoke", "web-1"], tomo.environment(), 100, 20);
+        terminal.wait_for("Shut the agent of web-1 out").await;
+        terminal.type_text(answer);
+        terminal.press(Key::Enter);
+        assert_eq!(terminal.wait_for_exit().await.exit_code(), code, "{terminal:?}");
+        assert!(terminal.text().contains(said), "{terminal:?}");
+    }
+    assert_eq!(state().await, "revoked");
+    agent.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_entry_for_an_ai_tool_has_the_address_of_the_daemon_that_is_talked_to() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let entry = tomo.run(["mcp", "config", "claude"]).await.ok();
+    assert_eq!(entry.json()["mcpServers"]["tomo"]["url"], format!("{}/mcp", daemon.url()));
+    assert!(entry.stderr.contains("--port 8666"), "the port is another one next time: {entry:?}");
+    let stdio = tomo.run(["mcp", "config", "claude", "--stdio"]).await.ok().json();
+    let url = format!("unix:{}", daemon.socket().display());
+    assert_eq!(stdio["mcpServers"]["tomo"]["args"], serde_json::json!(["mcp", "--url", url]));
+    let nowhere = Tomo::new().env("TOMO_URL", "unix:/nonexistent/tomo.sock");
+    assert_failed(&nowhere.run(["mcp", "config", "claude"]).await, 3, &["/nonexistent/tomo.sock", "next:"]);
+}
+
+/// Checks that the help of a subcommand, and of those below it, keeps within a width.
+async fn check_help(tomo: &Tomo, words: Vec<String>, width: usize) -> usize {
+    let mut checked = 1;
+    for flag in ["-h", "--help"] {
+        let help = tomo.run(words.iter().map(String::as_str).chain([flag])).await.ok().stdout;
+        let wide: Vec<_> = help.lines().filter(|line| line.chars().count() > width).collect();
+        assert!(wide.is_empty(), "{words:?} {flag} at {width}: {wide:?}");
+        let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+        let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next().filter(|word| !word.is_empty()));
+        for name in names.filter(|name| flag == "-h" && *name != "help") {
+            let below = words.iter().cloned().chain([name.to_owned()]).collect();
+            checked += Box::pin(check_help(tomo, below, width)).await;
+        }
+    }
+    checked
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_help_fits_a_narrow_terminal() {
+    for width in [60, 80] {
+        let tomo = Tomo::new().env("COLUMNS", &width.to_string());
+        assert!(check_help(&tomo, Vec::new(), width).await > 50, "every subcommand was looked at");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,9 +424,41 @@ async fn login_pins_the_certificate_and_refuses_another() {
     let shown = shown.trim_matches('"').to_owned();
     let person = Tomo::at(&daemon);
     let login = ["login", "--user", ADMIN, "--password-stdin"];
-    let said = person.run_with_input(login, PASSWORD).await.ok().stdout;
-    assert!(said.contains(&shown) && shown.len() == 64, "{said} {shown}");
+    // Nobody has vouched for it: it gets no password.
+    assert_failed(
+        &person.run_with_input(login, PASSWORD).await,
+        4,
+        &["not known here", &format!("--fingerprint {shown}")],
+    );
+    assert_failed(&person.run(["whoami"]).await, 4, &["not known here", "nothing is sent", &shown]);
+    let other = "0".repeat(64);
+    let wrong = person.run_with_input(login.into_iter().chain(["--fingerprint", &other]), PASSWORD).await;
+    assert_failed(&wrong, 4, &["not the pinned one"]);
+    let tried = Tomo::at_socket(&daemon).run(["audit", "search", "--action", "auth.login", "--json"]).await.ok().json();
+    assert!(tried.as_array().is_some_and(Vec::is_empty), "a password was sent: {tried}");
+    // On a terminal the person is asked, before the password is.
+    for (answer, accepted) in [("n", false), ("y", true)] {
+        let mut terminal = Terminal::start("tomo", &["login", "--user", ADMIN], person.environment(), 100, 20);
+        terminal.wait_for("Is it the same?").await;
+        let text = terminal.text();
+        assert!(text.contains(&shown) && shown.len() == 64 && !text.contains("Password"), "{text} {shown}");
+        terminal.type_text(answer);
+        terminal.press(Key::Enter);
+        if accepted {
+            terminal.wait_for("Password").await;
+            terminal.type_text(PASSWORD);
+            terminal.press(Key::Enter);
+        }
+        let status = terminal.wait_for_exit().await;
+        assert_eq!(status.exit_code(), if accepted { 0 } else { 4 }, "{terminal:?}");
+    }
     assert_eq!(both(&person, &["whoami"]).await["actor"], "user:admin");
+    // The dashboard, which would ask for the password itself, asks about the certificate first.
+    let stranger = Tomo::at(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], stranger.environment(), 100, 20);
+    terminal.wait_for("Is it the same?").await;
+    terminal.press(Key::Enter);
+    assert_eq!(terminal.wait_for_exit().await.exit_code(), 4, "{terminal:?}");
 
     // A token is not sent to a daemon that nobody has pinned.
     let token = daemon.create_token(&[Scope::Read], Selectors::default()).await;
@@ -289,6 +477,8 @@ async fn login_pins_the_certificate_and_refuses_another() {
     let again = person.run_with_input(login, PASSWORD).await;
     assert_failed(&again, 4, &["not the pinned one"]);
     assert_eq!(person.run(["logout"]).await.code, Some(4), "the daemon could not be told");
+    let shown = daemon.program().logged("tls=").await;
+    let login = login.into_iter().chain(["--fingerprint", shown.trim_matches('"')]);
     drop(person.run_with_input(login, PASSWORD).await.ok());
     assert_eq!(both(&person, &["whoami"]).await["actor"], "user:admin");
     assert!(person.run(["logout"]).await.ok().stdout.contains("signed out"));

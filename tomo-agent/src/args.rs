@@ -65,12 +65,20 @@ enum PolicyCommand {
 }
 
 impl Args {
+    /// The options that lead the next command to the same agent.
+    fn same_agent(&self) -> String {
+        let given = [("config", &self.config), ("state", &self.state), ("policy", &self.policy)];
+        let given = given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
+        given.collect()
+    }
+
     /// Carries the command out.
     ///
     /// # Errors
     /// Says what did not work and what to do.
     #[expect(clippy::print_stdout, reason = "this is the program's own output")]
     pub async fn run(self) -> anyhow::Result<()> {
+        let next = format!("tomo-agent run{}", self.same_agent());
         let mut config = Config::load(self.config.as_deref(), std::env::vars())?;
         config.state = self.state.unwrap_or(config.state);
         config.policy = self.policy.unwrap_or(config.policy);
@@ -80,7 +88,7 @@ impl Args {
                 let mut token = String::new();
                 std::io::stdin().take(16 * 1024).read_to_string(&mut token).context("standard input cannot be read")?;
                 let server = identity::enroll(&token, &config.state).await?;
-                println!("this host is enrolled as server \"{server}\". Next: tomo-agent run");
+                println!("this host is enrolled as server \"{server}\". Next: {next}");
             }
             Command::Status => {
                 let identity = Identity::load(&config.state)?;

@@ -63,8 +63,9 @@ impl Identity {
         let bytes = fs::read(&path).with_context(|| {
             format!(
                 "this host is not enrolled ({} cannot be read): run `tomo agent token NAME` where the daemon is managed, then \
-                 `tomo-agent enroll` here",
-                path.display()
+                 `tomo-agent enroll --state {}` here",
+                path.display(),
+                state.display()
             )
         })?;
         serde_json::from_slice(&bytes)

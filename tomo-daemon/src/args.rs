@@ -1,14 +1,11 @@
 //! The command line of `tomo-daemon`.
 
-use std::{
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{io::Read as _, path::PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::{clock::Clock, config::Config, daemon::Daemon};
+use crate::{clock::Clock, config::Config, daemon::Daemon, http};
 
 /// What stands below every `--help`.
 const MORE: &str = "Every value of the configuration can also be set in the environment as TOMO_DAEMON__SECTION__KEY, e.g. \
@@ -73,12 +70,12 @@ impl Args {
         match &self.command {
             Command::PrintConfig => print!("{}", crate::config::DEFAULTS),
             Command::Init { admin, password_stdin } => {
-                let data = config()?.data;
+                let Config { data, http, .. } = config()?;
                 let password = read_password(*password_stdin, true)?;
                 Daemon::init(&data, Some((admin, &password)), &clock).await?;
                 println!("{} is made, with the admin \"{admin}\". Next:", data.display());
-                println!("  tomo-daemon run{}", self.data_flag(&data));
-                println!("  tomo login --user {admin}");
+                println!("  tomo-daemon run{}", self.same_daemon());
+                println!("  tomo login --url {} --user {admin}", http::url(&http, http.listen));
             }
             Command::ResetPassword { user, password_stdin } => {
                 let data = config()?.data;
@@ -97,8 +94,11 @@ impl Args {
         Ok(())
     }
 
-    fn data_flag(&self, data: &Path) -> String {
-        if self.data.is_some() { format!(" --data {}", data.display()) } else { String::new() }
+    /// The options that lead the next command to the same daemon.
+    fn same_daemon(&self) -> String {
+        let given = [("config", &self.config), ("data", &self.data)];
+        let given = given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
+        given.collect()
     }
 }
 

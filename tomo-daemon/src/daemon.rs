@@ -16,7 +16,7 @@ use crate::{
     clock::Clock,
     config::Config,
     crypto::{self, Vault},
-    http::Http,
+    http::{self, Http},
     hub::Hub,
     live::Live,
     mcp::{self, ServerHandler, Surface},
@@ -102,11 +102,12 @@ impl Daemon {
         let live = Live::new(clock.clone());
         let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone())
             .context("stop what uses that UDP port, or choose another with hub.listen (or --port)")?;
+        let (listener, url) = http::bind(&config.http).await?;
         let keys = data.join(LOGIN_KEY);
         let services =
-            Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, authority.clone(), clock).await?;
+            Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
         let handlers = handlers(Arc::clone(&services), live)?;
-        let http = Http::start(&config, &services, &authority, handlers).await?;
+        let http = Http::start(&config, listener, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");
         Ok(Self { store, hub, services, http })
     }

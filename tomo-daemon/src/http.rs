@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::Config,
+    config::{Config, HttpConfig},
     mcp::{self, ServerHandler, Surface, Transport},
     services::Services,
     tls::Authority,
@@ -71,13 +71,38 @@ impl Peer {
     }
 }
 
+/// Takes the TCP port; also the URL by which clients reach it.
+///
+/// # Errors
+/// Names the address and what to do.
+pub async fn bind(config: &HttpConfig) -> anyhow::Result<(TcpListener, String)> {
+    let listen = config.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| {
+        format!("cannot listen on {listen}: stop what uses that port, or choose another with http.listen (or --port)")
+    })?;
+    let url = url(config, listener.local_addr()?);
+    Ok((listener, url))
+}
+
+/// How clients reach what listens at an address.
+#[must_use]
+pub fn url(config: &HttpConfig, address: SocketAddr) -> String {
+    match config.allowed_hosts.first() {
+        _ if address.ip().is_loopback() => format!("http://{address}"),
+        Some(host) => format!("https://{host}:{}", address.port()),
+        None if address.ip().is_unspecified() => format!("https://localhost:{}", address.port()),
+        None => format!("https://{address}"),
+    }
+}
+
 impl Http {
-    /// Opens the TCP listener and the local socket and serves both with one router.
+    /// Opens the local socket and serves it and the TCP listener with one router.
     ///
     /// # Errors
-    /// Names the address or path and what to do (port taken, socket in use by a live daemon, folder missing).
+    /// Names the path and what to do (socket in use by a live daemon, folder missing).
     pub async fn start<H, S>(
         config: &Config,
+        listener: TcpListener,
         services: &Arc<Services>,
         authority: &Authority,
         handlers: H,
@@ -88,11 +113,6 @@ impl Http {
     {
         let stop = CancellationToken::new();
         let listen = config.http.listen;
-        let listener = TcpListener::bind(listen).await.with_context(|| {
-            format!(
-                "cannot listen on {listen}: stop what uses that port, or choose another with http.listen (or --port)"
-            )
-        })?;
         let address = listener.local_addr()?;
         let guard = Arc::new(guard::Guard::new(config, address, Arc::clone(services)));
         let router = router(services, handlers, &guard, &stop);

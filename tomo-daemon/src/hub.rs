@@ -177,6 +177,12 @@ impl Hub {
         Ok(Self { shared })
     }
 
+    /// SHA-256 of the CA's certificate (DER), hex: what enrolment tokens carry.
+    #[must_use]
+    pub fn ca_fingerprint(&self) -> String {
+        self.shared.authority.fingerprint()
+    }
+
     /// Addresses (`host:port`) that enrolment tokens carry.
     #[must_use]
     pub fn advertised(&self) -> Vec<String> {

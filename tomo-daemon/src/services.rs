@@ -50,7 +50,6 @@ use crate::{
         NewAuditEntry, Store, StoreError,
         records::{SETTINGS_KEY, SettingsRecord},
     },
-    tls::Authority,
 };
 
 /// Old samples are looked for this often.
@@ -70,8 +69,9 @@ struct Context {
     hub: Hub,
     live: Live,
     vault: Vault,
-    authority: Authority,
     clock: Clock,
+    /// Where clients reach this daemon.
+    url: String,
     operations: operation::Operations,
     log_watches: app_logs::LogWatches,
     refusals: refusal::Refusals,
@@ -111,8 +111,8 @@ impl Services {
         hub: Hub,
         live: Live,
         vault: Vault,
-        authority: Authority,
         clock: Clock,
+        url: String,
     ) -> anyhow::Result<Arc<Self>> {
         let auth = auth::Auth::open(keys, &store, clock.clone())?;
         operation::settle_left_over(&store, &clock).await?;
@@ -121,8 +121,8 @@ impl Services {
             hub,
             live,
             vault,
-            authority,
             clock,
+            url,
             operations: operation::Operations::default(),
             log_watches: app_logs::LogWatches::default(),
             refusals: refusal::Refusals::default(),

@@ -2,11 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
-use tomo_proto::model::{
-    app::RestartPolicy,
-    user::{Role, Scope},
+use clap::{ArgMatches, Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
+use tomo_proto::{
+    api::check_name,
+    model::{
+        app::{HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
+        settings::SettingChange,
+        user::{Role, Scope},
+    },
 };
+
+use crate::cli::{mcp::McpClient, spec};
 
 /// Heading of the options that every subcommand has.
 const CONNECTION: &str = "Connection and output";
@@ -32,14 +38,14 @@ pub(crate) struct Args {
     pub(crate) token: Option<String>,
     /// SHA-256 of the daemon's certificate, as the daemon logs it at its start [default: what the saved login has pinned].
     #[arg(
-        long, global = true, env = "TOMO_FINGERPRINT", hide_env_values = true, value_name = "HEX",
+        long, global = true, env = "TOMO_FINGERPRINT", hide_env_values = true, value_name = "HEX", value_parser = fingerprint,
         help_heading = CONNECTION
     )]
     pub(crate) fingerprint: Option<String>,
     /// Name of the saved login to use, for people who manage several daemons.
     #[arg(
         long, global = true, env = "TOMO_PROFILE", hide_env_values = true, default_value = DEFAULT_PROFILE, value_name = "NAME",
-        help_heading = CONNECTION
+        value_parser = name, help_heading = CONNECTION
     )]
     pub(crate) profile: String,
     /// Print JSON instead of tables and sentences.
@@ -56,6 +62,55 @@ pub(crate) struct Args {
     pub(crate) plain: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+impl Args {
+    /// Reads the command line; what leads the next command to the same daemon, as it was given there, comes with it.
+    ///
+    /// # Errors
+    /// It is not understood, or asks for help.
+    pub(crate) fn read() -> Result<(Self, String), clap::Error> {
+        let matches = Self::command().try_get_matches()?;
+        Ok((Self::from_arg_matches(&matches)?, same_daemon(&matches)))
+    }
+}
+
+/// The options that choose the daemon and the login, with a blank before each. Not the token: it is a secret, and what is
+/// proposed next is mostly for a person. What stands in the environment stays there.
+fn same_daemon(matches: &ArgMatches) -> String {
+    let given = |name: &str| {
+        let typed = matches.value_source(name) == Some(ValueSource::CommandLine);
+        let value = matches.get_one::<String>(name).filter(|_| typed)?;
+        Some(format!(" --{name} {}", quoted(value)))
+    };
+    ["url", "profile", "fingerprint"].into_iter().filter_map(given).collect()
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |one: char| one.is_ascii_alphanumeric() || "-_./:@%+=,".contains(one);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    check_name(text).map(|()| text.to_owned())
+}
+
+fn fingerprint(text: &str) -> Result<String, String> {
+    let hex: String = text.chars().filter(|one| *one != ':').map(|one| one.to_ascii_lowercase()).collect();
+    let fits = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if fits { Ok(hex) } else { Err("a fingerprint has 64 hex digits".to_owned()) }
+}
+
+/// `KEY=VALUE`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn setting(text: &str) -> Result<SettingChange, String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok(SettingChange { name: name.to_owned(), value: value.to_owned() })
 }
 
 /// Characters that charts and symbols are drawn with.
@@ -184,18 +239,22 @@ pub(crate) enum AgentCommand {
     /// Make a one-time token that enrolls an agent.
     Token {
         /// What the server shall be called, e.g. web-1.
+        #[arg(value_parser = name)]
         server: String,
-        /// Label of the new server as KEY=VALUE; may be given several times.
-        #[arg(long = "label")]
-        labels: Vec<String>,
+        /// Label of the new server; may be given several times.
+        #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+        labels: Vec<(String, String)>,
     },
-    /// Shut an agent out for good.
+    /// Shut an agent out for good; asks first.
     Revoke {
         /// Server name or agent id.
         agent: String,
         /// Why, for the audit.
         #[arg(long)]
         reason: Option<String>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
@@ -266,8 +325,11 @@ pub(crate) struct Operate {
 }
 
 #[derive(Debug, ClapArgs)]
+// The generated one is a line that is wider than terminals are.
+#[command(override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]")]
 pub(crate) struct Deploy {
     /// Name of the app; new, or the one to update.
+    #[arg(value_parser = name)]
     pub(crate) app: String,
     /// Server it runs on.
     #[arg(long)]
@@ -276,23 +338,23 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) image: String,
     /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
-    #[arg(short, long = "port", value_name = "PORT")]
-    pub(crate) ports: Vec<String>,
+    #[arg(short, long = "port", value_name = "PORT", value_parser = spec::port)]
+    pub(crate) ports: Vec<PortSpec>,
     /// Set a variable: KEY=VALUE, or KEY=secret://NAME for a stored secret; may be given several times.
-    #[arg(short, long = "env", value_name = "KEY=VALUE")]
-    pub(crate) env: Vec<String>,
+    #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
     /// Mount a volume (NAME:TARGET) or a folder of the host (/PATH:TARGET), with :ro to only read; may be given several times.
-    #[arg(short, long = "volume", value_name = "VOLUME")]
-    pub(crate) volumes: Vec<String>,
+    #[arg(short, long = "volume", value_name = "VOLUME", value_parser = spec::volume)]
+    pub(crate) volumes: Vec<VolumeSpec>,
     /// When the engine restarts it: unless-stopped, always, on-failure or no.
     #[arg(long, default_value = "unless-stopped")]
     pub(crate) restart: RestartPolicy,
     /// Memory limit, e.g. 256M or 1G.
-    #[arg(long)]
-    pub(crate) memory: Option<String>,
+    #[arg(long, value_parser = spec::size)]
+    pub(crate) memory: Option<u64>,
     /// How to tell that it works, on the container's own port: http:PORT/PATH or tcp:PORT.
-    #[arg(long)]
-    pub(crate) health: Option<String>,
+    #[arg(long, value_parser = spec::health)]
+    pub(crate) health: Option<HealthCheck>,
     #[command(flatten)]
     pub(crate) consent: Consent,
     /// Command to run instead of the image's, after --.
@@ -376,8 +438,8 @@ pub(crate) enum SettingsCommand {
     /// Plan to change settings, NAME=VALUE each.
     Set {
         /// Setting and new value as NAME=VALUE; `tomo settings get` lists them.
-        #[arg(required = true)]
-        changes: Vec<String>,
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
+        changes: Vec<SettingChange>,
         #[command(flatten)]
         consent: Consent,
     },
@@ -390,6 +452,7 @@ pub(crate) enum UserCommand {
     /// Make an account; the password is asked for, or comes on standard input.
     Create {
         /// Login name.
+        #[arg(value_parser = name)]
         user: String,
         /// viewer, operator, deployer or admin.
         #[arg(long, default_value = "viewer")]
@@ -402,10 +465,13 @@ pub(crate) enum UserCommand {
         /// viewer, operator, deployer or admin.
         role: Role,
     },
-    /// Delete an account.
+    /// Delete an account; asks first.
     Delete {
         /// Login name.
         user: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
     /// Change your own password; both are asked for, or come on standard input, one a line.
     Password,
@@ -425,13 +491,14 @@ pub(crate) enum TokenCommand {
     /// Make an API token; it is shown once.
     Create {
         /// What to call it.
+        #[arg(value_parser = name)]
         name: String,
         /// What it may do: read, audit, operate, plan or deploy; may be given several times.
         #[arg(long = "scope")]
         scopes: Vec<Scope>,
         /// What it is for, instead of --scope: ai may read, audit and plan.
-        #[arg(long = "for", value_name = "ai")]
-        preset: Option<String>,
+        #[arg(long = "for")]
+        preset: Option<Preset>,
         /// Days until it ends [default: 90].
         #[arg(long)]
         days: Option<u32>,
@@ -448,6 +515,13 @@ pub(crate) enum TokenCommand {
     },
 }
 
+/// Scopes that fit a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Preset {
+    /// An AI tool.
+    Ai,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SecretCommand {
     /// Names of the secrets.
@@ -455,21 +529,25 @@ pub(crate) enum SecretCommand {
     /// Store a secret; its value is asked for, or comes on standard input.
     Set {
         /// Name.
+        #[arg(value_parser = name)]
         name: String,
     },
-    /// Delete a secret.
+    /// Delete a secret; asks first.
     Delete {
         /// Name.
         name: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum McpCommand {
-    /// Print the entry for an AI tool's configuration: claude, cursor, vscode, codex or gemini.
+    /// Print the entry for an AI tool's configuration.
     Config {
         /// Which AI tool the entry is for.
-        client: String,
+        client: McpClient,
         /// Let the tool start `tomo mcp` instead of connecting over HTTP.
         #[arg(long)]
         stdio: bool,

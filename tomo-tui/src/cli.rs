@@ -18,6 +18,7 @@ pub(crate) mod output;
 mod show;
 pub(crate) mod spec;
 
+pub(crate) use account::{acquainted, login};
 use serde_json::json;
 use tomo_proto::api::{auth::AuthWhoami, overview::Overview, person::Logout};
 
@@ -30,7 +31,6 @@ use crate::{
 /// Carries a subcommand out.
 pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> anyhow::Result<()> {
     match command {
-        Command::Login { user, password_stdin } => account::login(client, user, password_stdin, as_json).await,
         Command::Logout => {
             client.person(&Logout {}).await?;
             done(as_json, "signed out", json!({"url": client.target().url}))
@@ -56,7 +56,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::User(command) => user::user(client, command, as_json).await,
         Command::Token(command) => token::token(client, command, as_json).await,
         Command::Secret(command) => token::secret(client, command, as_json).await,
-        Command::Local { .. } | Command::Mcp { .. } | Command::Completions { .. } => Ok(()),
+        Command::Local { .. } | Command::Login { .. } | Command::Mcp { .. } | Command::Completions { .. } => Ok(()),
     }
 }
 
@@ -87,8 +87,11 @@ pub(crate) async fn plain(client: &Client) -> anyhow::Result<()> {
     line("");
     server::server(client, ServerCommand::List { query: None }, false).await?;
     line("");
-    line(
-        "go on with: tomo server get NAME, tomo app list, tomo app logs NAME --follow, tomo plan list; tomo --help lists everything",
-    );
+    let options = &client.target().options;
+    line("go on with:");
+    for next in ["server get NAME", "app list", "app logs NAME --follow", "plan list"] {
+        line(format!("  tomo{options} {next}"));
+    }
+    line("tomo --help lists everything");
     Ok(())
 }

@@ -31,6 +31,7 @@ use tomo_proto::{
 
 pub(crate) use bridge::serve as serve_bridge;
 pub(crate) use credentials::{Saved, folder, saved};
+pub(crate) use http::vouch;
 
 /// Everything the caller may use.
 const ENDPOINT: &str = "/mcp/full";
@@ -51,6 +52,8 @@ pub(crate) struct Target {
     pub(crate) token: Option<SecretText>,
     /// The daemon's certificate (SHA-256, hex) instead of the one that the saved login pins.
     pub(crate) fingerprint: Option<String>,
+    /// Options that lead a person's next command to the same daemon.
+    pub(crate) options: String,
 }
 
 /// A call did not give an answer.
@@ -80,10 +83,19 @@ fn saved_for(target: &Target) -> Option<Saved> {
     saved(&target.profile).filter(|saved| saved.url == target.url)
 }
 
-/// HTTP to a target. A first login pins what it sees; a token goes to a known daemon only.
+/// HTTP to a target, if it shows the certificate that was named, or that the login has pinned.
 fn http_for(target: &Target, login: Option<&Saved>) -> Result<http::Http, ClientError> {
     let pinned = login.and_then(|login| login.fingerprint.clone());
-    http::Http::new(&target.url, target.fingerprint.clone().or(pinned), target.token.is_none())
+    http::Http::new(&target.url, target.fingerprint.clone().or(pinned))
+}
+
+/// Looks who answers at a target, before anybody is asked for a password: the certificate (SHA-256, hex) if nobody has vouched for
+/// it yet. Nothing is sent to whom one does not know.
+///
+/// # Errors
+/// Nobody answers, or the certificate is not the pinned one.
+pub(crate) async fn look(target: &Target) -> Result<Option<String>, ClientError> {
+    http_for(target, saved_for(target).as_ref())?.look().await
 }
 
 type Service = RunningService<RoleClient, Handler>;
@@ -190,7 +202,7 @@ impl Client {
                 )
             });
             if error.code == ErrorCode::Unauthenticated {
-                return Err(ClientError::SignedOut(self.shared.target.url.clone()));
+                return Err(self.signed_out());
             }
             return Err(error.into());
         }
@@ -204,6 +216,16 @@ impl Client {
         })
     }
 
+    /// Why nobody is signed in.
+    fn signed_out(&self) -> ClientError {
+        if self.shared.target.token.is_none() {
+            return ClientError::SignedOut(self.shared.target.url.clone());
+        }
+        let message = format!("{} does not know this API token: it is wrong, has expired or was revoked", self.shared.target.url);
+        let next = "make one, signed in as a person: tomo token create NAME --for ai";
+        ApiError::new(ErrorCode::Unauthenticated, message).with_next(next).into()
+    }
+
     /// What went wrong below MCP, as the daemon's plain HTTP side tells it; the connection is made anew next time.
     async fn failed(&self, reason: &str) -> ClientError {
         self.shared.service.lock().await.take();
@@ -211,7 +233,7 @@ impl Client {
         let asked = timeout(CONNECT, self.shared.http.post(ENDPOINT, &body, self.bearer())).await;
         let url = self.shared.target.url.clone();
         match asked {
-            Ok(Err(ClientError::Api(error))) if error.code == ErrorCode::Unauthenticated => ClientError::SignedOut(url),
+            Ok(Err(ClientError::Api(error))) if error.code == ErrorCode::Unauthenticated => self.signed_out(),
             // HTTP answers, but not with a refusal of the daemon's: what MCP said counts.
             Ok(Err(told)) if !matches!(&told, ClientError::Api(error) if error.code == ErrorCode::Internal) => told,
             _ => ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) },
@@ -270,7 +292,16 @@ impl Client {
             // Also when the daemon cannot be told: here it is over.
             credentials::forget(&self.shared.target.profile);
         }
-        let answer = sent?;
+        let answer = match sent {
+            Err(ClientError::Api(error))
+                if error.code == ErrorCode::Unauthenticated
+                    && self.shared.target.token.is_some()
+                    && !R::PATH.starts_with("/auth/") =>
+            {
+                return Err(self.signed_out());
+            }
+            other => other?,
+        };
         if (R::PATH == "/auth/login" || R::PATH == "/auth/refresh")
             && let Ok(login) = serde_json::from_value::<LoginAnswer>(answer.clone())
         {
@@ -287,7 +318,7 @@ impl Client {
             username: login.username.clone(),
             access_token: Some(login.access_token.clone()),
             refresh_token: Some(login.refresh_token.clone()),
-            fingerprint: self.shared.http.fingerprint(),
+            fingerprint: self.shared.http.pin(),
         };
         credentials::save(&self.shared.target.profile, &saved)
             .map_err(|error| ClientError::Certificate(format!("the login cannot be saved: {error:#}")))?;

@@ -10,7 +10,7 @@ mod local;
 use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
 use args::{Args, Command, DEFAULT_PROFILE, McpCommand};
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use client::{Client, ClientError, Target};
 use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
 use tokio_util::task::AbortOnDropHandle;
@@ -25,8 +25,8 @@ use tracing_subscriber::{
 };
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
+    let (args, options) = match Args::read() {
+        Ok(both) => both,
         // A wrong word is shown again, and may come from anywhere.
         Err(error) if error.use_stderr() => {
             cli::output::note(error.render().to_string().trim_end());
@@ -36,22 +36,22 @@ fn main() -> ExitCode {
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return ExitCode::from(cli::output::failure(&error.into())),
+        Err(error) => return ExitCode::from(cli::output::failure(&error.into(), &options)),
     };
-    match runtime.block_on(run(args)) {
+    match runtime.block_on(run(args, &options)) {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody is left to read why.
         Err(error) if error.is::<HungUp>() => ExitCode::from(HANG_UP_CODE),
-        Err(error) => ExitCode::from(cli::output::failure(&error)),
+        Err(error) => ExitCode::from(cli::output::failure(&error, &options)),
     }
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn run(args: Args, options: &str) -> anyhow::Result<()> {
     if let Some(Command::Local { headless, data, port, demo }) = &args.command {
         let options = local::LocalOptions { data: data.clone(), port: *port, demo: *demo };
         return run_local(&options, *headless, &args).await;
     }
-    let target = target(&args)?;
+    let target = target(&args, options)?;
     match args.command {
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
@@ -60,18 +60,27 @@ async fn run(args: Args) -> anyhow::Result<()> {
             Ok(())
         }
         Some(Command::Mcp { command: Some(McpCommand::Config { client, stdio }), .. }) => {
-            let entry = cli::mcp::config(&client, &target.url, stdio)?;
+            let address = if stdio { None } else { Some(cli::mcp::http_address(&target).await?) };
+            let entry = cli::mcp::config(client, &target, address.as_deref())?;
             cli::output::own(entry.text);
-            entry.notes.iter().for_each(cli::output::note);
+            entry.notes.iter().for_each(|note| cli::output::note(cli::output::same_daemon(note, options)));
             Ok(())
         }
         Some(Command::Mcp { token_file, command: None }) => {
             let file = token_file.map(|path| cli::mcp::read_token(&path)).transpose()?;
             client::serve_bridge(&Target { token: file.or(target.token), ..target }).await
         }
+        Some(Command::Login { user, password_stdin }) => {
+            cli::login(&cli::acquainted(target).await?, user, password_stdin, args.json).await
+        }
         Some(command) => cli::run(&Client::open(&target)?, command, args.json).await,
         None if args.plain || !dashboard::is_usable() => cli::plain(&Client::open(&target)?).await,
-        None => dashboard::run(dashboard_options(target, &args), std::future::ready(Ok(()))).await,
+        None => {
+            // Whoever has to sign in there gets to know the daemon first.
+            let stranger = target.url.starts_with("https:") && target.token.is_none();
+            let target = if stranger { cli::acquainted(target).await? } else { target };
+            dashboard::run(dashboard_options(target, &args), std::future::ready(Ok(()))).await
+        }
     }
 }
 
@@ -79,7 +88,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// There is no login of the named profile, or the address is not one.
-fn target(args: &Args) -> Result<Target, ClientError> {
+fn target(args: &Args, options: &str) -> Result<Target, ClientError> {
     let saved = client::saved(&args.profile);
     let signing_in = matches!(args.command, Some(Command::Login { .. }));
     if args.url.is_none() && saved.is_none() && args.profile != DEFAULT_PROFILE && !signing_in {
@@ -99,7 +108,8 @@ fn target(args: &Args) -> Result<Target, ClientError> {
         let error = ApiError::new(ErrorCode::Invalid, format!("\"{url}\" is not an address of a daemon"));
         return Err(error.with_next("begin it with https://, http:// or unix:").into());
     }
-    Ok(Target { profile: args.profile.clone(), url, token, fingerprint: args.fingerprint.clone() })
+    let (profile, fingerprint) = (args.profile.clone(), args.fingerprint.clone());
+    Ok(Target { profile, url, token, fingerprint, options: options.to_owned() })
 }
 
 async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -> anyhow::Result<()> {
@@ -116,8 +126,9 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
         let file = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("tomo.log"))?;
         log.with(tracing_subscriber::fmt::layer().with_ansi(false).with_writer(std::sync::Mutex::new(file))).init();
     }
-    let target =
-        Target { profile: "local".to_owned(), url: local::socket_url(options), token: None, fingerprint: None };
+    let (profile, url) = ("local".to_owned(), local::socket_url(options));
+    let options_of_next = options.data.as_ref().map_or_else(String::new, |_| format!(" --url {url}"));
+    let target = Target { profile, url, token: None, fingerprint: None, options: options_of_next };
     if !headless && !args.plain && dashboard::is_usable() {
         // The screen is there at once; the daemon starts behind it.
         let options = options.clone();

@@ -32,6 +32,9 @@ pub struct WhoamiAnswer {
     pub selectors: Selectors,
     /// Version of the daemon.
     pub daemon_version: String,
+    /// Where its HTTP side is: `http(s)://host:port`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 /// Arguments of `auth_user_list`.

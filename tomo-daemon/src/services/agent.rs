@@ -178,7 +178,7 @@ impl HandlePerson<CreateEnrolment> for Services {
             .await?;
         let token = EnrolmentToken {
             addresses: self.context.hub.advertised(),
-            ca_fingerprint: self.context.authority.fingerprint(),
+            ca_fingerprint: self.context.hub.ca_fingerprint(),
             secret,
         };
         let body =

@@ -15,6 +15,14 @@ use crate::{
 /// Names offered when one is not found.
 const OFFERED: usize = 3;
 
+/// What makes the first one of a kind.
+const FIRST: [(&str, &str); 4] = [
+    ("server", "a person lets one in: tomo agent token NAME"),
+    ("app", "app_deploy {}"),
+    ("token", "tomo token create NAME --for ai"),
+    ("secret", "tomo secret set NAME"),
+];
+
 /// Servers a caller can see, by name.
 pub(super) fn servers(view: &ReadTx, caller: &Caller) -> Result<Vec<Server>, StoreError> {
     let mut servers: Vec<Server> = view.list()?;
@@ -68,9 +76,26 @@ pub(super) fn app(view: &ReadTx, caller: &Caller, text: &str) -> Result<(App, Se
     }
 }
 
-/// `not_found`, with the nearest names.
+/// `not_found`, with the nearest names, or with some of those there are. Where there are none, the next step makes the first one.
 pub(super) fn not_found<'a>(kind: &str, text: &str, names: impl Iterator<Item = &'a str>, list: &str) -> ServiceError {
-    let message = format!("there is no {kind} \"{}\"{}", display_line(text, 60), nearest(text, names));
+    let names: Vec<&str> = names.collect();
+    let near = nearest(text, names.iter().copied());
+    let offered = match names.len() {
+        0 => "; there are none yet".to_owned(),
+        _ if !near.is_empty() => near,
+        count => {
+            let more = if count > OFFERED { format!(" and {} more", count - OFFERED) } else { String::new() };
+            format!("; known: {}{more}", quoted(names.iter().copied().take(OFFERED)))
+        }
+    };
+    let first = FIRST.iter().find(|(one, _)| names.is_empty() && *one == kind);
+    let message = format!("there is no {kind} \"{}\"{offered}", display_line(text, 60));
+    ServiceError::new(ErrorCode::NotFound, message).with_next(first.map_or(list, |(_, next)| next))
+}
+
+/// `not_found` for what has no name.
+pub(super) fn unknown_id(kind: &str, text: &str, list: &str) -> ServiceError {
+    let message = format!("there is no {kind} \"{}\"", display_line(text, 60));
     ServiceError::new(ErrorCode::NotFound, message).with_next(list)
 }
 
@@ -80,6 +105,10 @@ pub fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> String {
         names.map(|name| (strsim::jaro_winkler(name, text), name)).filter(|(likeness, _)| *likeness > 0.7).collect();
     near.sort_by(|left, right| right.0.total_cmp(&left.0).then(left.1.cmp(right.1)));
     near.dedup_by(|left, right| left.1 == right.1);
-    let offered: Vec<_> = near.iter().take(OFFERED).map(|(_, name)| format!("\"{name}\"")).collect();
-    if offered.is_empty() { String::new() } else { format!("; nearest: {}", offered.join(", ")) }
+    let offered = quoted(near.iter().take(OFFERED).map(|(_, name)| *name));
+    if offered.is_empty() { offered } else { format!("; nearest: {offered}") }
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }

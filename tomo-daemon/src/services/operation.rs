@@ -25,7 +25,7 @@ use crate::{
         access::{Authorized, Caller},
         audit::limit,
         error::ServiceError,
-        lookup::not_found,
+        lookup::unknown_id,
     },
     store::{NewAuditEntry, Store, StoreError},
 };
@@ -137,7 +137,7 @@ impl Context {
     }
 
     fn find_operation(&self, caller: &Caller, text: &str) -> Result<Operation, ServiceError> {
-        let missing = || not_found("operation", text, std::iter::empty(), "operation_list {}");
+        let missing = || unknown_id("operation", text, "operation_list {}");
         let id: OperationId = text.parse().map_err(|_| missing())?;
         let operation = match self.operations.get(id) {
             Some(running) => running.state.borrow().clone(),

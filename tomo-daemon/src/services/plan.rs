@@ -27,7 +27,7 @@ use crate::{
         audit::limit,
         error::ServiceError,
         execute::Work,
-        lookup::not_found,
+        lookup::unknown_id,
         operation::{Operations, Running, under_way},
         settings, spec,
     },
@@ -238,7 +238,7 @@ fn closed(plan: &Plan) -> Option<ServiceError> {
 }
 
 fn missing(text: &str) -> ServiceError {
-    not_found("plan", text, std::iter::empty(), "plan_list {}")
+    unknown_id("plan", text, "plan_list {}")
 }
 
 impl Services {

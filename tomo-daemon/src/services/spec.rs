@@ -183,7 +183,7 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
         lines.insert(format!("volumes.{}", volume.target), format!("{}{read_only}", volume.source));
     }
     if let Some(bytes) = spec.memory_limit_bytes {
-        lines.insert("memory_limit".to_owned(), format!("{bytes} bytes"));
+        lines.insert("memory_limit".to_owned(), memory(bytes));
     }
     match &spec.health {
         Some(HealthCheck::Http { port, path }) => {
@@ -193,6 +193,15 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
         None => {}
     }
     lines
+}
+
+/// An amount of memory in the largest unit that says it exactly.
+fn memory(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
+        bytes if bytes % (1 << 20) == 0 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{bytes} bytes"),
+    }
 }
 
 /// What changes from one configuration to another, by path.
@@ -285,6 +294,14 @@ mod tests {
             (AppSpec { health: Some(HealthCheck::Http { port: 1, path: "x y".to_owned() }), ..base() }, "health"),
         ] {
             assert_eq!(check(&spec).expect_err(field).error.field.as_deref(), Some(field), "{spec:?}");
+        }
+    }
+
+    #[test]
+    fn memory_is_shown_as_people_write_it() {
+        for (bytes, shown) in [(64 << 20, "64 MiB"), (2 << 30, "2 GiB"), (1_000_000_000, "1000000000 bytes")] {
+            let spec = AppSpec { memory_limit_bytes: Some(bytes), ..image("nginx:1") };
+            assert_eq!(lines(&spec)["memory_limit"], shown);
         }
     }
 

@@ -25,7 +25,7 @@ use crate::{
         access::{Authorized, Caller, Principal},
         auth::TOKEN_PREFIX,
         error::ServiceError,
-        lookup::not_found,
+        lookup::{not_found, unknown_id},
     },
     store::{
         StoreError, WriteTx,
@@ -93,6 +93,7 @@ impl Handle<AuthWhoami> for Services {
             scopes: caller.scopes.clone(),
             selectors: caller.selectors.clone(),
             daemon_version: RELEASE.to_owned(),
+            url: Some(self.context.url.clone()),
         })
     }
 }
@@ -130,7 +131,7 @@ impl Handle<AuthSessionEnd> for Services {
         caller: Authorized<'_, AuthSessionEnd>,
         request: AuthSessionEnd,
     ) -> Result<Session, ServiceError> {
-        let missing = || not_found("session", &request.session, std::iter::empty(), "auth_session_list {}");
+        let missing = || unknown_id("session", &request.session, "auth_session_list {}");
         let id: SessionId = request.session.parse().map_err(|_| missing())?;
         let (admin, user) = (caller.is_admin(), caller.user());
         let entry = self.context.entry(&caller, "auth_session_end", AuditOutcome::Ok).about("session", &id.to_string());

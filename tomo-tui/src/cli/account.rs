@@ -2,21 +2,48 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::json;
-use tomo_proto::api::person::{Login, SecretText};
-
-use crate::{
-    cli::output::{done, note},
-    client::Client,
+use tomo_proto::{
+    api::person::{Login, SecretText},
+    error::{ApiError, ErrorCode},
 };
 
-pub(super) async fn login(
-    client: &Client,
+use crate::{
+    cli::{
+        change,
+        output::{done, note},
+    },
+    client::{self, Client, ClientError, Target, vouch},
+};
+
+/// A target whose daemon may be told a secret: its certificate is pinned, or named, or a person says that it is the right one.
+///
+/// # Errors
+/// Nobody answers there, the certificate is not the pinned one, or nobody vouches for it.
+pub(crate) async fn acquainted(target: Target) -> anyhow::Result<Target> {
+    let Some(fingerprint) = client::look(&target).await? else { return Ok(target) };
+    if !std::io::stdin().is_terminal() {
+        let told = format!("the daemon's certificate is not known here, and nothing was sent: {}", vouch(&fingerprint));
+        return Err(ClientError::Certificate(told).into());
+    }
+    note(format!("{} shows a certificate that is not known here. Its fingerprint (SHA-256):", target.url));
+    note(format!("  {fingerprint}"));
+    note("The daemon logs its own at its start (tls=…). If the two differ, somebody is in between.");
+    if !change::ask("Is it the same? [y/N]").is_some_and(|answer| change::is_yes(&answer)) {
+        let told = "the certificate was not accepted, and nothing was sent";
+        return Err(ClientError::Certificate(told.to_owned()).into());
+    }
+    Ok(Target { fingerprint: Some(fingerprint), ..target })
+}
+
+pub(crate) async fn login(
+    target: &Target,
     user: Option<String>,
     password_stdin: bool,
     as_json: bool,
 ) -> anyhow::Result<()> {
+    let client = Client::open(target)?;
     let username = match user {
         Some(user) => user,
         None if std::io::stdin().is_terminal() => {
@@ -25,12 +52,15 @@ pub(super) async fn login(
             std::io::stdin().read_line(&mut name)?;
             name.trim().to_owned()
         }
-        None => bail!("who signs in? give --user NAME"),
+        None => {
+            let error = ApiError::new(ErrorCode::Invalid, "nobody says who signs in");
+            return Err(ClientError::from(error.with_next("give --user NAME")).into());
+        }
     };
     let password = read_secret("Password", password_stdin)?;
     let answer = client.person(&Login { username, password }).await?;
-    let (url, role) = (&client.target().url, answer.role.as_str());
-    let pinned = crate::client::saved(&client.target().profile).and_then(|saved| saved.fingerprint);
+    let (url, role) = (&target.url, answer.role.as_str());
+    let pinned = client::saved(&target.profile).and_then(|saved| saved.fingerprint);
     let mut text = format!("signed in to {url} as {} ({role})", answer.username);
     if let Some(fingerprint) = &pinned {
         text.push_str(&format!("\nthe daemon's certificate is pinned: {fingerprint}"));

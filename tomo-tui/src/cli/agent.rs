@@ -1,6 +1,5 @@
 //! Agents and their enrolment.
 
-use anyhow::Context as _;
 use tomo_proto::api::{
     agent::{AgentList, AgentRevoke},
     person::CreateEnrolment,
@@ -8,7 +7,10 @@ use tomo_proto::api::{
 
 use crate::{
     args::AgentCommand,
-    cli::output::{self, line, note, table, time},
+    cli::{
+        change,
+        output::{self, line, note, table, time},
+    },
     client::Client,
 };
 
@@ -32,12 +34,7 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
             table(["SERVER", "STATE", "VERSION", "LAST SEEN", "ID"], rows.collect());
         }
         AgentCommand::Token { server, labels } => {
-            let pair = |text: &String| {
-                let (key, value) =
-                    text.split_once('=').with_context(|| format!("--label {text}: write it as KEY=VALUE"))?;
-                anyhow::Ok((key.to_owned(), value.to_owned()))
-            };
-            let labels = labels.iter().map(pair).collect::<Result<_, _>>()?;
+            let labels = labels.into_iter().collect();
             let made = client.person(&CreateEnrolment { server, labels, expires_in_minutes: None }).await?;
             if as_json {
                 return output::json(&made);
@@ -49,7 +46,8 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
                 time(made.expires_at)
             ));
         }
-        AgentCommand::Revoke { agent, reason } => {
+        AgentCommand::Revoke { agent, reason, yes } => {
+            change::agree(&format!("Shut the agent of {agent} out for good? Its server needs a new token to come back."), yes)?;
             let answer = client.call(&AgentRevoke { agent, reason }).await?;
             if as_json {
                 return output::json(&answer);

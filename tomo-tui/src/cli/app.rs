@@ -45,7 +45,7 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
         AppCommand::Stop(one) => client.call(&AppStop { app: one.app, reason: one.reason }).await?,
         AppCommand::Restart(one) => client.call(&AppRestart { app: one.app, reason: one.reason }).await?,
         AppCommand::Deploy(deploy) => {
-            let spec = spec::from_flags(&deploy)?;
+            let spec = spec::from_flags(&deploy);
             let request =
                 AppDeploy { server: deploy.server, name: deploy.app, spec, reason: deploy.consent.reason.clone() };
             let plan = client.call(&request).await?;

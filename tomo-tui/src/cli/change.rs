@@ -2,17 +2,18 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use anyhow::bail;
 use tomo_proto::{
     api::{
         operation::OperationGet,
         plan::{PlanApply, PlanApprove},
     },
     error::{ApiError, ErrorCode},
+    id::OperationId,
     model::{
-        operation::{Operation, OperationStatus},
+        operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, ChangeOp, Plan, PlanStatus},
     },
+    text::display_line,
 };
 
 use crate::{
@@ -28,6 +29,12 @@ pub(super) fn show(plan: &Plan) {
         Approval::Human => "a person types the target's name",
     };
     output::line(format!("  asked for by {}, until {}; {needs}", plan.requested_by, output::time(plan.expires_at)));
+    if let Some(by) = &plan.decided_by {
+        output::line(format!("  decided by {by}"));
+    }
+    if let Some(operation) = plan.operation {
+        output::line(format!("  became {operation}"));
+    }
     if let Some(reason) = &plan.reason {
         output::line(format!("  reason: \"{reason}\""));
     }
@@ -58,14 +65,32 @@ pub(super) fn show(plan: &Plan) {
 }
 
 /// Asks on the terminal; without one nothing is agreed to.
-fn ask(question: &str) -> Option<String> {
+pub(super) fn ask(question: &str) -> Option<String> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    drop(write!(std::io::stderr(), "{question} "));
+    drop(write!(std::io::stderr(), "{} ", display_line(question, usize::MAX)));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).ok()?;
     Some(answer.trim().to_owned())
+}
+
+pub(super) fn is_yes(answer: &str) -> bool {
+    matches!(answer, "y" | "Y" | "yes")
+}
+
+/// Asks before something that cannot be taken back and is no plan.
+pub(super) fn agree(question: &str, yes: bool) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    let refusal = match ask(&format!("{question} [y/N]")) {
+        Some(answer) if is_yes(&answer) => return Ok(()),
+        Some(_) => ApiError::new(ErrorCode::Declined, "nothing was changed"),
+        None => ApiError::new(ErrorCode::Invalid, "this asks first, and there is no terminal to ask on")
+            .with_next("give --yes to agree at once"),
+    };
+    Err(ClientError::from(refusal).into())
 }
 
 /// Agrees to a plan in the person's name, after asking unless told not to.
@@ -74,21 +99,29 @@ pub(super) async fn approve(client: &Client, plan: &Plan, yes: bool, name: Optio
     if plan.approval == Approval::Human && name.is_none() {
         name = ask(&format!("This cannot be undone. Type \"{}\" to go on:", plan.target));
         if name.is_none() {
-            let next = format!("tomo plan approve {} --name {}", plan.plan, plan.target);
-            return Err(nobody_agreed(next).into());
+            return Err(nobody_agreed(plan).into());
         }
     } else if plan.approval == Approval::Confirm && !yes {
-        let agreed = ask("Go on? [y/N]").is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"));
+        let agreed = ask("Go on? [y/N]").is_some_and(|answer| is_yes(&answer));
         if !agreed {
-            return Err(nobody_agreed(format!("tomo plan approve {} --yes", plan.plan)).into());
+            return Err(nobody_agreed(plan).into());
         }
     }
     let request = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name };
     Ok(client.call(&request).await?)
 }
 
-fn nobody_agreed(next: String) -> ClientError {
-    ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open").with_next(next).into()
+fn nobody_agreed(plan: &Plan) -> ClientError {
+    let error = ApiError::new(ErrorCode::ApprovalRequired, "nobody agreed; the plan stays open");
+    error.with_next(approval_of(plan)).into()
+}
+
+/// The command that agrees to a plan.
+pub(super) fn approval_of(plan: &Plan) -> String {
+    match plan.approval {
+        Approval::Confirm => format!("tomo plan approve {} --yes", plan.plan),
+        Approval::Human => format!("tomo plan approve {} --name {}", plan.plan, plan.target),
+    }
 }
 
 /// Shows a plan, has it agreed to and carries it out.
@@ -105,8 +138,32 @@ pub(super) async fn carry_out(client: &Client, plan: Plan, consent: &Consent, js
     follow(client, operation, json).await
 }
 
-/// Waits for an operation's end, telling its steps.
-pub(super) async fn follow(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<()> {
+/// Waits for an operation's end, telling its steps, and says how it ended.
+pub(super) async fn follow(client: &Client, operation: Operation, json: bool) -> anyhow::Result<()> {
+    let operation = wait(client, operation, json).await?;
+    if json {
+        output::json(&operation)?;
+    }
+    tell_end(&operation, json)
+}
+
+/// Says what became of a plan that was applied before; nothing runs anew.
+pub(super) async fn follow_applied(client: &Client, plan: &Plan, id: OperationId, json: bool) -> anyhow::Result<()> {
+    let operation = client.call(&OperationGet { operation: id.to_string(), wait_s: None }).await?;
+    if !json {
+        let (at, by) = (output::time(operation.started_at), &operation.actor);
+        output::line(format!("{} was applied already, at {at} by {by}, as {id}; nothing runs anew", plan.plan));
+    }
+    let operation = wait(client, operation, json).await?;
+    if json {
+        let mut value = serde_json::to_value(&operation)?;
+        value["applied_before"] = true.into();
+        output::json(&value)?;
+    }
+    tell_end(&operation, json)
+}
+
+async fn wait(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<Operation> {
     let mut told = String::new();
     while !operation.status.is_final() {
         if !json && operation.step != told {
@@ -116,27 +173,47 @@ pub(super) async fn follow(client: &Client, mut operation: Operation, json: bool
         let request = OperationGet { operation: operation.operation.to_string(), wait_s: Some(1) };
         operation = client.call(&request).await?;
     }
-    if json {
-        output::json(&operation)?;
-    }
-    match (&operation.status, &operation.error) {
-        (OperationStatus::Succeeded, _) => {
+    Ok(operation)
+}
+
+/// What an operation is, in words.
+fn named(operation: &Operation) -> String {
+    let what = match operation.kind {
+        OperationKind::DeployApp => "deploy of",
+        OperationKind::RemoveApp => "removal of",
+        OperationKind::StartApp => "start of",
+        OperationKind::StopApp => "stop of",
+        OperationKind::RestartApp => "restart of",
+        OperationKind::RemoveServer => return format!("removal of server {}", operation.target),
+        OperationKind::ChangeSettings => return "change of settings".to_owned(),
+    };
+    let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));
+    format!("{what} {}{on}", operation.target)
+}
+
+fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> {
+    let named = named(operation);
+    let (how, error) = match operation.status {
+        OperationStatus::Running | OperationStatus::Succeeded => {
             if !json {
-                output::line(format!("{} of {} succeeded", operation.kind.as_str(), operation.target));
+                output::line(format!("{named} succeeded"));
             }
-            Ok(())
+            return Ok(());
         }
-        (_, Some(error)) => {
-            for line in operation.log.iter().rev().take(20).rev().filter(|_| !json) {
-                output::note(format!("  | {line}"));
-            }
-            let api = ApiError::new(error.code, error.message.clone());
-            Err(ClientError::Api(match &error.next {
-                Some(next) => api.with_next(next.clone()),
-                None => api,
-            })
-            .into())
-        }
-        (status, None) => bail!("{} of {}: {}", operation.kind.as_str(), operation.target, status.as_str()),
+        OperationStatus::Failed => ("failed", operation.error.as_ref()),
+        OperationStatus::Cancelled => ("was cancelled", operation.error.as_ref()),
+        OperationStatus::Unknown => ("has an unknown end", operation.error.as_ref()),
+    };
+    for line in operation.log.iter().rev().take(20).rev().filter(|_| !json) {
+        output::note(format!("  | {line}"));
     }
+    let code = match error.map(|error| error.code) {
+        // What the person wrote was understood.
+        None | Some(ErrorCode::Invalid) => ErrorCode::Conflict,
+        Some(code) => code,
+    };
+    let why = error.map_or_else(String::new, |error| format!(": {}", error.message));
+    let next = error.and_then(|error| error.next.clone());
+    let next = next.unwrap_or_else(|| format!("tomo operation get {}", operation.operation));
+    Err(ClientError::from(ApiError::new(code, format!("{named} {how}{why}")).with_next(next)).into())
 }

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io::Write as _};
 
+use clap::CommandFactory as _;
 use serde::Serialize;
 use tomo_proto::{
     error::ErrorCode,
@@ -9,7 +10,7 @@ use tomo_proto::{
 };
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::client::ClientError;
+use crate::{args::Args, client::ClientError};
 
 /// Exit codes; see README.
 pub(crate) mod exit {
@@ -113,7 +114,10 @@ fn as_subcommand(next: &str) -> String {
         let words = match tool {
             "auth_whoami" => "whoami".to_owned(),
             "overview" => "overview".to_owned(),
+            "app_deploy" => "app deploy NAME --server SERVER --image IMAGE".to_owned(),
+            "auth_session_list" => "user sessions".to_owned(),
             other => {
+                let other = other.strip_prefix("auth_").unwrap_or(other);
                 let (noun, verb) = other.split_once('_')?;
                 format!("{noun} {verb}")
             }
@@ -124,8 +128,30 @@ fn as_subcommand(next: &str) -> String {
     parse().unwrap_or_else(|| next.to_owned())
 }
 
-/// Says an error and its next step; the exit code that fits.
-pub(crate) fn failure(error: &anyhow::Error) -> u8 {
+/// A text whose commands lead to the daemon that this one was for: the options that chose it go into each `tomo SUBCOMMAND`.
+pub(crate) fn same_daemon(text: &str, options: &str) -> String {
+    const NOT_FOR_A_DAEMON: [&str; 3] = ["local", "completions", "help"];
+    let command = Args::command();
+    let names = command.get_subcommands().map(clap::Command::get_name);
+    let names: Vec<&str> = names.filter(|name| !NOT_FOR_A_DAEMON.contains(name)).collect();
+    let mut said = String::with_capacity(text.len());
+    for (place, part) in text.split("tomo ").enumerate() {
+        if place > 0 {
+            let word = part.split(|one: char| !one.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let begins = said.chars().last().is_none_or(|before| before == ' ' || before == '`');
+            said.push_str("tomo");
+            if begins && names.contains(&word) {
+                said.push_str(options);
+            }
+            said.push(' ');
+        }
+        said.push_str(part);
+    }
+    said
+}
+
+/// Says an error and its next step, for the daemon that the options chose; the exit code that fits.
+pub(crate) fn failure(error: &anyhow::Error, options: &str) -> u8 {
     let client = error.downcast_ref::<ClientError>();
     let (next, code) = match client {
         Some(ClientError::Api(error)) => {
@@ -137,6 +163,7 @@ pub(crate) fn failure(error: &anyhow::Error) -> u8 {
                 | ErrorCode::Unauthenticated
                 | ErrorCode::RateLimited => exit::REFUSED,
                 ErrorCode::AgentOffline => exit::NOT_CONNECTED,
+                ErrorCode::Invalid => exit::USAGE,
                 _ => exit::FAILED,
             };
             (error.next.clone(), code)
@@ -148,9 +175,9 @@ pub(crate) fn failure(error: &anyhow::Error) -> u8 {
         Some(ClientError::Certificate(_)) => (None, exit::REFUSED),
         None => (None, exit::FAILED),
     };
-    note(format!("error: {error:#}"));
+    note(same_daemon(&format!("error: {error:#}"), options));
     if let Some(next) = next {
-        note(format!("next: {}", as_subcommand(&next)));
+        note(format!("next: {}", same_daemon(&as_subcommand(&next), options)));
     }
     code
 }
@@ -173,10 +200,29 @@ mod tests {
             ("server_list {}", "tomo server list"),
             (r#"server_get {"server":"web-1"}"#, "tomo server get web-1"),
             ("auth_whoami {}", "tomo whoami"),
+            ("app_deploy {}", "tomo app deploy NAME --server SERVER --image IMAGE"),
+            ("auth_token_list {}", "tomo token list"),
+            ("auth_session_list {}", "tomo user sessions"),
             ("wait a second, then go on", "wait a second, then go on"),
             ("tomo plan approve plan-1", "tomo plan approve plan-1"),
         ] {
             assert_eq!(as_subcommand(next), said);
+        }
+    }
+
+    #[test]
+    fn commands_that_are_proposed_lead_to_the_same_daemon() {
+        let options = " --profile b";
+        for (text, said) in [
+            ("tomo login", "tomo --profile b login"),
+            ("sign in with `tomo login`, or `tomo local`", "sign in with `tomo --profile b login`, or `tomo local`"),
+            ("a person: tomo token create NAME", "a person: tomo --profile b token create NAME"),
+            ("tomo --profile c login", "tomo --profile c login"),
+            ("automo login, what tomo does", "automo login, what tomo does"),
+            ("", ""),
+        ] {
+            assert_eq!(same_daemon(text, options), said);
+            assert_eq!(same_daemon(text, ""), text);
         }
     }
 

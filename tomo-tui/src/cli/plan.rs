@@ -1,8 +1,11 @@
 //! Plans, and the operations they become.
 
-use tomo_proto::api::{
-    operation::{OperationCancel, OperationGet, OperationList},
-    plan::{PlanApply, PlanDeny, PlanGet, PlanList},
+use tomo_proto::{
+    api::{
+        operation::{OperationCancel, OperationGet, OperationList},
+        plan::{PlanApply, PlanDeny, PlanGet, PlanList},
+    },
+    error::ErrorCode,
 };
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
         output::{self, line, table, time},
         show,
     },
-    client::Client,
+    client::{Client, ClientError},
 };
 
 pub(super) async fn plan(client: &Client, command: PlanCommand, as_json: bool) -> anyhow::Result<()> {
@@ -49,7 +52,8 @@ pub(super) async fn plan(client: &Client, command: PlanCommand, as_json: bool) -
             if as_json {
                 return output::json(&plan);
             }
-            line(format!("approved; carry it out with `tomo plan apply {}`", plan.plan));
+            let next = format!("approved; carry it out with `tomo plan apply {}`", plan.plan);
+            line(output::same_daemon(&next, &client.target().options));
         }
         PlanCommand::Deny { plan, reason } => {
             let plan = client.call(&PlanDeny { plan, reason }).await?;
@@ -59,7 +63,18 @@ pub(super) async fn plan(client: &Client, command: PlanCommand, as_json: bool) -
             line(format!("{} is denied", plan.plan));
         }
         PlanCommand::Apply { plan } => {
-            let operation = client.call(&PlanApply { plan, reason: None }).await?;
+            let before = client.call(&PlanGet { plan }).await?;
+            if let Some(operation) = before.operation {
+                return change::follow_applied(client, &before, operation, as_json).await;
+            }
+            let id = before.plan.to_string();
+            let operation = client.call(&PlanApply { plan: id, reason: None }).await.map_err(|error| match error {
+                // In the words of this command line: what the daemon proposes is also for AI tools.
+                ClientError::Api(error) if error.code == ErrorCode::ApprovalRequired => {
+                    error.with_next(change::approval_of(&before)).into()
+                }
+                other => other,
+            })?;
             return change::follow(client, operation, as_json).await;
         }
     }

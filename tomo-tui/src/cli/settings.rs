@@ -1,10 +1,6 @@
 //! Settings.
 
-use anyhow::Context as _;
-use tomo_proto::{
-    api::settings::{SettingsGet, SettingsSet},
-    model::settings::SettingChange,
-};
+use tomo_proto::api::settings::{SettingsGet, SettingsSet};
 
 use crate::{
     args::SettingsCommand,
@@ -19,11 +15,6 @@ pub(super) async fn settings(client: &Client, command: SettingsCommand, as_json:
             if as_json { output::json(&answer) } else { show::settings(&answer) }
         }
         SettingsCommand::Set { changes, consent } => {
-            let pair = |text: &String| {
-                let (name, value) = text.split_once('=').with_context(|| format!("{text}: write it as NAME=VALUE"))?;
-                anyhow::Ok(SettingChange { name: name.to_owned(), value: value.to_owned() })
-            };
-            let changes = changes.iter().map(pair).collect::<Result<_, _>>()?;
             let plan = client.call(&SettingsSet { changes, reason: consent.reason.clone() }).await?;
             change::carry_out(client, plan, &consent, as_json).await
         }

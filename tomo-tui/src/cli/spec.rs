@@ -5,21 +5,17 @@ use tomo_proto::model::app::{AppSpec, HealthCheck, PortSpec, Protocol, VolumeSpe
 
 use crate::args::Deploy;
 
-pub(super) fn from_flags(deploy: &Deploy) -> anyhow::Result<AppSpec> {
-    let pair = |text: &String| {
-        let (key, value) = text.split_once('=').with_context(|| format!("--env {text}: write it as KEY=VALUE"))?;
-        anyhow::Ok((key.to_owned(), value.to_owned()))
-    };
-    Ok(AppSpec {
+pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
+    AppSpec {
         image: deploy.image.clone(),
         command: deploy.command.clone(),
-        ports: deploy.ports.iter().map(|text| port(text)).collect::<Result<_, _>>()?,
-        env: deploy.env.iter().map(pair).collect::<Result<_, _>>()?,
-        volumes: deploy.volumes.iter().map(|text| volume(text)).collect::<Result<_, _>>()?,
+        ports: deploy.ports.clone(),
+        env: deploy.env.iter().cloned().collect(),
+        volumes: deploy.volumes.clone(),
         restart: deploy.restart,
-        memory_limit_bytes: deploy.memory.as_deref().map(size).transpose()?,
-        health: deploy.health.as_deref().map(health).transpose()?,
-    })
+        memory_limit_bytes: deploy.memory,
+        health: deploy.health.clone(),
+    }
 }
 
 /// `8080:80`, `127.0.0.1:8080:80`, `53:53/udp`.

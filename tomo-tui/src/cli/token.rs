@@ -1,6 +1,5 @@
 //! API tokens, and the secrets that apps name.
 
-use anyhow::bail;
 use serde_json::json;
 use tomo_proto::{
     api::{
@@ -11,9 +10,10 @@ use tomo_proto::{
 };
 
 use crate::{
-    args::{SecretCommand, TokenCommand},
+    args::{Preset, SecretCommand, TokenCommand},
     cli::{
         account::read_secret,
+        change,
         output::{self, done, line, note, table, time},
     },
     client::Client,
@@ -40,10 +40,8 @@ pub(super) async fn token(client: &Client, command: TokenCommand, as_json: bool)
         }
         TokenCommand::Create { name, scopes, preset, days, servers } => {
             let mut scopes: std::collections::BTreeSet<Scope> = scopes.into_iter().collect();
-            match preset.as_deref() {
-                Some("ai") => scopes.extend([Scope::Read, Scope::Audit, Scope::Plan]),
-                Some(other) => bail!("--for {other}: the only preset is ai"),
-                None => {}
+            if let Some(Preset::Ai) = preset {
+                scopes.extend([Scope::Read, Scope::Audit, Scope::Plan]);
             }
             let selectors = Selectors { servers: servers.into_iter().collect(), ..Selectors::default() };
             let made = client.person(&CreateToken { name, scopes, selectors, expires_in_days: days }).await?;
@@ -79,7 +77,8 @@ pub(super) async fn secret(client: &Client, command: SecretCommand, as_json: boo
             let reference = format!("secret://{name}");
             return done(as_json, format!("apps can name it: {reference}"), json!({"reference": reference}));
         }
-        SecretCommand::Delete { name } => {
+        SecretCommand::Delete { name, yes } => {
+            change::agree(&format!("Delete the secret {name}? It cannot be read back."), yes)?;
             client.person(&DeleteSecret { name: name.clone() }).await?;
             return done(as_json, format!("{name} is deleted"), json!({"name": name}));
         }

@@ -10,6 +10,7 @@ use crate::{
     args::UserCommand,
     cli::{
         account::{read_passwords, read_secret},
+        change,
         output::{self, done, line, table, time},
     },
     client::Client,
@@ -64,7 +65,8 @@ pub(super) async fn user(client: &Client, command: UserCommand, as_json: bool) -
             line(format!("the login {} of {} is ended", ended.id, ended.user_name));
             return Ok(());
         }
-        UserCommand::Delete { user } => {
+        UserCommand::Delete { user, yes } => {
+            change::agree(&format!("Delete the account {user}, with its logins and tokens?"), yes)?;
             client.person(&DeleteUser { username: user.clone() }).await?;
             return done(as_json, format!("{user} is deleted"), json!({"username": user}));
         }

@@ -23,23 +23,22 @@ pub(super) struct Http {
     url: String,
     base: String,
     client: reqwest::Client,
-    seen: Arc<Mutex<Option<String>>>,
+    certificate: Arc<Pinned>,
 }
 
 impl Http {
-    /// `pin`: the only certificate that is accepted. Without one the first is taken if `trust_first`, and told by
-    /// [`Self::fingerprint`].
-    pub(super) fn new(url: &str, pin: Option<String>, trust_first: bool) -> Result<Self, ClientError> {
+    /// `pin`: the only certificate that is accepted. Without one none is: nothing is said to a daemon that nobody has vouched for.
+    pub(super) fn new(url: &str, pin: Option<String>) -> Result<Self, ClientError> {
         let socket = url.strip_prefix("unix:").map(PathBuf::from);
         let base = if socket.is_some() { "http://localhost".to_owned() } else { url.trim_end_matches('/').to_owned() };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let seen = Arc::new(Mutex::new(pin));
+        let certificate = Arc::new(Pinned { provider: Arc::clone(&provider), pin, shown: Mutex::default() });
         let wrong = |error: &dyn std::fmt::Display| ClientError::Certificate(format!("TLS cannot be set up: {error}"));
-        let tls = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| wrong(&error))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { provider, seen: Arc::clone(&seen), trust_first }))
+            .with_custom_certificate_verifier(Arc::clone(&certificate) as Arc<dyn ServerCertVerifier>)
             .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
@@ -51,7 +50,7 @@ impl Http {
         }
         // A stream of notices has no end: a deadline for the whole of a request would cut it.
         let client = builder.read_timeout(Duration::from_secs(3_600)).build().map_err(|error| wrong(&error))?;
-        Ok(Self { url: url.to_owned(), base, client, seen })
+        Ok(Self { url: url.to_owned(), base, client, certificate })
     }
 
     pub(super) fn base(&self) -> &str {
@@ -63,9 +62,21 @@ impl Http {
         self.client.clone()
     }
 
-    /// The certificate that was seen and is pinned from now on.
-    pub(super) fn fingerprint(&self) -> Option<String> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The certificate that is accepted.
+    pub(super) fn pin(&self) -> Option<String> {
+        self.certificate.pin.clone()
+    }
+
+    /// Looks who is there, and says nothing: the certificate that was shown if none is pinned.
+    pub(super) async fn look(&self) -> Result<Option<String>, ClientError> {
+        match self.client.get(format!("{}/healthz", self.base)).timeout(CONNECT).send().await {
+            Ok(_) => Ok(None),
+            Err(error) => {
+                let shown = self.certificate.shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let unknown = shown.filter(|_| self.certificate.pin.is_none());
+                unknown.map_or_else(|| Err(self.unreachable(&error)), |shown| Ok(Some(shown)))
+            }
+        }
     }
 
     pub(super) async fn post(
@@ -106,15 +117,22 @@ impl Http {
     }
 }
 
+/// How a person vouches for a certificate.
+pub(crate) fn vouch(fingerprint: &str) -> String {
+    format!(
+        "sign in with `tomo login` at a terminal, or give --fingerprint {fingerprint} if the daemon logs the same at its start (tls=…)"
+    )
+}
+
 /// Head of what is said about a certificate that is not accepted.
 const NOT_PINNED: &str = "the daemon's certificate is not";
 
-/// One certificate is accepted: the pinned one, or the first one seen where that may be trusted.
+/// One certificate is accepted: the pinned one.
 #[derive(Debug)]
 struct Pinned {
     provider: Arc<CryptoProvider>,
-    seen: Arc<Mutex<Option<String>>>,
-    trust_first: bool,
+    pin: Option<String>,
+    shown: Mutex<Option<String>>,
 }
 
 impl ServerCertVerifier for Pinned {
@@ -128,20 +146,15 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, TlsError> {
         let hash = ring::digest::digest(&ring::digest::SHA256, end_entity);
         let fingerprint: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen.as_ref() {
-            Some(pinned) if *pinned != fingerprint => Err(TlsError::General(format!(
+        let told = match &self.pin {
+            Some(pinned) if *pinned == fingerprint => return Ok(ServerCertVerified::assertion()),
+            Some(pinned) => format!(
                 "{NOT_PINNED} the pinned one (pinned {pinned}, shown {fingerprint}): if the daemon was made anew, run `tomo logout` and sign in again"
-            ))),
-            None if !self.trust_first => Err(TlsError::General(format!(
-                "{NOT_PINNED} known here, and a token is not sent to a stranger: sign in with `tomo login` first, or set \
-                 TOMO_FINGERPRINT to what the daemon logs at its start, if that is {fingerprint}"
-            ))),
-            _ => {
-                *seen = Some(fingerprint);
-                Ok(ServerCertVerified::assertion())
-            }
-        }
+            ),
+            None => format!("{NOT_PINNED} known here, and nothing is sent to a stranger: {}", vouch(&fingerprint)),
+        };
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(fingerprint);
+        Err(TlsError::General(told))
     }
 
     fn verify_tls12_signature(

@@ -152,6 +152,7 @@ fn who(role: Role, person: bool) -> WhoamiAnswer {
         scopes: role.scopes(),
         selectors: Selectors::default(),
         daemon_version: "0.1.0".to_owned(),
+        url: None,
     }
 }
 
