@@ -68,7 +68,8 @@ impl Args {
     /// The options that lead the next command to the same agent.
     fn same_agent(&self) -> String {
         let given = [("config", &self.config), ("state", &self.state), ("policy", &self.policy)];
-        let given = given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
+        let given =
+            given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
         given.collect()
     }
 

@@ -97,7 +97,8 @@ impl Args {
     /// The options that lead the next command to the same daemon.
     fn same_daemon(&self) -> String {
         let given = [("config", &self.config), ("data", &self.data)];
-        let given = given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
+        let given =
+            given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
         given.collect()
     }
 }

@@ -104,8 +104,7 @@ impl Daemon {
             .context("stop what uses that UDP port, or choose another with hub.listen (or --port)")?;
         let (listener, url) = http::bind(&config.http).await?;
         let keys = data.join(LOGIN_KEY);
-        let services =
-            Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
+        let services = Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
         let handlers = handlers(Arc::clone(&services), live)?;
         let http = Http::start(&config, listener, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");

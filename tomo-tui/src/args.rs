@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
+use clap::{
+    ArgMatches, Args as ClapArgs, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource,
+};
 use tomo_proto::{
     api::check_name,
     model::{
@@ -89,7 +91,11 @@ fn same_daemon(matches: &ArgMatches) -> String {
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let plain = |one: char| one.is_ascii_alphanumeric() || "-_./:@%+=,".contains(one);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -141,7 +147,7 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 0, value_name = "N")]
         demo: usize,
     },
-    /// Sign in to a daemon and remember the login; pins the daemon's certificate at the first time.
+    /// Sign in to a daemon and remember the login; asks about the daemon's certificate at the first time.
     Login {
         /// Login name; asked for if not given.
         #[arg(long)]
@@ -326,7 +332,9 @@ pub(crate) struct Operate {
 
 #[derive(Debug, ClapArgs)]
 // The generated one is a line that is wider than terminals are.
-#[command(override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]")]
+#[command(
+    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]"
+)]
 pub(crate) struct Deploy {
     /// Name of the app; new, or the one to update.
     #[arg(value_parser = name)]

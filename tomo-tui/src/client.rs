@@ -221,7 +221,8 @@ impl Client {
         if self.shared.target.token.is_none() {
             return ClientError::SignedOut(self.shared.target.url.clone());
         }
-        let message = format!("{} does not know this API token: it is wrong, has expired or was revoked", self.shared.target.url);
+        let message =
+            format!("{} does not know this API token: it is wrong, has expired or was revoked", self.shared.target.url);
         let next = "make one, signed in as a person: tomo token create NAME --for ai";
         ApiError::new(ErrorCode::Unauthenticated, message).with_next(next).into()
     }

@@ -148,7 +148,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 target: app.name.clone(),
                 approval: Approval::Human,
                 changes: spec::difference(Some(&app.spec), None),
-                downtime: Some("for good".to_owned()),
+                downtime: None,
                 data_loss: loses.then(|| format!("everything in the volumes {}", named.join(", "))),
                 warnings: if !loses && !named.is_empty() {
                     vec![format!("kept on the host: {}", named.join(", "))]

@@ -47,7 +47,10 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
             ));
         }
         AgentCommand::Revoke { agent, reason, yes } => {
-            change::agree(&format!("Shut the agent of {agent} out for good? Its server needs a new token to come back."), yes)?;
+            change::agree(
+                &format!("Shut the agent of {agent} out for good? Its server needs a new token to come back."),
+                yes,
+            )?;
             let answer = client.call(&AgentRevoke { agent, reason }).await?;
             if as_json {
                 return output::json(&answer);

@@ -22,13 +22,20 @@ use crate::{
     client::{Client, ClientError},
 };
 
+/// Where a plan stands, and how the operation does that it became.
+pub(super) fn status(plan: &Plan) -> String {
+    let status = plan.status.as_str();
+    plan.outcome.map_or_else(|| status.to_owned(), |outcome| format!("{status}, {}", outcome.as_str()))
+}
+
 pub(super) fn show(plan: &Plan) {
-    output::line(format!("{}  {}  ({})", plan.plan, plan.summary, plan.status.as_str()));
-    let needs = match plan.approval {
-        Approval::Confirm => "a person agrees",
-        Approval::Human => "a person types the target's name",
+    output::line(format!("{}  {}  ({})", plan.plan, plan.summary, status(plan)));
+    let needs = match (plan.status, plan.approval) {
+        (PlanStatus::Pending, Approval::Confirm) => "; a person agrees",
+        (PlanStatus::Pending, Approval::Human) => "; a person types the target's name",
+        _ => "",
     };
-    output::line(format!("  asked for by {}, until {}; {needs}", plan.requested_by, output::time(plan.expires_at)));
+    output::line(format!("  asked for by {}, until {}{needs}", plan.requested_by, output::time(plan.expires_at)));
     if let Some(by) = &plan.decided_by {
         output::line(format!("  decided by {by}"));
     }

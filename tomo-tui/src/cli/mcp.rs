@@ -50,7 +50,8 @@ pub(crate) async fn http_address(target: &Target) -> anyhow::Result<String> {
         return Ok(target.url.clone());
     }
     let unknown = || {
-        let error = ApiError::new(ErrorCode::NotFound, format!("the daemon at {} does not say its address", target.url));
+        let error =
+            ApiError::new(ErrorCode::NotFound, format!("the daemon at {} does not say its address", target.url));
         ClientError::from(error.with_next("give it with --url http://HOST:PORT"))
     };
     Ok(Client::open(target)?.call(&AuthWhoami {}).await?.url.ok_or_else(unknown)?)
@@ -104,7 +105,8 @@ pub(crate) fn config(client: McpClient, target: &Target, address: Option<&str>) 
         serde_json::to_string_pretty(&file)?
     };
     notes.push(format!("goes into {place}"));
-    let where_from = if client == McpClient::Vscode { "VS Code asks for the token" } else { "the token comes from TOMO_TOKEN" };
+    let where_from =
+        if client == McpClient::Vscode { "VS Code asks for the token" } else { "the token comes from TOMO_TOKEN" };
     notes.push(format!("{where_from}: make one with `tomo token create NAME --for ai`"));
     Ok(Entry { text, notes })
 }
@@ -152,7 +154,8 @@ mod tests {
 
     #[test]
     fn what_would_surprise_is_said() {
-        let note = |url, address| config(McpClient::Cursor, &target(url), Some(address)).expect("an entry").notes.join(" ");
+        let note =
+            |url, address| config(McpClient::Cursor, &target(url), Some(address)).expect("an entry").notes.join(" ");
         assert!(note("unix:/x/tomo.sock", "http://127.0.0.1:40000").contains("--port 8666"));
         assert!(!note("unix:/x/tomo.sock", "http://127.0.0.1:8666").contains("--port"));
         assert!(note("https://x:1", "https://x:1").contains("--stdio"));

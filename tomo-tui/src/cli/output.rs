@@ -103,6 +103,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
     for row in &rows {
         print(row.each_ref().map(String::as_str));
     }
+    if rows.is_empty() {
+        note("none");
+    }
 }
 
 /// A tool's call as the subcommand that makes it: `server_get {"server":"web"}` is `tomo server get web`. What is no such call

@@ -28,7 +28,7 @@ pub(super) async fn plan(client: &Client, command: PlanCommand, as_json: bool) -
             let rows = answer.plans.iter().map(|plan| {
                 [
                     plan.plan.to_string(),
-                    plan.status.as_str().to_owned(),
+                    change::status(plan),
                     time(plan.expires_at),
                     plan.requested_by.clone(),
                     plan.summary.clone(),

@@ -69,7 +69,7 @@ pub(super) async fn secret(client: &Client, command: SecretCommand, as_json: boo
             if as_json {
                 return output::json(&answer.names);
             }
-            answer.names.iter().for_each(line);
+            table(["SECRET"], answer.names.into_iter().map(|name| [name]).collect());
         }
         SecretCommand::Set { name } => {
             let value = read_secret("Value", false)?;
