@@ -11,7 +11,9 @@ use crate::{
     config::Config,
     exec::{Exec, ExecConfig},
     identity::{self, Identity},
-    policy::{self, Policy},
+    install::{self, Install},
+    policy::{Policy, Rights},
+    systemd,
 };
 
 /// What stands below every `--help`.
@@ -45,6 +47,18 @@ enum Command {
     },
     /// Make this host known to a daemon; reads the token of `tomo agent token NAME` from standard input.
     Enroll,
+    /// Install, enroll and start the agent on this host, as root; the token of `tomo agent token NAME` is the first line of standard
+    /// input. Tells each step as a line of JSON, and undoes them all if one fails.
+    Install {
+        /// What the policy file allows; one that is there stays as it is.
+        #[arg(long, value_enum)]
+        rights: Rights,
+        /// Enroll an agent anew that is there already.
+        #[arg(long)]
+        again: bool,
+    },
+    /// Take the agent off this host with all its files, as root. Apps go on running.
+    Uninstall,
     /// Check, explain or print a policy file.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -60,8 +74,12 @@ enum PolicyCommand {
     Check,
     /// Say what the file allows.
     Explain,
-    /// Print a commented file that allows nothing.
-    Example,
+    /// Print a commented file.
+    Example {
+        /// What it allows.
+        #[arg(long, value_enum, default_value = "metrics")]
+        rights: Rights,
+    },
 }
 
 impl Args {
@@ -102,7 +120,9 @@ impl Args {
                     policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned)
                 );
             }
-            Command::Policy(PolicyCommand::Example) => print!("{}", policy::EXAMPLE),
+            Command::Install { rights, again } => install::install(Install { rights, again }).await?,
+            Command::Uninstall => install::uninstall().await?,
+            Command::Policy(PolicyCommand::Example { rights }) => print!("{}", rights.render()),
             Command::Policy(PolicyCommand::Check) => {
                 if let Some(broken) = Policy::load(&config.policy).broken() {
                     bail!("{broken}");
@@ -140,7 +160,22 @@ impl Args {
                     }
                 };
                 let agent = Agent::start(&config.state, source, exec)?;
-                wait_for_signal().await?;
+                systemd::ready();
+                let mut status = agent.status();
+                let told = async {
+                    loop {
+                        systemd::status(&status.borrow_and_update().to_string());
+                        if status.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                };
+                tokio::select! {
+                    ended = wait_for_signal() => ended?,
+                    () = told => {}
+                    () = systemd::watchdog() => {}
+                }
+                systemd::stopping();
                 agent.shutdown().await;
             }
         }

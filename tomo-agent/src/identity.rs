@@ -35,7 +35,8 @@ use tomo_proto::{
 use crate::link::{codec, dial, open_endpoint, resolve};
 
 const ENROLL_TIMEOUT: Duration = Duration::from_secs(10);
-const IDENTITY_FILE: &str = "identity.json";
+/// Name of the file in the state folder.
+pub(crate) const IDENTITY_FILE: &str = "identity.json";
 
 /// What enrolment left in the state folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -120,6 +121,11 @@ pub async fn enroll(token: &str, state: &Path) -> anyhow::Result<String> {
         "this host is enrolled already: remove {} first to enroll it anew",
         state.join(IDENTITY_FILE).display()
     );
+    redeem(&token, state).await
+}
+
+/// The same for a token that is read already; an identity that is there is replaced.
+pub(crate) async fn redeem(token: &EnrolmentToken, state: &Path) -> anyhow::Result<String> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -128,19 +134,48 @@ pub async fn enroll(token: &str, state: &Path) -> anyhow::Result<String> {
     let key = KeyPair::generate_for(&PKCS_ED25519)?;
     let csr_pem = CertificateParams::new(Vec::new())?.serialize_request(&key)?.pem()?;
     let request = EnrollRequest { secret: token.secret.clone(), csr_pem };
+    let (address, answer) = try_each(token, |address| ask(address, &token.ca_fingerprint, &request)).await?;
+    match answer {
+        EnrollAnswer::Enrolled { agent, server, server_name, certificate_pem, ca_pem } => {
+            let key_pem = key.serialize_pem();
+            let addresses = token.addresses.clone();
+            let identity = Identity { agent, server, server_name, addresses, certificate_pem, key_pem, ca_pem };
+            write(state, &identity)?;
+            Ok(identity.server_name)
+        }
+        EnrollAnswer::Refused { reason } => {
+            bail!("the daemon at {address} refused: {}", tomo_proto::text::display_line(&reason, 300))
+        }
+    }
+}
+
+/// Whether the daemon that made a token can be reached; the token is not used up.
+pub(crate) async fn reach(token: &EnrolmentToken) -> anyhow::Result<()> {
+    let reached = async |address: String| {
+        let (endpoint, connection) = pinned(&address, &token.ca_fingerprint).await?;
+        connection.close(0_u32.into(), b"only looking");
+        endpoint.wait_idle().await;
+        Ok(())
+    };
+    try_each(token, reached).await.map(|_| ())
+}
+
+/// The first address of a token that answers, with its answer.
+async fn try_each<T, Attempt: Future<Output = anyhow::Result<T>>>(
+    token: &EnrolmentToken,
+    attempt: impl Fn(String) -> Attempt,
+) -> anyhow::Result<(&str, T)> {
     let mut tried = Vec::new();
     for address in &token.addresses {
-        match timeout(ENROLL_TIMEOUT, ask(address, &token.ca_fingerprint, &request)).await {
-            Ok(Ok(EnrollAnswer::Enrolled { agent, server, server_name, certificate_pem, ca_pem })) => {
-                let key_pem = key.serialize_pem();
-                let addresses = token.addresses.clone();
-                let identity = Identity { agent, server, server_name, addresses, certificate_pem, key_pem, ca_pem };
-                write(state, &identity)?;
-                return Ok(identity.server_name);
-            }
-            Ok(Ok(EnrollAnswer::Refused { reason })) => bail!("the daemon at {address} refused: {reason}"),
+        match timeout(ENROLL_TIMEOUT, attempt(address.clone())).await {
+            Ok(Ok(answer)) => return Ok((address, answer)),
             Ok(Err(error)) => tried.push(format!("{address}: {error:#}")),
-            Err(_) => tried.push(format!("{address}: no answer in {} s (is UDP open?)", ENROLL_TIMEOUT.as_secs())),
+            Err(_) => {
+                let seconds = ENROLL_TIMEOUT.as_secs();
+                tried.push(format!(
+                    "{address}: no answer in {seconds} s: open UDP towards {address} in every firewall on the way"
+                ));
+            }
         }
     }
     bail!("no daemon could be reached: {}", tried.join("; "))
@@ -159,7 +194,11 @@ pub(crate) fn lock(state: &Path) -> anyhow::Result<fs::File> {
     Ok(file)
 }
 
-fn parse_token(text: &str) -> anyhow::Result<EnrolmentToken> {
+/// Reads an enrolment token.
+///
+/// # Errors
+/// Says where one comes from.
+pub(crate) fn parse_token(text: &str) -> anyhow::Result<EnrolmentToken> {
     let read = || -> Option<EnrolmentToken> {
         let body = text.trim().strip_prefix(ENROLMENT_TOKEN_PREFIX)?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
@@ -171,7 +210,8 @@ fn parse_token(text: &str) -> anyhow::Result<EnrolmentToken> {
     Ok(token)
 }
 
-async fn ask(address: &str, fingerprint: &str, request: &EnrollRequest) -> anyhow::Result<EnrollAnswer> {
+/// Connects to the daemon that a fingerprint names, without a certificate.
+async fn pinned(address: &str, fingerprint: &str) -> anyhow::Result<(quinn::Endpoint, quinn::Connection)> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
@@ -185,6 +225,11 @@ async fn ask(address: &str, fingerprint: &str, request: &EnrollRequest) -> anyho
         let is_another = error.to_string().contains("UnknownIssuer");
         if is_another { error.context("the daemon there is not the one that made this token") } else { error }
     })?;
+    Ok((endpoint, connection))
+}
+
+async fn ask(address: String, fingerprint: &str, request: &EnrollRequest) -> anyhow::Result<EnrollAnswer> {
+    let (endpoint, connection) = pinned(&address, fingerprint).await?;
     let (sending, receiving) = connection.open_bi().await?;
     let mut sending = FramedWrite::new(sending, codec());
     sending.send(Bytes::from(encode(request)?)).await?;

@@ -6,6 +6,8 @@
 pub mod agent;
 pub mod args;
 pub mod config;
+pub mod install;
+mod systemd;
 
 // The half with the network.
 pub mod collectors;

@@ -50,6 +50,16 @@ pub enum Status {
     Failed(String),
 }
 
+impl std::fmt::Display for Status {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connecting => out.write_str("connecting"),
+            Self::Connected(address) => write!(out, "{}{address}", crate::systemd::CONNECTED_TO),
+            Self::Failed(reason) => write!(out, "not connected: {}", tomo_proto::text::display_line(reason, 300)),
+        }
+    }
+}
+
 /// What the link's and the sampler's tasks share.
 #[derive(Debug)]
 pub(crate) struct Shared {

@@ -16,8 +16,47 @@ use tomo_proto::{
     wire::command::Command,
 };
 
-/// The commented file that `tomo-agent policy example` prints.
-pub const EXAMPLE: &str = include_str!("policy.example.toml");
+/// The commented file that every new policy is made from; as it stands it allows nothing.
+const TEMPLATE: &str = include_str!("policy.example.toml");
+
+/// What a new policy file allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Rights {
+    /// Nothing: the agent measures.
+    Metrics,
+    /// Start, stop and restart containers and read their logs.
+    Containers,
+    /// Also pull images, deploy apps on ports from 1024 up, and remove them.
+    Deploys,
+}
+
+impl Rights {
+    /// In a few words.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics only",
+            Self::Containers => "metrics, and start, stop, restart and logs of containers",
+            Self::Deploys => "metrics, containers, and deploys of any image on ports from 1024 up, without bind mounts",
+        }
+    }
+
+    /// A commented policy file.
+    #[must_use]
+    pub fn render(self) -> String {
+        let (verbs, images, ports): (&[&str], &[&str], &[&str]) = match self {
+            Self::Metrics => (&[], &[], &[]),
+            Self::Containers => (&["start", "stop", "restart", "logs"], &[], &[]),
+            Self::Deploys => (&Command::VERBS, &["*"], &["1024-65535"]),
+        };
+        let mut text = TEMPLATE.to_owned();
+        for (key, list) in [("verbs", verbs), ("images", images), ("ports", ports)] {
+            let shown: Vec<String> = list.iter().map(|entry| format!("\"{entry}\"")).collect();
+            text = text.replace(&format!("\n{key} = []"), &format!("\n{key} = [{}]", shown.join(", ")));
+        }
+        text
+    }
+}
 
 /// A policy file, read and checked.
 #[derive(Debug, Clone)]
@@ -314,9 +353,17 @@ mod tests {
     }
 
     #[test]
-    fn the_example_is_valid_and_allows_nothing() {
-        let example = policy(EXAMPLE);
-        assert_eq!(example.broken(), None);
-        assert!(example.check(&stop()).is_err());
+    fn new_policies_allow_what_they_are_asked_for_and_keep_their_comments() {
+        for (rights, verbs, images) in
+            [(Rights::Metrics, 0, 0), (Rights::Containers, 4, 0), (Rights::Deploys, Command::VERBS.len(), 1)]
+        {
+            let text = rights.render();
+            assert_eq!(text.lines().filter(|line| line.starts_with('#')).count(), TEMPLATE.matches("# ").count());
+            let policy = policy(&text);
+            assert_eq!(policy.broken(), None);
+            let summary = policy.summary();
+            assert_eq!((summary.verbs.len(), summary.images.len(), summary.bind_roots.len()), (verbs, images, 0));
+            assert_eq!(policy.check(&stop()).is_ok(), rights != Rights::Metrics);
+        }
     }
 }

@@ -1,0 +1,66 @@
+//! Taking the agent off the host: everything that installing made, whether or not a daemon is there.
+
+use std::{fs, path::Path};
+
+use anyhow::bail;
+
+use crate::{
+    identity::Identity,
+    install::{
+        CONFIG, CONFIGURATION, POLICY, PROGRAM, STATE, UNITS,
+        host::Program,
+        require_root_and_systemd,
+        steps::{absent_is_fine, done, tell},
+        unit_path,
+    },
+};
+
+/// Removes the agent with its units, users, state, configuration and policy. Apps go on running.
+///
+/// # Errors
+/// Names what is left.
+pub async fn uninstall() -> anyhow::Result<()> {
+    require_root_and_systemd("uninstall")?;
+    let server = Identity::load(Path::new(STATE)).map_or_else(|_| String::new(), |identity| identity.server_name);
+    let mut left = Vec::new();
+    let mut note = |result: anyhow::Result<()>| {
+        if let Err(error) = result {
+            left.push(format!("{error:#}"));
+        }
+    };
+    tell("stop the agent")?;
+    for (unit, _) in UNITS {
+        if Path::new(&unit_path(unit)).exists() {
+            note(Program::systemctl("disable", &["--now"], &[unit]).run().await.map(|_| ()));
+        }
+    }
+    tell("remove the units")?;
+    for (unit, _) in UNITS {
+        note(remove(&unit_path(unit)));
+    }
+    note(Program::systemctl("daemon-reload", &[], &[]).run().await.map(|_| ()));
+    for (unit, _) in UNITS {
+        // A unit that never failed is not known any more, which is fine.
+        drop(Program::systemctl("reset-failed", &[], &[unit]).run().await);
+    }
+    tell("remove the state, the configuration and the policy")?;
+    for path in [STATE, CONFIG, POLICY] {
+        note(remove(path));
+    }
+    // A daemon on the same host keeps its files there.
+    if fs::read_dir(CONFIGURATION).is_ok_and(|mut entries| entries.next().is_none()) {
+        note(remove(CONFIGURATION));
+    }
+    tell(&format!("remove the program {PROGRAM}"))?;
+    note(remove(PROGRAM));
+    if !left.is_empty() {
+        bail!("this is left: {}", left.join("; "));
+    }
+    done(&server)
+}
+
+fn remove(path: &str) -> anyhow::Result<()> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    let removed = if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+    absent_is_fine(removed).map_err(|error| anyhow::anyhow!("{path}: {error}"))
+}
