@@ -191,7 +191,10 @@ impl ToolResult {
     /// How long the daemon wants to be left alone, if the limit of calls refused this one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.response["retry_after_s"].as_u64().map(Duration::from_secs)
+        let told = self.response["retry_after_s"].as_u64();
+        // A tool's answer has no header: its next step says "wait a second".
+        let limited = (self.code() == Some(ErrorCode::RateLimited)).then_some(1);
+        told.or(limited).map(Duration::from_secs)
     }
 
     /// Code of the refusal.
