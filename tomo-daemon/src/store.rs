@@ -7,6 +7,7 @@ pub mod records;
 
 mod audit;
 mod codec;
+mod decoded;
 mod file;
 mod samples;
 mod transaction;
@@ -96,7 +97,7 @@ pub struct ReportedSamples {
 
 /// Something the store keeps under a 64-bit key, encoded as a version byte and a `MessagePack` map. Fields are only added, with a
 /// default; a change beyond that gets a new version byte and a migration.
-pub trait Record: Serialize + DeserializeOwned + Clone + Send + 'static {
+pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// Name of its table.
     const TABLE: &'static str;
 

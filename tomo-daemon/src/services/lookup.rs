@@ -25,8 +25,9 @@ const FIRST: [(&str, &str); 4] = [
 
 /// Servers a caller can see, by name.
 pub(super) fn servers(view: &ReadTx, caller: &Caller) -> Result<Vec<Server>, StoreError> {
-    let mut servers: Vec<Server> = view.list()?;
-    servers.retain(|server| caller.selectors.admit_server(&server.name, &server.labels));
+    let all = view.all::<Server>()?;
+    let seen = all.iter().filter(|server| caller.selectors.admit_server(&server.name, &server.labels));
+    let mut servers: Vec<Server> = seen.cloned().collect();
     servers.sort_by(|left, right| left.name.cmp(&right.name));
     Ok(servers)
 }
@@ -35,12 +36,12 @@ pub(super) fn servers(view: &ReadTx, caller: &Caller) -> Result<Vec<Server>, Sto
 pub(super) fn apps(view: &ReadTx, caller: &Caller) -> Result<Vec<(App, Server)>, StoreError> {
     let servers = servers(view, caller)?;
     let mut apps: Vec<(App, Server)> = view
-        .list::<App>()?
-        .into_iter()
+        .all::<App>()?
+        .iter()
         .filter(|app| caller.selectors.admit_app(&app.name))
         .filter_map(|app| {
             let server = servers.iter().find(|server| server.id == app.server)?.clone();
-            Some((app, server))
+            Some((app.clone(), server))
         })
         .collect();
     apps.sort_by(|left, right| (&left.0.name, &left.1.name).cmp(&(&right.0.name, &right.1.name)));

@@ -2,16 +2,17 @@
 
 use tomo_proto::{
     api::overview::{AppCounts, Overview, OverviewAnswer, Problem, Severity},
-    model::{
-        agent::Agent,
-        app::AppStatus,
-        plan::PlanStatus,
-        server::{ServerStatus, ServerSummary},
-    },
+    model::{app::AppStatus, plan::PlanStatus, server::ServerStatus},
 };
 
 use crate::{
-    services::{Handle, Services, access::Authorized, error::ServiceError, lookup, server::over_limit},
+    services::{
+        Handle, Services,
+        access::Authorized,
+        error::ServiceError,
+        lookup,
+        server::{Tenants, over_limit},
+    },
     store::{StoreError, records::PlanRecord},
 };
 
@@ -29,20 +30,18 @@ impl Handle<Overview> for Services {
         let revision = self.context.live.revision();
         let now_ms = self.context.clock.now_ms();
         let settings = self.context.settings()?;
-        let (servers, agents, apps, plans) = self.context.store.read(|view| {
+        let (servers, tenants, apps, plans) = self.context.store.read(|view| {
             Ok::<_, StoreError>((
                 lookup::servers(view, &caller)?,
-                view.list::<Agent>()?,
+                Tenants::read(view, &caller)?,
                 lookup::apps(view, &caller)?,
                 view.newest::<PlanRecord>(200)?,
             ))
         })?;
         let mut answer = OverviewAnswer { revision, ..OverviewAnswer::default() };
         for server in &servers {
-            let agent = agents.iter().find(|agent| Some(agent.id) == server.agent);
-            let count = apps.iter().filter(|(app, _)| app.server == server.id).count();
-            let summary =
-                self.context.summarize_server(server, agent, count, &settings, request.since_revision.is_some());
+            let spark = request.since_revision.is_some();
+            let summary = self.context.summarize_server(server, &tenants, &settings, spark);
             match summary.status {
                 ServerStatus::Up => answer.servers.up += 1,
                 ServerStatus::Degraded => answer.servers.degraded += 1,
@@ -73,7 +72,7 @@ impl Handle<Overview> for Services {
             }
             let newer = live.is_none_or(|live| request.since_revision.is_none_or(|since| live.revision > since));
             if request.since_revision.is_some() && newer {
-                answer.servers_changed.push(ServerSummary { ..summary });
+                answer.servers_changed.push(summary);
             }
         }
         for (app, server) in &apps {

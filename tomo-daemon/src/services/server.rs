@@ -1,7 +1,10 @@
 //! Servers: who they are and how they do.
 
+use std::{collections::HashMap, sync::Arc};
+
 use tomo_proto::{
     api::server::{ServerGet, ServerList, ServerListAnswer, ServerListPart, ServerPart, ServerRemove},
+    id::ServerId,
     model::{
         agent::{Agent, AgentState},
         app::App,
@@ -16,13 +19,35 @@ use crate::{
     live::LiveServer,
     services::{
         Context, Handle, Services,
-        access::Authorized,
+        access::{Authorized, Caller},
         audit::{cursor, limit},
         error::ServiceError,
         lookup,
     },
-    store::StoreError,
+    store::{ReadTx, StoreError},
 };
+
+/// What the store knows about servers beside themselves: their agents, and how many apps a caller can see on each.
+pub(super) struct Tenants {
+    agents: Arc<Vec<Agent>>,
+    apps: HashMap<ServerId, u32>,
+}
+
+impl Tenants {
+    pub(super) fn read(view: &ReadTx, caller: &Caller) -> Result<Self, StoreError> {
+        let mut apps = HashMap::new();
+        for app in view.all::<App>()?.iter().filter(|app| caller.selectors.admit_app(&app.name)) {
+            *apps.entry(app.server).or_default() += 1;
+        }
+        Ok(Self { agents: view.all()?, apps })
+    }
+
+    fn agent(&self, server: &Server) -> Option<&Agent> {
+        // They come in the order of their ids.
+        let place = self.agents.binary_search_by_key(&server.agent?, |agent| agent.id).ok()?;
+        self.agents.get(place)
+    }
+}
 
 /// Figures that are over their limit, as text.
 pub(super) fn over_limit(vitals: &Vitals, settings: &Settings) -> Vec<String> {
@@ -53,11 +78,11 @@ impl Context {
     pub(super) fn summarize_server(
         &self,
         server: &Server,
-        agent: Option<&Agent>,
-        apps: usize,
+        tenants: &Tenants,
         settings: &Settings,
         spark: bool,
     ) -> ServerSummary {
+        let agent = tenants.agent(server);
         let live = self.live.server(server.id);
         let state = match (agent, &live) {
             (None, _) => AgentState::None,
@@ -87,7 +112,7 @@ impl Context {
             labels: server.labels.clone(),
             vitals: live.as_ref().and_then(|live| live.vitals),
             containers,
-            apps: u32::try_from(apps).unwrap_or(u32::MAX),
+            apps: tenants.apps.get(&server.id).copied().unwrap_or(0),
             cpu_spark: sparks.iter().map(|point| point.cpu_percent).collect(),
             memory_spark: sparks.iter().map(|point| point.memory_percent).collect(),
             network_spark: sparks.iter().map(|point| point.traffic_bytes_per_sec).collect(),
@@ -104,9 +129,10 @@ impl Handle<ServerList> for Services {
         let limit = limit(request.limit, 20, 1_000)?;
         let start = usize::try_from(cursor(request.cursor.as_deref())?.unwrap_or(0)).unwrap_or(usize::MAX);
         let settings = self.context.settings()?;
-        let (servers, agents, apps) = self.context.store.read(|view| {
-            Ok::<_, StoreError>((lookup::servers(view, &caller)?, view.list::<Agent>()?, view.list::<App>()?))
-        })?;
+        let (servers, tenants) = self
+            .context
+            .store
+            .read(|view| Ok::<_, StoreError>((lookup::servers(view, &caller)?, Tenants::read(view, &caller)?)))?;
         let named = |server: &Server| {
             request.query.as_ref().is_none_or(|query| match query.split_once('=') {
                 Some((key, value)) => server.labels.get(key).is_some_and(|label| label == value),
@@ -118,11 +144,7 @@ impl Handle<ServerList> for Services {
         let all: Vec<ServerSummary> = servers
             .iter()
             .filter(|server| wanted(server) && named(server))
-            .map(|server| {
-                let agent = agents.iter().find(|agent| Some(agent.id) == server.agent);
-                let count = apps.iter().filter(|app| app.server == server.id).count();
-                self.context.summarize_server(server, agent, count, &settings, spark)
-            })
+            .map(|server| self.context.summarize_server(server, &tenants, &settings, spark))
             .filter(|summary| request.status.is_none_or(|status| status == summary.status))
             .collect();
         let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
@@ -139,16 +161,13 @@ impl Handle<ServerGet> for Services {
         request: ServerGet,
     ) -> Result<ServerDetail, ServiceError> {
         let settings = self.context.settings()?;
-        let (server, agent, apps) = self.context.store.read(|view| {
-            let server = lookup::server(view, &caller, &request.server)?;
-            let agent = server.agent.map(|id| view.get::<Agent>(id.to_u64())).transpose()?.flatten();
-            let apps = view.list::<App>()?.into_iter().filter(|app| app.server == server.id).count();
-            Ok::<_, ServiceError>((server, agent, apps))
+        let (server, tenants) = self.context.store.read(|view| {
+            Ok::<_, ServiceError>((lookup::server(view, &caller, &request.server)?, Tenants::read(view, &caller)?))
         })?;
         let live = self.context.live.server(server.id);
         let with = |part: ServerPart| live.as_ref().filter(|_| request.include.contains(&part));
         Ok(ServerDetail {
-            summary: self.context.summarize_server(&server, agent.as_ref(), apps, &settings, true),
+            summary: self.context.summarize_server(&server, &tenants, &settings, true),
             facts: live.as_ref().and_then(|live| live.facts.as_deref().cloned()),
             containers: with(ServerPart::Containers).map(|live| live.containers.as_ref().clone()).unwrap_or_default(),
             policy: with(ServerPart::Policy).map(|live| live.policy.as_ref().clone()),

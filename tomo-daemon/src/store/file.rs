@@ -3,12 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use redb::{Builder, Database, ReadableDatabase, TableDefinition, WriteTransaction};
 
-use crate::store::{StoreError, transaction::ReadTx};
+use crate::store::{StoreError, decoded::Decoded, transaction::ReadTx};
 
 /// Facts about the store itself, by name.
 pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -27,6 +27,7 @@ const CACHE_BYTES: usize = 32 << 20;
 pub(super) struct StoreFile {
     path: PathBuf,
     database: RwLock<Option<Database>>,
+    decoded: Arc<Decoded>,
 }
 
 impl StoreFile {
@@ -58,7 +59,7 @@ impl StoreFile {
     /// Opens a store that is there, and checks it.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let database = open_checked(path)?;
-        Ok(Self { path: path.to_owned(), database: RwLock::new(Some(database)) })
+        Ok(Self { path: path.to_owned(), database: RwLock::new(Some(database)), decoded: Arc::default() })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -67,12 +68,13 @@ impl StoreFile {
 
     pub(super) fn close(&self) {
         self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        self.decoded.clear();
     }
 
     pub(super) fn begin_read(&self) -> Result<ReadTx, StoreError> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let transaction = database.as_ref().ok_or_else(closed)?.begin_read().map_err(|e| failure(&self.path, e))?;
-        Ok(ReadTx::new(transaction, self.path.clone()))
+        Ok(ReadTx::new(transaction, self.path.clone(), Arc::clone(&self.decoded)))
     }
 
     /// Runs `work` in one durable transaction. After an I/O error the file is opened again before the next one, since redb

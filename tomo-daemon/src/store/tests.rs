@@ -61,6 +61,40 @@ async fn records_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn what_is_shared_is_as_its_view_has_it() {
+    let (folder, store) = store();
+    let all = |view: &ReadTx| -> Arc<Vec<Server>> { view.all().expect("reads") };
+    let (web, mail) = (server("web"), server("mail"));
+    let names = |servers: &[Server]| -> Vec<String> { servers.iter().map(|server| server.name.clone()).collect() };
+    let put = async |record: &Server| {
+        let record = record.clone();
+        store.write(move |change| change.put(&record)).await.expect("writes");
+    };
+    let before = store.file.begin_read().expect("a view");
+    put(&web).await;
+    let one = store.file.begin_read().expect("a view");
+    assert_eq!(names(&all(&one)), ["web"]);
+    assert!(Arc::ptr_eq(&all(&one), &all(&store.file.begin_read().expect("a view"))), "decoded once");
+    assert_eq!(names(&all(&before)), [""; 0]);
+    put(&mail).await;
+    let two = store.file.begin_read().expect("a view");
+    assert_eq!((all(&two).len(), all(&one).len(), all(&before).len()), (2, 1, 0));
+    assert!(Arc::ptr_eq(&all(&two), &all(&two)), "an older view does not take the newer one's place");
+    put(&Server { name: "www".to_owned(), ..web.clone() }).await;
+    drop((before, one, two));
+    let refused = store.write(move |change| {
+        change.remove::<Server>(mail.id.to_u64());
+        Err::<(), _>(StoreError::Other("no".to_owned()))
+    });
+    refused.await.expect_err("is refused");
+    let mut now = names(&store.read(|view| view.all::<Server>()).expect("reads"));
+    now.sort();
+    assert_eq!(now, ["mail", "www"]);
+    let store = reopen(&folder, store).await;
+    assert_eq!(store.read(|view| view.all::<Server>()).expect("reads").len(), 2);
+}
+
+#[tokio::test]
 async fn a_refused_change_leaves_nothing() {
     let (_folder, store) = store();
     let web = server("web");

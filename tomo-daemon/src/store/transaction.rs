@@ -1,14 +1,18 @@
 //! Views and changes of records, by type.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTransaction};
 use tomo_proto::model::audit::AuditEntry;
 
-use crate::store::{NewAuditEntry, Record, StoreError, audit, codec, file::failure};
+use crate::store::{NewAuditEntry, Record, StoreError, audit, codec, decoded::Decoded, file::failure};
+
+/// How often each table of records was changed, by its name. It is read and written in the same transaction as the table.
+const CHANGES: TableDefinition<'static, &'static str, u64> = TableDefinition::new("changes");
 
 fn table<R: Record>() -> TableDefinition<'static, u64, &'static [u8]> {
     TableDefinition::new(R::TABLE)
@@ -28,11 +32,12 @@ pub(super) fn absent<T>(path: &Path, opened: Result<T, TableError>) -> Result<Op
 pub struct ReadTx {
     transaction: ReadTransaction,
     path: PathBuf,
+    decoded: Arc<Decoded>,
 }
 
 impl ReadTx {
-    pub(super) const fn new(transaction: ReadTransaction, path: PathBuf) -> Self {
-        Self { transaction, path }
+    pub(super) const fn new(transaction: ReadTransaction, path: PathBuf, decoded: Arc<Decoded>) -> Self {
+        Self { transaction, path, decoded }
     }
 
     pub(super) const fn transaction(&self) -> &ReadTransaction {
@@ -65,6 +70,24 @@ impl ReadTx {
             codec::decode(R::TABLE, bytes.value())
         })
         .collect()
+    }
+
+    /// As [`Self::list`], for what is read often: decoded once, then shared until the table changes.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn all<R: Record>(&self) -> Result<Arc<Vec<R>>, StoreError> {
+        let changes = match absent(&self.path, self.transaction.open_table(CHANGES))? {
+            Some(table) => table.get(R::TABLE).map_err(|error| failure(&self.path, error))?,
+            None => None,
+        };
+        let changes = changes.map_or(0, |count| count.value());
+        if let Some(known) = self.decoded.get(changes) {
+            return Ok(known);
+        }
+        let records = Arc::new(self.list::<R>()?);
+        self.decoded.put(changes, Arc::clone(&records));
+        Ok(records)
     }
 
     /// The newest records of a table by key, newest first.
@@ -189,6 +212,12 @@ impl<'a> WriteTx<'a> {
                 None => table.remove(key),
             }
             .map_err(|error| failure(self.path, error))?;
+        }
+        let changed: BTreeSet<&str> = self.changes.keys().map(|(name, _)| *name).collect();
+        for name in changed {
+            let mut table = self.transaction.open_table(CHANGES).map_err(|error| failure(self.path, error))?;
+            let before = table.get(name).map_err(|error| failure(self.path, error))?.map_or(0, |count| count.value());
+            table.insert(name, before + 1).map_err(|error| failure(self.path, error))?;
         }
         audit::append(self.transaction, self.path, self.audit)
     }
