@@ -6,6 +6,8 @@ use std::{
 };
 
 use futures::future::join_all;
+use serde_json::json;
+use tomo_agent::identity;
 use tomo_daemon::clock::Clock;
 use tomo_proto::{
     api::{
@@ -19,6 +21,7 @@ use tomo_proto::{
         container::ContainerState,
         server::{EngineState, ServerDetail},
         settings::SettingChange,
+        user::Scope,
     },
 };
 use tomo_tests::{
@@ -307,5 +310,37 @@ async fn a_host_without_an_engine_is_measured_and_says_what_is_missing() {
     assert!(reason.contains("no-engine.sock"), "{reason}");
     assert_eq!(detail.summary.containers, None);
     agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_overview_of_any_fleet_has_room_in_an_answer_and_says_what_it_left_off() {
+    const SERVERS: usize = 24;
+    let daemon = TestDaemon::start().await;
+    let long: Vec<String> = (0..32).map(|number| format!("label-{number:02}-{}", "x".repeat(39))).collect();
+    let labels: Vec<(&str, &str)> = long.iter().map(|text| (text.as_str(), text.as_str())).collect();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    for number in 0..SERVERS {
+        let token = daemon.enrolment(&format!("web-{number:02}"), &labels).await;
+        identity::enroll(&token, &folder.path().join(number.to_string())).await.expect("is enrolled");
+    }
+    let request = Overview { since_revision: Some(0) };
+    let person = daemon.admin().call(&request).await.expect("a person is given everything");
+    assert_eq!((person.servers_changed.len(), person.servers_left_off), (SERVERS, None));
+
+    let program = daemon.token(&[Scope::Read]).await;
+    let told = program.call(&request).await.expect("a program is given what has room");
+    let left_off = usize::try_from(told.servers_left_off.expect("not all have room")).expect("fits");
+    assert_eq!(told.servers_changed.len() + left_off, SERVERS);
+    assert!(!told.servers_changed.is_empty() && told.problems.len() == SERVERS, "{told:?}");
+    let mut listed = Vec::new();
+    let mut arguments = json!({"limit": 10});
+    loop {
+        let page = program.call_by_name("server_list", arguments).await.structured;
+        listed.extend(page["servers"].as_array().expect("a page").clone());
+        let Some(cursor) = page.get("next_cursor").cloned() else { break };
+        arguments = json!({"limit": 10, "cursor": cursor});
+    }
+    assert_eq!(listed.len(), SERVERS);
     daemon.stop().await;
 }

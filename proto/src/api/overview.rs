@@ -38,6 +38,9 @@ pub struct OverviewAnswer {
     /// Servers changed since the given revision; absent without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers_changed: Vec<ServerSummary>,
+    /// How many more have changed and found no room; absent if none. `server_list` has them, page by page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers_left_off: Option<u32>,
 }
 
 /// Servers by status.

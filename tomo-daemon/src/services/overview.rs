@@ -1,5 +1,6 @@
 //! The fleet in one answer.
 
+use serde::Serialize;
 use tomo_proto::{
     api::overview::{AppCounts, Overview, OverviewAnswer, Problem, Severity},
     model::{app::AppStatus, plan::PlanStatus, server::ServerStatus},
@@ -18,6 +19,9 @@ use crate::{
 
 /// Problems listed; the worst come first.
 const PROBLEMS: usize = 50;
+/// Bytes that the lists of an answer to a program share, each at most half of what the ones before have left: whatever
+/// the fleet is like, the answer stays below the most that a program is given.
+const LISTS_BYTES: usize = 44 << 10;
 /// A container the engine restarted this often is in a loop.
 const RESTART_LOOP: u32 = 5;
 
@@ -40,7 +44,8 @@ impl Handle<Overview> for Services {
         })?;
         let mut answer = OverviewAnswer { revision, ..OverviewAnswer::default() };
         for server in &servers {
-            let spark = request.since_revision.is_some();
+            // Sparklines are for people.
+            let spark = request.since_revision.is_some() && caller.is_person();
             let summary = self.context.summarize_server(server, &tenants, &settings, spark);
             match summary.status {
                 ServerStatus::Up => answer.servers.up += 1,
@@ -116,6 +121,30 @@ impl Handle<Overview> for Services {
             }
         }
         answer.plans_pending = pending;
+        if !caller.is_person() {
+            let mut room = LISTS_BYTES;
+            fit(&mut answer.problems, &mut room);
+            fit(&mut answer.operations, &mut room);
+            let left_off = fit(&mut answer.servers_changed, &mut room);
+            answer.servers_left_off = u32::try_from(left_off).ok().filter(|count| *count > 0);
+        }
         Ok(answer)
     }
+}
+
+/// Keeps the first items, as many as half of the room holds; says how many were left off.
+fn fit<T: Serialize>(items: &mut Vec<T>, room: &mut usize) -> usize {
+    let (most, mut used, mut kept) = (*room / 2, 0, 0);
+    for item in items.iter() {
+        // What does not encode is refused with the whole answer.
+        used += serde_json::to_string(item).map_or(0, |text| text.len() + 1);
+        if used > most {
+            break;
+        }
+        kept += 1;
+    }
+    *room -= used.min(most);
+    let left_off = items.len() - kept;
+    items.truncate(kept);
+    left_off
 }
