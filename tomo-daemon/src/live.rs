@@ -109,6 +109,7 @@ pub struct Live {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    /// Begins with the time, so that a revision from before a restart is an older one.
     revision: AtomicU64,
     servers: RwLock<HashMap<ServerId, Arc<LiveServer>>>,
     notices: broadcast::Sender<Topic>,
@@ -153,8 +154,8 @@ impl Live {
     pub fn new(clock: Clock) -> Self {
         Self {
             shared: Arc::new(Shared {
+                revision: AtomicU64::new(clock.now_ms().saturating_mul(1_000)),
                 clock,
-                revision: AtomicU64::new(0),
                 servers: RwLock::default(),
                 notices: broadcast::Sender::new(NOTICES),
                 watched: watch::Sender::default(),
@@ -195,7 +196,15 @@ impl Live {
 
     /// Tells that something changed.
     pub fn publish(&self, topic: Topic) {
-        self.shared.revision.fetch_add(1, Ordering::AcqRel);
+        self.next_revision();
+        self.notify(topic);
+    }
+
+    fn next_revision(&self) -> u64 {
+        self.shared.revision.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    fn notify(&self, topic: Topic) {
         // Without a reader nobody needs to know.
         drop(self.shared.notices.send(topic));
     }
@@ -288,9 +297,10 @@ impl Live {
             let Some(server) = servers.get_mut(&id) else { return };
             let server = Arc::make_mut(server);
             change(server);
-            server.revision = self.shared.revision.load(Ordering::Acquire) + 1;
+            // While the lock is held: whoever has read this revision, or a later one, sees this change.
+            server.revision = self.next_revision();
         }
-        self.publish(Topic::Server(id));
+        self.notify(Topic::Server(id));
     }
 }
 
@@ -345,8 +355,9 @@ fn vitals_of(schema: &[SeriesKey], row: &Row) -> Vitals {
             _ => {}
         }
     }
-    vitals.disk_ratio =
-        disks.values().filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total).fold(0.0, f64::max);
+    let fullest = disks.values().filter(|(_, total)| *total > 0.0).map(|(used, total)| used / total);
+    // More digits tell nothing and make every answer longer.
+    vitals.disk_ratio = (fullest.fold(0.0, f64::max) * 1e4).round() / 1e4;
     vitals
 }
 
