@@ -156,18 +156,20 @@ where
 }
 
 fn answered<A: serde::Serialize>(caller: &Caller, answer: &A) -> CallToolResult {
-    let value = match serde_json::to_value(answer) {
-        Ok(value) => value,
-        Err(problem) => {
-            return error::result(
-                ServiceError::new(ErrorCode::Internal, "the answer does not encode").with_source(problem),
-            );
-        }
+    let unsound = |problem| {
+        error::result(ServiceError::new(ErrorCode::Internal, "the answer does not encode").with_source(problem))
     };
-    let text = value.to_string();
+    let text = match serde_json::to_string(answer) {
+        Ok(text) => text,
+        Err(problem) => return unsound(problem),
+    };
     if text.len() > most_bytes(caller) {
         return error::result(too_long(text.len(), caller));
     }
+    let value = match serde_json::to_value(answer) {
+        Ok(value) => value,
+        Err(problem) => return unsound(problem),
+    };
     let hint = (text.len() > HINT_BYTES && !caller.is_person())
         .then(|| ContentBlock::text(format!("{} bytes, which is long: {NARROW}", text.len())));
     let mut result = CallToolResult::success([ContentBlock::text(text)].into_iter().chain(hint).collect());

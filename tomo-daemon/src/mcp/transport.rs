@@ -28,6 +28,8 @@ pub(crate) fn transport<S: ServerHandler + Send>(
     let mut config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.child_token())
         .with_sse_keep_alive(Some(KEEP_ALIVE))
+        // What is answered at once needs no event stream, where there is no session.
+        .with_json_response(true)
         .with_max_request_body_bytes(BODY_BYTES)
         .disable_allowed_hosts()
         .disable_allowed_origins();
