@@ -12,4 +12,5 @@ pub mod plan;
 pub mod policy;
 pub mod server;
 pub mod settings;
+pub mod ssh;
 pub mod user;

@@ -16,4 +16,5 @@ mod local;
 mod login;
 mod mcp;
 mod mcp_stdio;
+mod ssh;
 mod store;

@@ -28,6 +28,7 @@ pub mod disk;
 pub mod docker;
 pub mod host;
 pub mod program;
+pub mod ssh;
 
 // What a test looks through.
 pub mod http;

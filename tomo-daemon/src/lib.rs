@@ -1,6 +1,6 @@
 //! The daemon: one store, one MCP endpoint, one listener for agents.
 //!
-//! `client → http → mcp tool → service → store | hub | live`: calls go right only.
+//! `client → http → mcp tool → service → store | hub | ssh | live`: calls go right only.
 
 // How it is started.
 pub mod args;
@@ -18,6 +18,7 @@ pub mod services;
 pub mod hub;
 pub mod ingest;
 pub mod live;
+pub mod ssh;
 pub mod store;
 
 // Small things everybody needs.

@@ -1,0 +1,123 @@
+//! A folder of ours on a host, for what is carried there.
+
+use std::{path::Path, time::Duration};
+
+use russh_sftp::client::SftpSession;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+
+use crate::{
+    crypto,
+    ssh::{ANSWER, CommandLine, Connection, Limits, SshError, answer},
+};
+
+/// Longest time that one piece may take.
+const PIECE: Duration = Duration::from_secs(15);
+/// Bytes of one piece.
+const PIECE_BYTES: usize = 256 * 1024;
+/// What a host answers to an upload at most, for each piece.
+const ANSWER_BYTES: u64 = 64 * 1024;
+/// A command that says next to nothing.
+const SHORT: Limits = Limits { time: ANSWER, output_bytes: 16 * 1024 };
+
+/// A new folder below `/tmp` that only its user may look into. Its name is made of hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    path: String,
+}
+
+impl Folder {
+    /// Its path on the host.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl Connection {
+    /// Makes a folder.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub async fn make_folder(&self) -> Result<Folder, SshError> {
+        let folder = Folder { path: format!("/tmp/tomo-{}", crypto::hex(&crypto::random_bytes::<16>())) };
+        self.quietly("making a folder", &CommandLine::within("mkdir -m 700 ", &folder, "")).await?;
+        Ok(folder)
+    }
+
+    /// Removes a folder with what is in it.
+    ///
+    /// # Errors
+    /// It cannot be removed.
+    pub async fn remove_folder(&self, folder: &Folder) -> Result<(), SshError> {
+        self.quietly("removing the folder", &CommandLine::within("rm -rf ", folder, "")).await
+    }
+
+    async fn quietly(&self, what: &'static str, command: &CommandLine) -> Result<(), SshError> {
+        let ran = self.run(command, b"", SHORT, &mut |_| {}).await?;
+        if ran.status == Some(0) { Ok(()) } else { Err(SshError::broken(what, String::from_utf8_lossy(&ran.stderr))) }
+    }
+
+    /// Carries a file over as `tomo-agent` in a folder, for its user to run, and compares what arrived. Tells how far it is, 0–100.
+    ///
+    /// # Errors
+    /// The file cannot be read, the host has no SFTP or no room, or something else arrived.
+    pub async fn upload(
+        &self,
+        file: &Path,
+        folder: &Folder,
+        tell: &mut (dyn FnMut(u8) + Send),
+    ) -> Result<(), SshError> {
+        let what = "the upload";
+        let unreadable = |error: std::io::Error| SshError::broken("reading the agent's file", error);
+        let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
+        let total = source.metadata().await.map_err(unreadable)?.len();
+        self.allow(ANSWER_BYTES * 4);
+        let channel = answer("opening a channel", ANSWER, self.handle.channel_open_session()).await?;
+        answer("starting SFTP", ANSWER, channel.request_subsystem(true, "sftp")).await?;
+        let sftp = answer("starting SFTP", ANSWER, SftpSession::new(channel.into_stream())).await?;
+        let path = format!("{}/tomo-agent", folder.path());
+        let mut target = answer(what, ANSWER, sftp.create(&path)).await?;
+        let mut piece = vec![0; PIECE_BYTES];
+        let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
+        let mut sent = 0_u64;
+        loop {
+            let read = source.read(&mut piece).await.map_err(unreadable)?;
+            if read == 0 {
+                break;
+            }
+            digest.update(&piece[..read]);
+            self.allow(ANSWER_BYTES);
+            answer(what, PIECE, target.write_all(&piece[..read])).await?;
+            sent = sent.saturating_add(u64::try_from(read).unwrap_or(0));
+            tell(u8::try_from(sent.saturating_mul(100) / total.max(1)).unwrap_or(100).min(100));
+        }
+        self.allow(ANSWER_BYTES * 4);
+        answer(what, PIECE, target.flush()).await?;
+        let facts = russh_sftp::protocol::FileAttributes {
+            permissions: Some(0o700),
+            ..russh_sftp::protocol::FileAttributes::empty()
+        };
+        answer(what, ANSWER, target.set_metadata(facts)).await?;
+        answer(what, PIECE, target.close()).await?;
+        // Whatever it answers: the file is compared below.
+        drop(timeout(ANSWER, sftp.close()).await);
+        let expected = crypto::hex(digest.finish().as_ref());
+        let ran = self
+            .run(
+                &CommandLine::within("sha256sum ", folder, "/tomo-agent"),
+                b"",
+                Limits { time: Duration::from_secs(30), ..SHORT },
+                &mut |_| {},
+            )
+            .await?;
+        let said = String::from_utf8_lossy(&ran.stdout);
+        // A shell may say something of its own before.
+        if said.lines().any(|line| line.split_whitespace().next() == Some(expected.as_str())) {
+            return Ok(());
+        }
+        Err(SshError::broken(what, "what arrived there is not what was sent"))
+    }
+}
