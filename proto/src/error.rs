@@ -33,6 +33,8 @@ pub enum ErrorCode {
     Denied,
     /// The host's own policy does not allow this.
     RefusedByPolicy,
+    /// The vault is sealed: a person unlocks it first.
+    Sealed,
     /// Nobody is signed in, or the sign-in is over.
     Unauthenticated,
     /// The store cannot take the change (disk full, I/O error).
@@ -43,7 +45,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of its HTTP status.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Ambiguous,
         Self::Invalid,
         Self::Unauthenticated,
@@ -55,6 +57,7 @@ impl ErrorCode {
         Self::Conflict,
         Self::PlanStale,
         Self::PlanExpired,
+        Self::Sealed,
         Self::RateLimited,
         Self::Internal,
         Self::AgentOffline,
@@ -79,6 +82,7 @@ impl ErrorCode {
             Self::RateLimited => "rate_limited",
             Self::Denied => "denied",
             Self::RefusedByPolicy => "refused_by_policy",
+            Self::Sealed => "sealed",
             Self::Unauthenticated => "unauthenticated",
             Self::StorageFull => "storage_full",
             Self::Internal => "internal",
@@ -94,6 +98,7 @@ impl ErrorCode {
             Self::ApprovalRequired | Self::Declined | Self::Denied | Self::RefusedByPolicy => 403,
             Self::NotFound => 404,
             Self::Conflict | Self::PlanStale | Self::PlanExpired => 409,
+            Self::Sealed => 423,
             Self::RateLimited => 429,
             Self::Internal => 500,
             Self::AgentOffline | Self::TimeoutUnknown => 502,

@@ -18,3 +18,4 @@ mod mcp;
 mod mcp_stdio;
 mod ssh;
 mod store;
+mod vault;

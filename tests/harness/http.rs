@@ -111,6 +111,12 @@ impl Http {
         Err(Refused { status, error })
     }
 
+    /// Sends a person's request to a daemon that may end meanwhile.
+    pub async fn raw_person<R: PersonRequest>(&self, request: &R) -> Option<u16> {
+        let body = serde_json::to_value(request).expect("a request is JSON");
+        Some(self.post(R::PATH, &body).send().await.ok()?.status().as_u16())
+    }
+
     /// Calls a tool by its contract, on `/mcp/full` in the modern era. A rate limit is waited out for as long as the answer says.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tomo_daemon::{
     clock::Clock,
-    config::{Config, HttpConfig, HubConfig, SocketConfig},
+    config::{Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
     daemon::Daemon,
     mcp::{ServerHandler, Surface},
     services::HandlePerson as _,
@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
         http: HttpConfig { listen: anywhere, allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
         hub: HubConfig { listen: anywhere, advertise: Vec::new() },
         socket: SocketConfig { path: folder.path().join("tomo.sock"), admin_uid: None, admin_group: String::new() },
+        vault: VaultConfig::default(),
     };
     let clock = Clock::system();
     Daemon::init(&config.data, Some(("admin", "a long enough password")), &clock).await?;

@@ -26,6 +26,8 @@ pub struct Config {
     pub hub: HubConfig,
     /// The local socket.
     pub socket: SocketConfig,
+    /// The secrets' envelope.
+    pub vault: VaultConfig,
 }
 
 /// What clients reach.
@@ -62,6 +64,15 @@ pub struct SocketConfig {
     pub admin_uid: Option<u32>,
     /// Group whose members are admins.
     pub admin_group: String,
+}
+
+/// The secrets' envelope.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VaultConfig {
+    /// File with the master password, its owner's alone (mode 0600); empty for none. The systemd credential `tomo-master-password` does
+    /// the same.
+    pub password_file: PathBuf,
 }
 
 impl Config {

@@ -15,7 +15,7 @@ use tomo_proto::{
 use crate::{
     clock::Clock,
     config::Config,
-    crypto::{self, Vault},
+    crypto,
     http::{self, Http},
     hub::Hub,
     live::Live,
@@ -23,15 +23,18 @@ use crate::{
     services::{Services, check_password},
     store::{
         NewAuditEntry, Store,
-        records::{SessionRecord, UserRecord},
+        records::{SessionRecord, UserRecord, VAULT_KEY, VaultRecord},
     },
     tls::Authority,
+    vault::{self, DataKey, Vault},
 };
 
 /// Files in the data folder.
 const STORE: &str = "tomo.redb";
 const DATA_KEY: &str = "data.key";
 const LOGIN_KEY: &str = "login.key";
+/// The systemd credential that can hold the master password.
+const CREDENTIAL: &str = "tomo-master-password";
 
 /// The running daemon.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Daemon {
         if !data.join("ca.key").exists() {
             Authority::create(data, clock)?;
         }
-        Vault::open_key(&data.join(DATA_KEY))?;
+        vault::open_key_file(&data.join(DATA_KEY))?;
         // The store comes last: where it is, everything is.
         let store = Store::create(&data.join(STORE))?;
         if let Some((name, password)) = admin {
@@ -97,7 +100,7 @@ impl Daemon {
     {
         let data = &config.data;
         let store = Store::open(&data.join(STORE))?;
-        let vault = Vault::open_key(&data.join(DATA_KEY))?;
+        let vault = open_vault(&config, &store)?;
         let authority = Authority::open(data, &clock)?;
         let live = Live::new(clock.clone());
         let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone())
@@ -181,6 +184,39 @@ impl Daemon {
         }
         Ok(format!("the store is sound; {} audit rows verified, head {}", check.rows, check.head))
     }
+}
+
+/// The vault as it is at the start: open with the key file; or, with a master password, open if the host gives it and sealed if not.
+fn open_vault(config: &Config, store: &Store) -> anyhow::Result<Vault> {
+    let key_file = config.data.join(DATA_KEY);
+    let Some(record) = store.read(|view| view.get::<VaultRecord>(VAULT_KEY))? else {
+        return Ok(Vault::new(Some(vault::open_key_file(&key_file)?), key_file));
+    };
+    // A daemon that was killed while it took the key file over.
+    vault::remove_key_file(&key_file)?;
+    let key = match unlock_at_start(config, &record) {
+        Ok(Some(key)) => Some(key),
+        Ok(None) => {
+            tracing::warn!("the vault is sealed: secrets cannot be used until `tomo vault unlock`");
+            None
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the vault stays sealed until `tomo vault unlock`");
+            None
+        }
+    };
+    Ok(Vault::new(key, key_file))
+}
+
+/// Unlocks with the password that the configuration or a systemd credential gives, if there is one.
+fn unlock_at_start(config: &Config, record: &VaultRecord) -> anyhow::Result<Option<DataKey>> {
+    let credential = std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| Path::new(&folder).join(CREDENTIAL));
+    let configured = Some(&config.vault.password_file).filter(|path| !path.as_os_str().is_empty()).cloned();
+    let Some(path) = configured.or_else(|| credential.filter(|path| path.exists())) else { return Ok(None) };
+    let password = crypto::read_private(&path)?;
+    let line = password.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let key = record.wrapped.unwrap(line).with_context(|| format!("{} does not open the vault", path.display()))?;
+    Ok(Some(key))
 }
 
 fn offline_entry(action: &str, user: &str, at_ms: u64) -> NewAuditEntry {

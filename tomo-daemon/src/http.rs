@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    http::{HeaderValue, header},
     middleware::{Next, from_fn_with_state},
     response::Response,
     routing::{get, post},
@@ -23,6 +24,7 @@ use axum_server::{
 };
 use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{
     config::{Config, HttpConfig},
@@ -210,11 +212,11 @@ where
         .route_service("/mcp/full", surface(Surface::Full))
         .layer(from_fn_with_state(Arc::clone(guard), guard::bind_transport))
         .layer(from_fn_with_state((), guard::check_shape))
-        .merge(person::routes(services))
+        .merge(person::routes(services).layer(once()))
         .layer(from_fn_with_state(Arc::clone(guard), guard::sign_in));
     let open = Router::new()
-        .route("/auth/login", post(person::login))
-        .route("/auth/refresh", post(person::refresh))
+        .route("/auth/login", post(person::login).layer(once()))
+        .route("/auth/refresh", post(person::refresh).layer(once()))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/status", get(status::page))
         .route("/metrics", get(status::metrics))
@@ -225,6 +227,11 @@ where
         .layer(DefaultBodyLimit::max(mcp::BODY_BYTES))
         .layer(from_fn_with_state((), guard::check_length))
         .layer(from_fn_with_state(Arc::clone(guard), guard::check_origin))
+}
+
+/// Closes a connection after one answer: its buffers, which hold secrets, are given back and wiped.
+fn once() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(header::CONNECTION, HeaderValue::from_static("close"))
 }
 
 async fn tcp_peer(

@@ -25,3 +25,4 @@ pub mod store;
 pub mod clock;
 pub mod crypto;
 pub mod tls;
+pub mod vault;

@@ -1,6 +1,6 @@
 //! `tomo-daemon`.
 
-use std::{io::IsTerminal as _, process::ExitCode};
+use std::{alloc::System, io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
 use tomo_daemon::args::Args;
@@ -9,6 +9,11 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
+use zeroizing_alloc::ZeroAlloc;
+
+/// What is given back is wiped first: passwords and keys pass through many hands (HTTP, JSON, TLS) on their way.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 #[expect(clippy::print_stderr, reason = "this is the program's own output")]
 fn main() -> ExitCode {
@@ -22,6 +27,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
+    keep_out_of_core_dumps()?;
     let wanted = std::env::var("TOMO_LOG").ok().and_then(|text| text.parse::<Targets>().ok());
     let filter =
         wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO).with_target("rmcp", LevelFilter::OFF));
@@ -29,4 +35,11 @@ fn run(args: Args) -> anyhow::Result<()> {
         tracing_subscriber::fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr);
     tracing_subscriber::registry().with(lines).with(filter).init();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(args.run())
+}
+
+/// No core file of this process is written, and nobody but root looks into its memory.
+fn keep_out_of_core_dumps() -> anyhow::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    Ok(setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?)
 }

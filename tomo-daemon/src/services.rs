@@ -26,6 +26,7 @@ mod span;
 mod spec;
 mod transport;
 mod user;
+mod vault;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -43,13 +44,13 @@ use tomo_proto::{
 
 use crate::{
     clock::Clock,
-    crypto::Vault,
     hub::Hub,
     live::{Live, Topic},
     store::{
         NewAuditEntry, Store, StoreError,
         records::{SETTINGS_KEY, SettingsRecord},
     },
+    vault::Vault,
 };
 
 /// Old samples are looked for this often.
@@ -69,6 +70,8 @@ struct Context {
     hub: Hub,
     live: Live,
     vault: Vault,
+    /// Held by whoever derives a key of a master password: one at a time, since each takes 64 MiB.
+    deriving: tokio::sync::Mutex<()>,
     clock: Clock,
     /// Where clients reach this daemon.
     url: String,
@@ -121,6 +124,7 @@ impl Services {
             hub,
             live,
             vault,
+            deriving: tokio::sync::Mutex::new(()),
             clock,
             url,
             operations: operation::Operations::default(),

@@ -192,6 +192,9 @@ pub(crate) enum Command {
     /// Store secrets that app environments name as secret://NAME.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Seal secrets under a master password, and unlock them.
+    #[command(subcommand)]
+    Vault(VaultCommand),
     /// Serve MCP on standard input and output for an AI tool, with an API token (--token, TOMO_TOKEN or --token-file).
     Mcp {
         /// File that holds the API token, instead of --token or TOMO_TOKEN.
@@ -548,6 +551,22 @@ pub(crate) enum SecretCommand {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Whether secrets can be used, and under which key they lie.
+    Status,
+    /// Set a master password: from then on the vault is sealed whenever the daemon starts. Nobody can recover the password.
+    Init,
+    /// Give the master password, so that secrets can be used.
+    Unlock,
+    /// Seal the vault again: what needs a secret waits, everything else goes on.
+    Lock,
+    /// Change the master password. On standard input: the old one, then the new one, a line each.
+    ChangePassword,
+    /// Make a new data key and seal every secret under it.
+    Rotate,
 }
 
 #[derive(Debug, Subcommand)]

@@ -11,6 +11,7 @@ mod server;
 mod settings;
 mod token;
 mod user;
+mod vault;
 
 // What they share.
 mod change;
@@ -56,6 +57,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::User(command) => user::user(client, command, as_json).await,
         Command::Token(command) => token::token(client, command, as_json).await,
         Command::Secret(command) => token::secret(client, command, as_json).await,
+        Command::Vault(command) => vault::vault(client, command, as_json).await,
         Command::Local { .. } | Command::Login { .. } | Command::Mcp { .. } | Command::Completions { .. } => Ok(()),
     }
 }

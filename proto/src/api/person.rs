@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::model::user::{ApiToken, Role, Scopes, Selectors};
 
@@ -39,6 +40,12 @@ person! {
     SetSecret => Done, "/person/secrets";
     ListSecrets => SecretNames, "/person/secrets/list";
     DeleteSecret => Done, "/person/secrets/delete";
+    GetVault => VaultStatus, "/person/vault";
+    InitVault => VaultStatus, "/person/vault/init";
+    UnlockVault => VaultStatus, "/person/vault/unlock";
+    LockVault => VaultStatus, "/person/vault/lock";
+    ChangeVaultPassword => VaultStatus, "/person/vault/password";
+    RotateVault => VaultStatus, "/person/vault/rotate";
 }
 
 /// Calls `$each!` with every request that needs a person: the one list of routes besides `/auth/login` and `/auth/refresh`.
@@ -56,12 +63,18 @@ macro_rules! for_each_person_request {
             $crate::api::person::SetSecret,
             $crate::api::person::ListSecrets,
             $crate::api::person::DeleteSecret,
+            $crate::api::person::GetVault,
+            $crate::api::person::InitVault,
+            $crate::api::person::UnlockVault,
+            $crate::api::person::LockVault,
+            $crate::api::person::ChangeVaultPassword,
+            $crate::api::person::RotateVault,
         }
     };
 }
 
-/// Text that is never shown: no `Debug` of its content, no `Display`.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// Text that is never shown: no `Debug` of its content, no `Display`; wiped from memory when it is dropped.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct SecretText(String);
 
@@ -247,4 +260,86 @@ pub struct SecretNames {
 pub struct DeleteSecret {
     /// Name.
     pub name: String,
+}
+
+/// Asks how the vault is.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GetVault {}
+
+/// Sets a master password for the first time and seals every secret under a new data key (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InitVault {
+    /// The master password, at least 12 characters. Nobody can recover it.
+    pub password: SecretText,
+}
+
+/// Opens a sealed vault (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnlockVault {
+    /// The master password.
+    pub password: SecretText,
+}
+
+/// Seals the vault: what needs a secret answers `sealed` from now on (admin).
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockVault {}
+
+/// Changes the master password; the data key stays (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeVaultPassword {
+    /// Master password now.
+    pub current: SecretText,
+    /// Master password from now on, at least 12 characters.
+    pub new: SecretText,
+}
+
+/// Makes a new data key and seals every secret under it (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateVault {
+    /// The master password.
+    pub password: SecretText,
+}
+
+/// How the vault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VaultStatus {
+    /// Whether secrets can be used.
+    pub state: VaultState,
+    /// Number of the data key: one more with each rotation.
+    pub epoch: u32,
+    /// Values that are sealed under it.
+    pub secrets: u32,
+    /// When the master password was set (UTC ms); absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_at: Option<u64>,
+}
+
+/// Whether secrets can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultState {
+    /// There is no master password: the data key is a file beside the store.
+    KeyFile,
+    /// Nothing that needs a secret works until a person unlocks the vault.
+    Sealed,
+    /// A person (or the host, at boot) gave the master password.
+    Unlocked,
+}
+
+impl VaultState {
+    /// The state as it stands in answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KeyFile => "key_file",
+            Self::Sealed => "sealed",
+            Self::Unlocked => "unlocked",
+        }
+    }
 }

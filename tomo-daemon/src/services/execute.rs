@@ -198,7 +198,7 @@ impl Context {
             let error = error.error;
             Ended::Failed(OperationError { code: error.code, message: error.message, next: error.next }, Vec::new())
         };
-        let (command, limit) = match self.command_of(work) {
+        let (command, limit) = match self.command_of(work).await {
             Ok(command) => command,
             Err(error) => return failed(error),
         };
@@ -250,7 +250,7 @@ impl Context {
         }
     }
 
-    fn command_of(&self, work: &Work) -> Result<(Command, Duration), ServiceError> {
+    async fn command_of(&self, work: &Work) -> Result<(Command, Duration), ServiceError> {
         let container = |app: &App| {
             ContainerRef::new(format!("tomo-{}", app.name))
                 .map_err(|error| ServiceError::new(ErrorCode::Invalid, error))
@@ -262,7 +262,7 @@ impl Context {
                     name: name.clone(),
                     revision: *revision,
                     spec: spec.clone(),
-                    secrets: self.open_secrets(spec)?,
+                    secrets: self.open_secrets(spec).await?,
                     health_timeout_secs: HEALTH_SECS,
                 };
                 (Command::DeployApp { deploy: Box::new(deploy) }, DEPLOY)

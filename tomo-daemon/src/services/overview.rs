@@ -103,6 +103,14 @@ impl Handle<Overview> for Services {
                 problem(Severity::Warning, format!("the last deploy failed: {error}"), "app_get");
             }
         }
+        if self.context.is_sealed().await {
+            answer.problems.push(Problem {
+                severity: Severity::Warning,
+                subject: "vault".to_owned(),
+                message: "it is sealed: what needs a secret waits for the master password".to_owned(),
+                next: "tomo vault unlock".to_owned(),
+            });
+        }
         answer.problems.sort_by(|left, right| (left.severity, &left.subject).cmp(&(right.severity, &right.subject)));
         answer.problems.truncate(PROBLEMS);
         answer.operations = self.context.operations.list();

@@ -18,7 +18,7 @@ use tomo_proto::{
 use crate::{
     crypto,
     services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError, lookup::not_found},
-    store::records::SecretRecord,
+    store::{Record as _, records::SecretRecord},
 };
 
 /// Largest value.
@@ -48,13 +48,14 @@ impl HandlePerson<SetSecret> for Services {
             return Err(ServiceError::new(ErrorCode::Invalid, message).with_field("value"));
         }
         let entry = self.context.entry(caller, "secret.set", AuditOutcome::Ok).about("secret", &request.name);
-        let (vault, now_ms) = (self.context.vault.clone(), self.context.clock.now_ms());
+        let now_ms = self.context.clock.now_ms();
+        let vault = self.context.open_vault().await?;
         self.context
             .store
             .write(move |change| {
                 let known = change.list::<SecretRecord>()?.into_iter().find(|record| record.name == request.name);
                 let key = known.map_or_else(|| u64::from_le_bytes(crypto::random_bytes()), |record| record.key);
-                let sealed = vault.seal("secrets", key, "value", request.value.reveal().as_bytes());
+                let sealed = vault.seal(SecretRecord::TABLE, key, "value", request.value.reveal().as_bytes());
                 change.put(&SecretRecord { key, name: request.name, sealed, set_at: now_ms })?;
                 change.audit(entry);
                 Ok::<_, ServiceError>(Done {})
@@ -106,12 +107,16 @@ impl HandlePerson<DeleteSecret> for Services {
 
 impl Context {
     /// Opens the secrets that a spec refers to, for the agent.
-    pub(super) fn open_secrets(&self, spec: &AppSpec) -> Result<BTreeMap<String, SecretText>, ServiceError> {
+    pub(super) async fn open_secrets(&self, spec: &AppSpec) -> Result<BTreeMap<String, SecretText>, ServiceError> {
+        if references(spec).next().is_none() {
+            return Ok(BTreeMap::new());
+        }
+        let vault = self.open_vault().await?;
         let secrets = self.store.read(|view| view.list::<SecretRecord>())?;
         let mut opened = BTreeMap::new();
         for (key, name) in references(spec) {
             let record = secrets.iter().find(|record| record.name == name).ok_or_else(|| missing(key, name))?;
-            let value = self.vault.open("secrets", record.key, "value", &record.sealed);
+            let value = vault.open(SecretRecord::TABLE, record.key, "value", &record.sealed);
             let value = value.map_err(|error| ServiceError::new(ErrorCode::Internal, error.to_string()))?;
             opened.insert(name.to_owned(), SecretText::new(String::from_utf8_lossy(&value).into_owned()));
         }

@@ -14,7 +14,7 @@ use tomo_proto::{
     },
 };
 
-use crate::store::Record;
+use crate::{store::Record, vault::WrappedKey};
 
 /// An account with its password hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -86,6 +86,18 @@ pub struct TransportRecord {
     pub used_at: u64,
 }
 
+/// The master password's half of the vault; one record, there once a master password is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VaultRecord {
+    /// The data key under the master password.
+    pub wrapped: WrappedKey,
+    /// When the password was last set (UTC ms).
+    pub changed_at: u64,
+}
+
+/// Key of the one [`VaultRecord`].
+pub const VAULT_KEY: u64 = 0;
+
 /// The settings; one record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SettingsRecord {
@@ -95,6 +107,18 @@ pub struct SettingsRecord {
 
 /// Key of the one [`SettingsRecord`].
 pub const SETTINGS_KEY: u64 = 0;
+
+/// A record with fields that are sealed under the data key.
+pub trait SealedRecord: Record {
+    /// Each sealed field with its name.
+    fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)>;
+}
+
+impl SealedRecord for SecretRecord {
+    fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
+        vec![("value", &mut self.sealed)]
+    }
+}
 
 macro_rules! records {
     ($($record:ty, $table:literal, |$it:ident| $key:expr;)*) => {$(
@@ -122,5 +146,6 @@ records! {
     Operation, "operations", |it| it.operation.to_u64();
     SecretRecord, "secrets", |it| it.key;
     TransportRecord, "transports", |it| it.key;
+    VaultRecord, "vault", |_it| VAULT_KEY;
     SettingsRecord, "settings", |_it| SETTINGS_KEY;
 }

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Read as _};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::json;
 use tomo_proto::{
     api::person::{Login, SecretText},
@@ -82,10 +82,20 @@ pub(super) fn read_secret(what: &str, from_stdin: bool) -> anyhow::Result<Secret
     Ok(SecretText::new(text.strip_suffix('\n').unwrap_or(&text)))
 }
 
-/// The password now and the one from now on: asked for, or two lines of standard input.
-pub(super) fn read_passwords() -> anyhow::Result<(SecretText, SecretText)> {
+/// A secret that nobody can look up later: asked for twice on a terminal, or from standard input.
+pub(super) fn read_new(what: &str) -> anyhow::Result<SecretText> {
+    let first = read_secret(what, false)?;
+    if std::io::stdin().is_terminal() && read_secret("Again", false)? != first {
+        bail!("the two differ: nothing is changed");
+    }
+    Ok(first)
+}
+
+/// A password now and the one from now on: asked for, or two lines of standard input.
+pub(super) fn read_passwords(what: &str, least: usize) -> anyhow::Result<(SecretText, SecretText)> {
     if std::io::stdin().is_terminal() {
-        return Ok((read_secret("Password now", false)?, read_secret("New password (at least 10 characters)", false)?));
+        let current = read_secret(&format!("{what} now"), false)?;
+        return Ok((current, read_new(&format!("{what} from now on (at least {least} characters)"))?));
     }
     let both = read_secret("", true)?;
     let (current, new) =

@@ -163,6 +163,7 @@ pub(crate) fn failure(error: &anyhow::Error, options: &str) -> u8 {
                 ErrorCode::Denied
                 | ErrorCode::Declined
                 | ErrorCode::RefusedByPolicy
+                | ErrorCode::Sealed
                 | ErrorCode::Unauthenticated
                 | ErrorCode::RateLimited => exit::REFUSED,
                 ErrorCode::AgentOffline => exit::NOT_CONNECTED,

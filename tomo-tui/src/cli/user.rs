@@ -36,7 +36,7 @@ pub(super) async fn user(client: &Client, command: UserCommand, as_json: bool) -
         }
         UserCommand::Role { user, role } => client.person(&SetRole { username: user, role }).await?,
         UserCommand::Password => {
-            let (current, new) = read_passwords()?;
+            let (current, new) = read_passwords("Password", 10)?;
             client.person(&ChangePassword { current, new }).await?;
             return done(as_json, "your password is changed; your other logins are ended", json!({}));
         }

@@ -1,0 +1,261 @@
+//! The vault: setting, giving and changing the master password, and sealing everything anew.
+
+use std::{ops::Deref, sync::Arc};
+
+use tokio::{sync::OwnedRwLockReadGuard, task::spawn_blocking};
+use tomo_proto::{
+    api::person::{
+        ChangeVaultPassword, GetVault, InitVault, LockVault, RotateVault, SecretText, UnlockVault, VaultState,
+        VaultStatus,
+    },
+    error::ErrorCode,
+    model::{audit::AuditOutcome, user::Scope},
+};
+
+use crate::{
+    services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError},
+    store::{
+        NewAuditEntry, StoreError, WriteTx,
+        records::{SealedRecord, SecretRecord, VAULT_KEY, VaultRecord},
+    },
+    vault::{DataKey, UnwrapError, WrappedKey, remove_key_file},
+};
+
+/// Shortest master password.
+const PASSWORD_CHARS: usize = 12;
+
+/// The data key of an open vault, kept as it is while this lives.
+pub(super) struct OpenVault(OwnedRwLockReadGuard<Option<DataKey>, DataKey>);
+
+impl Deref for OpenVault {
+    type Target = DataKey;
+
+    fn deref(&self) -> &DataKey {
+        &self.0
+    }
+}
+
+fn sealed() -> ServiceError {
+    ServiceError::new(ErrorCode::Sealed, "the vault is sealed: secrets cannot be used").with_next("tomo vault unlock")
+}
+
+fn wrong(error: UnwrapError) -> ServiceError {
+    let next = match error {
+        UnwrapError::Password => {
+            "try again; without it the secrets are lost, and are entered anew after `tomo vault init`"
+        }
+        UnwrapError::Derivation => "restore the store from a backup",
+    };
+    ServiceError::new(ErrorCode::Denied, error.to_string()).with_field("password").with_next(next)
+}
+
+fn require_admin(caller: &Caller) -> Result<(), ServiceError> {
+    if caller.scopes.contains(&Scope::Admin) {
+        return Ok(());
+    }
+    Err(ServiceError::new(ErrorCode::Denied, "the vault needs the scope admin").with_next("ask an admin"))
+}
+
+fn check_password(password: &SecretText) -> Result<(), ServiceError> {
+    if password.reveal().chars().count() >= PASSWORD_CHARS {
+        return Ok(());
+    }
+    let message = format!("a master password has at least {PASSWORD_CHARS} characters");
+    Err(ServiceError::new(ErrorCode::Invalid, message).with_field("password"))
+}
+
+/// Seals every value of a kind of record under another key; how many there were.
+fn seal_anew<R: SealedRecord>(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey) -> Result<usize, ServiceError> {
+    let mut count = 0;
+    for mut record in tx.list::<R>()? {
+        let key = record.key();
+        for (field, value) in record.sealed() {
+            let opened = old.open(R::TABLE, key, field, value);
+            let opened = opened.map_err(|error| ServiceError::new(ErrorCode::Internal, error.to_string()))?;
+            *value = new.seal(R::TABLE, key, field, &opened);
+            count += 1;
+        }
+        tx.put(&record)?;
+    }
+    Ok(count)
+}
+
+/// Every kind of record with sealed values.
+fn seal_all_anew(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey) -> Result<usize, ServiceError> {
+    seal_anew::<SecretRecord>(tx, old, new)
+}
+
+impl Context {
+    /// The data key, for as long as the answer lives.
+    ///
+    /// # Errors
+    /// `sealed`, with the command that unlocks.
+    pub(super) async fn open_vault(&self) -> Result<OpenVault, ServiceError> {
+        let key = OwnedRwLockReadGuard::try_map(self.vault.key().await, Option::as_ref);
+        key.map(OpenVault).map_err(|_| sealed())
+    }
+
+    /// Whether a master password is set and was not given since the daemon started.
+    pub(super) async fn is_sealed(&self) -> bool {
+        self.vault.key().await.is_none()
+    }
+
+    async fn vault_status(&self) -> Result<VaultStatus, ServiceError> {
+        let key = self.vault.key().await;
+        let (record, secrets) = self.store.read(|view| {
+            let mut secrets = 0;
+            for mut record in view.list::<SecretRecord>()? {
+                secrets += record.sealed().len();
+            }
+            Ok::<_, StoreError>((view.get::<VaultRecord>(VAULT_KEY)?, secrets))
+        })?;
+        Ok(VaultStatus {
+            state: match (&record, key.as_ref()) {
+                (None, _) => VaultState::KeyFile,
+                (Some(_), None) => VaultState::Sealed,
+                (Some(_), Some(_)) => VaultState::Unlocked,
+            },
+            epoch: record.as_ref().map_or(0, |record| record.wrapped.epoch),
+            secrets: u32::try_from(secrets).unwrap_or(u32::MAX),
+            changed_at: record.map(|record| record.changed_at),
+        })
+    }
+
+    fn vault_record(&self) -> Result<VaultRecord, ServiceError> {
+        self.store.read(|view| view.get::<VaultRecord>(VAULT_KEY))?.ok_or_else(|| {
+            ServiceError::new(ErrorCode::Conflict, "there is no master password yet").with_next("tomo vault init")
+        })
+    }
+
+    /// Takes the data key out of its wrapping; a wrong password is audited.
+    async fn unwrap(
+        &self,
+        caller: &Caller,
+        action: &str,
+        wrapped: WrappedKey,
+        password: SecretText,
+    ) -> Result<DataKey, ServiceError> {
+        let unwrapped = spawn_blocking(move || wrapped.unwrap(password.reveal().as_bytes())).await;
+        match unwrapped
+            .map_err(|error| ServiceError::new(ErrorCode::Internal, "the vault failed").with_source(error))?
+        {
+            Ok(key) => Ok(key),
+            Err(error) => {
+                let entry = self.entry(caller, action, AuditOutcome::Denied).about("vault", "").with(error.to_string());
+                self.write_row(entry).await?;
+                Err(wrong(error))
+            }
+        }
+    }
+
+    async fn write_row(&self, entry: NewAuditEntry) -> Result<(), ServiceError> {
+        self.store
+            .write(move |tx| {
+                tx.audit(entry);
+                Ok(())
+            })
+            .await
+    }
+
+    /// Wraps a data key under a password and makes it the vault's, with everything sealed anew if it is another one.
+    async fn take_over(&self, entry: NewAuditEntry, new: DataKey, password: SecretText) -> Result<(), ServiceError> {
+        let failed =
+            |error: anyhow::Error| ServiceError::new(ErrorCode::Internal, "the vault failed").with_source(error);
+        let wrapping = new.clone();
+        let wrapped = spawn_blocking(move || wrapping.wrap(password.reveal().as_bytes())).await;
+        let wrapped = wrapped.map_err(|error| failed(error.into()))?.map_err(failed)?;
+        let record = VaultRecord { wrapped, changed_at: self.clock.now_ms() };
+        // Nobody seals or opens while the keys change places.
+        let mut held = self.vault.change().await;
+        let (old, key) = (held.clone(), new.clone());
+        self.store
+            .write(move |tx| {
+                let count = match old {
+                    Some(old) if old.epoch() != key.epoch() => seal_all_anew(tx, &old, &key)?,
+                    _ => 0,
+                };
+                tx.put(&record)?;
+                tx.audit(entry.with(format!("data key {}, {count} values sealed anew", key.epoch())));
+                Ok::<_, ServiceError>(())
+            })
+            .await?;
+        *held = Some(new);
+        remove_key_file(self.vault.key_file()).map_err(failed)
+    }
+}
+
+impl HandlePerson<GetVault> for Services {
+    async fn handle_person(&self, _caller: &Caller, _request: GetVault) -> Result<VaultStatus, ServiceError> {
+        self.context.vault_status().await
+    }
+}
+
+impl HandlePerson<InitVault> for Services {
+    async fn handle_person(&self, caller: &Caller, request: InitVault) -> Result<VaultStatus, ServiceError> {
+        require_admin(caller)?;
+        check_password(&request.password)?;
+        let context = Arc::clone(&self.context);
+        let _alone = context.deriving.lock().await;
+        if context.vault_record().is_ok() {
+            return Err(ServiceError::new(ErrorCode::Conflict, "there is a master password already")
+                .with_next("tomo vault change-password"));
+        }
+        let entry = context.entry(caller, "vault.init", AuditOutcome::Ok).about("vault", "");
+        context.take_over(entry, DataKey::after(0), request.password).await?;
+        context.vault_status().await
+    }
+}
+
+impl HandlePerson<UnlockVault> for Services {
+    async fn handle_person(&self, caller: &Caller, request: UnlockVault) -> Result<VaultStatus, ServiceError> {
+        require_admin(caller)?;
+        let context = &self.context;
+        let _alone = context.deriving.lock().await;
+        let record = context.vault_record()?;
+        let key = context.unwrap(caller, "vault.unlock", record.wrapped, request.password).await?;
+        context.write_row(context.entry(caller, "vault.unlock", AuditOutcome::Ok).about("vault", "")).await?;
+        *context.vault.change().await = Some(key);
+        context.vault_status().await
+    }
+}
+
+impl HandlePerson<LockVault> for Services {
+    async fn handle_person(&self, caller: &Caller, _request: LockVault) -> Result<VaultStatus, ServiceError> {
+        require_admin(caller)?;
+        let context = &self.context;
+        let _alone = context.deriving.lock().await;
+        context.vault_record()?;
+        context.write_row(context.entry(caller, "vault.lock", AuditOutcome::Ok).about("vault", "")).await?;
+        *context.vault.change().await = None;
+        context.vault_status().await
+    }
+}
+
+impl HandlePerson<ChangeVaultPassword> for Services {
+    async fn handle_person(&self, caller: &Caller, request: ChangeVaultPassword) -> Result<VaultStatus, ServiceError> {
+        require_admin(caller)?;
+        check_password(&request.new)?;
+        let context = &self.context;
+        let _alone = context.deriving.lock().await;
+        let record = context.vault_record()?;
+        let key = context.unwrap(caller, "vault.change_password", record.wrapped, request.current).await?;
+        let entry = context.entry(caller, "vault.change_password", AuditOutcome::Ok).about("vault", "");
+        context.take_over(entry, key, request.new).await?;
+        context.vault_status().await
+    }
+}
+
+impl HandlePerson<RotateVault> for Services {
+    async fn handle_person(&self, caller: &Caller, request: RotateVault) -> Result<VaultStatus, ServiceError> {
+        require_admin(caller)?;
+        let context = &self.context;
+        let _alone = context.deriving.lock().await;
+        let record = context.vault_record()?;
+        let key = context.unwrap(caller, "vault.rotate", record.wrapped, request.password.clone()).await?;
+        let next = DataKey::after(key.epoch());
+        *context.vault.change().await = Some(key);
+        let entry = context.entry(caller, "vault.rotate", AuditOutcome::Ok).about("vault", "");
+        context.take_over(entry, next, request.password).await?;
+        context.vault_status().await
+    }
+}
