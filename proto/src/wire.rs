@@ -1,4 +1,4 @@
-//! What daemon and agent say to each other over QUIC.
+//! What daemon and agent say to each other over QUIC, and the agent's two halves over a Unix socket ([`seam`]).
 //!
 //! Every stream carries length-prefixed [`frame`]s. Messages are `MessagePack` maps with field names, so that fields can be
 //! added on either side; the rows of a report are delta-coded ([`report`]). The first byte of a message is its
@@ -15,3 +15,4 @@ pub mod command;
 pub mod frame;
 pub mod handshake;
 pub mod report;
+pub mod seam;

@@ -9,6 +9,7 @@ mod deploy;
 mod door;
 mod faults;
 mod fleet;
+mod halves;
 mod harness;
 mod jwt;
 mod lifecycle;

@@ -43,12 +43,23 @@ enum Kind {
     Host,
     Synthetic(u64),
     Program,
+    Halves,
+}
+
+/// A half of an agent that runs as two programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The one with the network.
+    Link,
+    /// The one with the engine.
+    Exec,
 }
 
 #[derive(Debug)]
 enum Running {
     InProcess(Agent),
     Program(Program),
+    Halves { link: Option<Box<Program>>, exec: Option<Box<Program>> },
 }
 
 impl TestAgent {
@@ -65,6 +76,11 @@ impl TestAgent {
     /// Enrolls and starts the `tomo-agent` binary, and waits until it is connected.
     pub async fn spawn(daemon: &TestDaemon, server: &str, policy: &str) -> Self {
         Self::begin(daemon, server, policy, Kind::Program).await
+    }
+
+    /// Enrolls and starts the `tomo-agent` binary as two processes, as its units do, and waits until it is connected.
+    pub async fn halves(daemon: &TestDaemon, server: &str, policy: &str) -> Self {
+        Self::begin(daemon, server, policy, Kind::Halves).await
     }
 
     /// The same in a network namespace.
@@ -102,7 +118,7 @@ impl TestAgent {
     async fn enroll(&self, daemon: &TestDaemon, server: &str) {
         let token = daemon.enrolment(server, &[]).await;
         match self.kind {
-            Kind::Program => {
+            Kind::Program | Kind::Halves => {
                 let mut enroll = self.command();
                 let enrolled = cli::run(enroll.arg("enroll"), &token).await;
                 assert_eq!(enrolled.code, Some(0), "{enrolled:?}");
@@ -125,6 +141,13 @@ impl TestAgent {
                 self.running = Some(Running::Program(program));
                 return;
             }
+            Kind::Halves => {
+                std::fs::create_dir_all(self.folder.path().join("run")).expect("a folder can be made");
+                self.running = Some(Running::Halves { link: None, exec: None });
+                self.start_half(Half::Exec).await;
+                self.start_half(Half::Link).await;
+                return;
+            }
             Kind::Synthetic(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
             Kind::Host => {
                 let journal = self.state().join("journal");
@@ -141,6 +164,57 @@ impl TestAgent {
         self.running = Some(Running::InProcess(agent));
     }
 
+    fn halves_mut(&mut self, half: Half) -> &mut Option<Box<Program>> {
+        match (&mut self.running, half) {
+            (Some(Running::Halves { link, .. }), Half::Link) => link,
+            (Some(Running::Halves { exec, .. }), Half::Exec) => exec,
+            _ => panic!("this agent does not run in two halves"),
+        }
+    }
+
+    /// Starts one half of an agent in two, and waits until it serves.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start_half(&mut self, half: Half) {
+        let mut command = self.command();
+        let program = match half {
+            Half::Link => {
+                let mut program = Program::spawn(command.arg("link"), "").await;
+                program.logged("connected to the daemon").await;
+                program
+            }
+            Half::Exec => {
+                let mut program = Program::spawn(command.arg("exec"), "").await;
+                program.logged("the link can connect").await;
+                program
+            }
+        };
+        *self.halves_mut(half) = Some(Box::new(program));
+    }
+
+    /// Kills one half of an agent in two (SIGKILL).
+    ///
+    /// # Panics
+    /// It does not run.
+    pub async fn kill_half(&mut self, half: Half) {
+        self.halves_mut(half).take().expect("that half runs").kill().await;
+    }
+
+    /// A running half of an agent in two.
+    ///
+    /// # Panics
+    /// It does not run.
+    pub fn half(&mut self, half: Half) -> &mut Program {
+        self.halves_mut(half).as_mut().expect("that half runs")
+    }
+
+    /// Where the half with the engine listens.
+    #[must_use]
+    pub fn exec_socket(&self) -> PathBuf {
+        self.folder.path().join("run/exec.sock")
+    }
+
     /// The `tomo-agent` binary with this agent's folders.
     #[must_use]
     pub fn command(&self) -> Command {
@@ -155,6 +229,7 @@ impl TestAgent {
         };
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
         command.env_clear().env("NO_COLOR", "1").env("TOMO_AGENT__ENGINE_SOCKET", &self.engine);
+        command.env("TOMO_AGENT__EXEC_SOCKET", self.exec_socket());
         command.env("PATH", std::env::var("PATH").unwrap_or_default());
         command
     }
@@ -213,6 +288,11 @@ impl TestAgent {
         match self.running.take() {
             Some(Running::InProcess(agent)) => agent.shutdown().await,
             Some(Running::Program(program)) => drop(program.stop().await),
+            Some(Running::Halves { link, exec }) => {
+                for program in [link, exec].into_iter().flatten() {
+                    program.stop().await;
+                }
+            }
             None => {}
         }
     }

@@ -1,6 +1,9 @@
 //! The command line of `tomo-agent`.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
@@ -39,12 +42,16 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure and carry out what the policy allows, until SIGTERM or Ctrl-C.
+    /// Measure and carry out what the policy allows, both halves in one process, until SIGTERM or Ctrl-C.
     Run {
         /// Send made-up figures of this seed instead of the host's.
         #[arg(long, hide = true)]
         synthetic: Option<u64>,
     },
+    /// Only the half with the network: measure, and pass on what the daemon wants to `tomo-agent exec`.
+    Link,
+    /// Only the half with the container engine: carry out what the policy allows and `tomo-agent link` passes on.
+    Exec,
     /// Make this host known to a daemon; reads the token of `tomo agent token NAME` from standard input.
     Enroll,
     /// Install, enroll and start the agent on this host, as root; the token of `tomo agent token NAME` is the first line of standard
@@ -120,7 +127,9 @@ impl Args {
                     policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned)
                 );
             }
-            Command::Install { rights, again } => install::install(Install { rights, again }).await?,
+            Command::Install { rights, again } => {
+                install::install(Install { rights, again }, &config.engine_socket).await?
+            }
             Command::Uninstall => install::uninstall().await?,
             Command::Policy(PolicyCommand::Example { rights }) => print!("{}", rights.render()),
             Command::Policy(PolicyCommand::Check) => {
@@ -151,36 +160,54 @@ impl Args {
                 let (source, exec) = match synthetic {
                     Some(seed) => (Source::Synthetic(Box::new(Synthetic::new(seed))), Exec::without_engine()),
                     None => {
-                        let exec = Exec::start(ExecConfig {
-                            policy: config.policy,
-                            engine_socket: config.engine_socket,
-                            journal: config.state.join("journal"),
-                        });
+                        let exec = Exec::start(exec_config(&config));
                         (Source::Host(Box::new(HostCollectors::new(&exec))), exec)
                     }
                 };
-                let agent = Agent::start(&config.state, source, exec)?;
+                run_link(&config.state, source, exec).await?;
+            }
+            Command::Link => {
+                let exec = Exec::connect(&config.exec_socket);
+                run_link(&config.state, Source::Host(Box::new(HostCollectors::new(&exec))), exec).await?;
+            }
+            Command::Exec => {
+                let exec = Exec::start(exec_config(&config));
+                let serving = exec.serve(&config.exec_socket)?;
                 systemd::ready();
-                let mut status = agent.status();
-                let told = async {
-                    loop {
-                        systemd::status(&status.borrow_and_update().to_string());
-                        if status.changed().await.is_err() {
-                            std::future::pending::<()>().await;
-                        }
-                    }
-                };
+                let mut engine = exec.engine();
                 tokio::select! {
                     ended = wait_for_signal() => ended?,
-                    () = told => {}
+                    () = serving => {}
+                    () = systemd::tell_status(&mut engine) => {}
                     () = systemd::watchdog() => {}
                 }
                 systemd::stopping();
-                agent.shutdown().await;
             }
         }
         Ok(())
     }
+}
+
+fn exec_config(config: &Config) -> ExecConfig {
+    ExecConfig {
+        policy: config.policy.clone(),
+        engine_socket: config.engine_socket.clone(),
+        journal: config.state.join("journal"),
+    }
+}
+
+async fn run_link(state: &Path, source: Source, exec: Exec) -> anyhow::Result<()> {
+    let agent = Agent::start(state, source, exec)?;
+    systemd::ready();
+    let mut status = agent.status();
+    tokio::select! {
+        ended = wait_for_signal() => ended?,
+        () = systemd::tell_status(&mut status) => {}
+        () = systemd::watchdog() => {}
+    }
+    systemd::stopping();
+    agent.shutdown().await;
+    Ok(())
 }
 
 /// Waits for SIGTERM or SIGINT.

@@ -5,7 +5,6 @@ mod deploy;
 mod logs;
 mod pull;
 
-use tokio::sync::mpsc;
 use tomo_proto::{
     error::ErrorCode,
     wire::command::{Command, CommandEvent, Outcome},
@@ -13,10 +12,10 @@ use tomo_proto::{
 
 pub(crate) use deploy::{Undo, recover};
 
-use crate::docker::{Engine, EngineError};
-
-/// Where a command's signs of life go.
-pub(crate) type Events = mpsc::Sender<CommandEvent>;
+use crate::{
+    docker::{Engine, EngineError},
+    exec::Events,
+};
 
 /// A command that did not work.
 #[derive(Debug)]
@@ -65,7 +64,7 @@ pub(crate) async fn run(engine: &Engine, command: &Command, events: &Events, und
     done.unwrap_or_else(|failure| Outcome::failed(failure.code, failure.message, failure.next))
 }
 
-/// Tells how far a command is. Nobody listening is no reason to stop: cancelling is the caller's matter.
+/// Tells how far a command is.
 pub(crate) async fn progress(events: &Events, step: impl Into<String>, percent: Option<u8>) {
-    drop(events.send(CommandEvent::Progress { step: step.into(), percent }).await);
+    events.tell(CommandEvent::Progress { step: step.into(), percent }).await;
 }

@@ -20,6 +20,8 @@ pub struct Config {
     pub policy: PathBuf,
     /// The engine's socket.
     pub engine_socket: PathBuf,
+    /// Where the half with the engine listens for the half with the network.
+    pub exec_socket: PathBuf,
 }
 
 impl Config {

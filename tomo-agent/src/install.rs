@@ -5,7 +5,7 @@ mod host;
 mod remove;
 mod steps;
 
-use std::{fs, io::BufRead as _, path::Path, time::Duration};
+use std::{fs, io::BufRead as _, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::{
@@ -32,18 +32,34 @@ const PROGRAM: &str = "/usr/local/bin/tomo-agent";
 const CONFIGURATION: &str = "/etc/tomo";
 const CONFIG: &str = "/etc/tomo/agent.toml";
 const POLICY: &str = "/etc/tomo/agent-policy.toml";
+/// Folder of the link's identity,
 const STATE: &str = "/var/lib/tomo-agent";
-/// The unit that has the link.
-const LINK_UNIT: &str = "tomo-agent.service";
-/// Units that are enabled and started, with their text.
-const UNITS: [(&str, &str); 1] = [(LINK_UNIT, include_str!("../../examples/systemd/tomo-agent.service"))];
+/// and of the other half's deploys under way.
+const EXEC_STATE: &str = "/var/lib/tomo-agent-exec";
+/// Folder of the socket between the halves.
+const RUNTIME: &str = "/run/tomo-agent";
+const LINK_UNIT: &str = "tomo-agent-link.service";
+const EXEC_UNIT: &str = "tomo-agent-exec.service";
+const UNITS: [&str; 2] = [EXEC_UNIT, LINK_UNIT];
+/// Users of the two halves; each has a group of its name.
+const USERS: [&str; 2] = ["tomo-agent", "tomo-agent-exec"];
+/// Who they are, for systemd-sysusers. None of them can log in.
+const SYSUSERS: [&str; 2] = [
+    "u tomo-agent - \"Tomo agent, link\" /var/lib/tomo-agent",
+    "u tomo-agent-exec - \"Tomo agent, exec\" /var/lib/tomo-agent-exec",
+];
+const TMPFILES: &str = "/etc/tmpfiles.d/tomo-agent.conf";
+/// Names the group of the engine's socket, which differs from host to host.
+const ENGINE_DROP_IN: &str = "/etc/systemd/system/tomo-agent-exec.service.d/engine.conf";
+/// Files that are the same on every host.
+const FILES: [(&str, &str); 3] = [
+    (TMPFILES, include_str!("../../examples/systemd/tmpfiles.conf")),
+    ("/etc/systemd/system/tomo-agent-exec.service", include_str!("../../examples/systemd/tomo-agent-exec.service")),
+    ("/etc/systemd/system/tomo-agent-link.service", include_str!("../../examples/systemd/tomo-agent-link.service")),
+];
 /// What the link gets to connect after it was started.
 const LINK_TIMEOUT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(100);
-
-fn unit_path(unit: &str) -> String {
-    format!("/etc/systemd/system/{unit}")
-}
 
 /// How the agent is installed.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +75,10 @@ pub struct Install {
 ///
 /// # Errors
 /// Says which step failed, why, and what could not be undone.
-pub async fn install(wanted: Install) -> anyhow::Result<()> {
+pub async fn install(wanted: Install, engine_socket: &Path) -> anyhow::Result<()> {
     require_root_and_systemd("install")?;
-    let is_there = Path::new(STATE).join(IDENTITY_FILE).exists()
-        || UNITS.iter().any(|(unit, _)| Path::new(&unit_path(unit)).exists());
+    let is_there =
+        Path::new(STATE).join(IDENTITY_FILE).exists() || FILES.iter().any(|(path, _)| Path::new(path).exists());
     ensure!(
         wanted.again || !is_there,
         "an agent is on this host already: `tomo-agent status` says whose. Enroll it anew with --again, or remove it with \
@@ -76,7 +92,7 @@ pub async fn install(wanted: Install) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut steps = Steps::default();
     let ended = tokio::select! {
-        ended = carry_out(wanted, is_there, &token, &mut steps) => ended,
+        ended = carry_out(wanted, engine_socket, is_there, &token, &mut steps) => ended,
         _ = term.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = hangup.recv() => Err(anyhow::anyhow!("whoever started this has gone")),
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
@@ -96,16 +112,17 @@ pub async fn install(wanted: Install) -> anyhow::Result<()> {
 
 async fn carry_out(
     wanted: Install,
+    engine_socket: &Path,
     is_there: bool,
     token: &tomo_proto::wire::handshake::EnrolmentToken,
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
+    let group = engine_group(engine_socket)?;
     tell("reach the daemon")?;
     identity::reach(token).await?;
 
-    let units = UNITS.map(|(unit, _)| unit);
     if is_there {
-        steps.at_last(Program::systemctl("enable", &["--now"], &units));
+        steps.at_last(Program::systemctl("enable", &["--now"], &UNITS));
     }
     tell(&format!("copy the program to {PROGRAM}"))?;
     let program = std::env::current_exe().context("this program does not know where it lies")?;
@@ -125,8 +142,33 @@ async fn carry_out(
     }
     tell("write the units")?;
     steps.at_last(Program::systemctl("daemon-reload", &[], &[]));
-    for (unit, text) in UNITS {
-        steps.write(Path::new(&unit_path(unit)), text.as_bytes(), 0o644)?;
+    for (path, text) in FILES {
+        steps.write(Path::new(path), text.as_bytes(), 0o644)?;
+    }
+    match group {
+        Some(group) => {
+            tell(&format!("let the half with the engine use {}: group {group}", engine_socket.display()))?;
+            let text = format!("[Service]\nSupplementaryGroups={group}\n");
+            steps.write(Path::new(ENGINE_DROP_IN), text.as_bytes(), 0o644)?;
+        }
+        None => tell(&format!(
+            "go on without a container engine: none is at {}; once there is one, `tomo-agent install --again` lets the agent use it",
+            engine_socket.display()
+        ))?,
+    }
+    tell(&format!("make the users {}", USERS.join(" and ")))?;
+    for user in USERS.into_iter().filter(|user| !has_user(user)) {
+        steps.at_last(Program::new("userdel", &[user]));
+    }
+    Program::new("systemd-sysusers", &["--inline", SYSUSERS[0], SYSUSERS[1]]).run().await?;
+    if !Path::new(RUNTIME).exists() {
+        steps.forget_folder(RUNTIME);
+    }
+    Program::new("systemd-tmpfiles", &["--create", TMPFILES]).run().await?;
+    for state in [STATE, EXEC_STATE] {
+        if !Path::new(state).exists() {
+            steps.forget_folder(state);
+        }
     }
     Program::systemctl("daemon-reload", &[], &[]).run().await?;
 
@@ -135,9 +177,9 @@ async fn carry_out(
     let server = identity::redeem(token, Path::new(STATE)).await?;
 
     tell("start the agent")?;
-    steps.at_last(Program::systemctl("disable", &["--now"], &units));
-    Program::systemctl("enable", &[], &units).run().await?;
-    Program::systemctl("restart", &[], &units).run().await?;
+    steps.at_last(Program::systemctl("disable", &["--now"], &UNITS));
+    Program::systemctl("enable", &[], &UNITS).run().await?;
+    Program::systemctl("restart", &[], &UNITS).run().await?;
 
     tell("wait for the link")?;
     wait_for_link().await?;
@@ -158,6 +200,25 @@ async fn wait_for_link() -> anyhow::Result<()> {
         }
         sleep(LOOK).await;
     }
+}
+
+/// The group that may use the engine's socket, if there is one.
+fn engine_group(socket: &Path) -> anyhow::Result<Option<String>> {
+    let Ok(found) = fs::metadata(socket) else { return Ok(None) };
+    let gid = found.gid().to_string();
+    let groups = fs::read_to_string("/etc/group").context("cannot read /etc/group")?;
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == gid).then(|| name.to_owned())
+    });
+    let nameless = || format!("{} belongs to a group without a name: groupadd --gid {gid} docker", socket.display());
+    name.map(Some).with_context(nameless)
+}
+
+fn has_user(name: &str) -> bool {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    users.lines().any(|line| line.split(':').next() == Some(name))
 }
 
 fn require_root_and_systemd(subcommand: &str) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! The only module that knows quinn (with [`crate::identity`]).
 
 mod connection;
+pub(crate) mod network;
 pub(crate) mod outbox;
 pub(crate) mod sampler;
 

@@ -1,7 +1,9 @@
 //! What a unit tells systemd: that it is ready, that it lives, and how it stands. Without systemd nobody listens.
 
+use std::fmt::Display;
+
 use sd_notify::NotifyState;
-use tokio::time::sleep;
+use tokio::{sync::watch, time::sleep};
 
 /// Head of the status of a link that is connected.
 pub(crate) const CONNECTED_TO: &str = "connected to ";
@@ -16,9 +18,15 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Says how the unit stands, for `systemctl status`.
-pub(crate) fn status(text: &str) {
-    tell(&[NotifyState::Status(text)]);
+/// Says how the unit stands, for `systemctl status`, whenever it changes.
+pub(crate) async fn tell_status<T: Display>(known: &mut watch::Receiver<T>) {
+    loop {
+        let text = known.borrow_and_update().to_string();
+        tell(&[NotifyState::Status(&text)]);
+        if known.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Gives signs of life as often as the unit's watchdog wants them, for ever. They come from the one thread that does all the work.

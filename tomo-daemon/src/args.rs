@@ -5,7 +5,7 @@ use std::{io::Read as _, path::PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand};
 
-use crate::{clock::Clock, config::Config, daemon::Daemon, http};
+use crate::{clock::Clock, config::Config, daemon::Daemon, http, systemd};
 
 /// What stands below every `--help`.
 const MORE: &str = "Every value of the configuration can also be set in the environment as TOMO_DAEMON__SECTION__KEY, e.g. \
@@ -87,7 +87,12 @@ impl Args {
             Command::Run => {
                 let daemon = Daemon::start(config()?, clock).await?;
                 eprintln!("listening for clients on {} and for agents on {}", daemon.http_addr(), daemon.hub_addr());
-                wait_for_signal().await?;
+                systemd::ready();
+                tokio::select! {
+                    ended = wait_for_signal() => ended?,
+                    () = systemd::watchdog() => {}
+                }
+                systemd::stopping();
                 daemon.shutdown().await;
             }
         }

@@ -6,6 +6,7 @@
 pub mod args;
 pub mod config;
 pub mod daemon;
+mod systemd;
 
 // What clients reach.
 pub mod http;

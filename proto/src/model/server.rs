@@ -206,6 +206,16 @@ pub enum EngineState {
     },
 }
 
+impl std::fmt::Display for EngineState {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown => out.write_str("the container engine is not asked yet"),
+            Self::Running { version, .. } => write!(out, "container engine {version} answers"),
+            Self::Absent { reason } => out.write_str(reason),
+        }
+    }
+}
+
 /// Everything about one server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ServerDetail {

@@ -3,8 +3,9 @@
 use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
 
 use crate::{
-    commands::{Events, Failure, progress},
+    commands::{Failure, progress},
     docker::{APP_LABEL, Engine, NAME_LABEL},
+    exec::Events,
 };
 
 pub(super) async fn start(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {

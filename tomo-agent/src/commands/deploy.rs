@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -11,24 +11,24 @@ use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding,
     RestartPolicy as EngineRestart, RestartPolicyNameEnum,
 };
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 use tomo_proto::{
     error::ErrorCode,
     model::{
-        app::{AppSpec, HealthCheck, PortSpec, Protocol, RestartPolicy},
+        app::{AppSpec, HealthCheck, PortSpec, RestartPolicy},
         container::Health,
     },
     text::display_line,
-    wire::command::{DeployApp, Outcome},
+    wire::{
+        command::{DeployApp, Outcome},
+        seam::Ask,
+    },
 };
 
 use crate::{
-    commands::{Events, Failure, logs, progress, pull},
+    commands::{Failure, logs, progress, pull},
     docker::{APP_LABEL, Engine, EngineError, NAME_LABEL, REVISION_LABEL, inventory::health_of},
+    exec::Events,
     journal::{Entry, Journal},
 };
 
@@ -41,11 +41,9 @@ const STOP_SECS: u32 = 10;
 /// A container without any check has to run this long.
 const SETTLE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(250);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Lines kept of a container that did not live.
 const KEPT_LINES: u32 = 200;
 const PIDS_LIMIT: i64 = 4_096;
-const HEAD_AND_REST: usize = 256;
 
 /// What has to be put back if a deploy does not end well.
 #[derive(Debug)]
@@ -156,7 +154,7 @@ pub(super) async fn run(
         }
     }
     undo.replaces = old.is_some();
-    check_ports(&deploy.spec.ports, old.as_ref())?;
+    check_ports(&deploy.spec.ports, old.as_ref(), events).await?;
     for volume in deploy.spec.volumes.iter().filter(|volume| !volume.is_bind()) {
         engine.ensure_volume(&volume.source, &app, &deploy.name).await?;
     }
@@ -210,7 +208,11 @@ pub(super) async fn run(
 }
 
 /// Each wanted port must be free, or held by the container that is replaced.
-fn check_ports(ports: &[PortSpec], old: Option<&ContainerInspectResponse>) -> Result<(), Failure> {
+async fn check_ports(
+    ports: &[PortSpec],
+    old: Option<&ContainerInspectResponse>,
+    events: &Events,
+) -> Result<(), Failure> {
     let held: Vec<u16> = old
         .and_then(|old| old.host_config.as_ref())
         .and_then(|config| config.port_bindings.as_ref())
@@ -220,18 +222,11 @@ fn check_ports(ports: &[PortSpec], old: Option<&ContainerInspectResponse>) -> Re
         .flatten()
         .filter_map(|binding| binding.host_port.as_ref()?.parse().ok())
         .collect();
-    for port in ports.iter().filter(|port| !held.contains(&port.host)) {
-        let ip = if port.loopback { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
-        let taken = match port.protocol {
-            Protocol::Tcp => TcpListener::bind((ip, port.host)).err(),
-            Protocol::Udp => UdpSocket::bind((ip, port.host)).err(),
-        };
-        if taken.is_some_and(|error| error.kind() == std::io::ErrorKind::AddrInUse) {
-            let message = format!("port {} of this host is taken by something else", port.host);
-            return Err(
-                Failure::new(ErrorCode::Conflict, message).with_next("choose another host port, or stop what uses it")
-            );
-        }
+    for wanted in ports.iter().filter(|port| !held.contains(&port.host)) {
+        let ask = Ask::Port { port: wanted.host, protocol: wanted.protocol, loopback: wanted.loopback };
+        events.ask(ask).await.map_err(|message| {
+            Failure::new(ErrorCode::Conflict, message).with_next("choose another host port, or stop what uses it")
+        })?;
     }
     Ok(())
 }
@@ -319,7 +314,7 @@ async fn wait_until_healthy(engine: &Engine, deploy: &DeployApp, id: &str, event
         }
         let own = state.health.and_then(|health| health.status).map_or(Health::None, health_of);
         let healthy = match (&deploy.spec.health, own) {
-            (Some(check), _) => match probe(check, address_of(&details)).await {
+            (Some(check), _) => match probe(check, address_of(&details), events).await {
                 Ok(()) => true,
                 Err(error) => {
                     last = error;
@@ -351,29 +346,7 @@ fn address_of(details: &ContainerInspectResponse) -> Option<IpAddr> {
     networks.values().find_map(|network| network.ip_address.as_ref()?.parse().ok())
 }
 
-async fn probe(check: &HealthCheck, address: Option<IpAddr>) -> Result<(), String> {
+async fn probe(check: &HealthCheck, address: Option<IpAddr>, events: &Events) -> Result<(), String> {
     let address = address.ok_or("the container has no address")?;
-    let (HealthCheck::Http { port, .. } | HealthCheck::Tcp { port }) = check;
-    let socket = SocketAddr::new(address, *port);
-    let probing = async {
-        let mut stream =
-            TcpStream::connect(socket).await.map_err(|error| format!("port {port} does not answer: {error}"))?;
-        let HealthCheck::Http { path, .. } = check else { return Ok(()) };
-        let request = format!("GET {path} HTTP/1.0\r\nHost: {socket}\r\nUser-Agent: tomo-agent\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
-        let mut head = Vec::new();
-        while head.len() < HEAD_AND_REST && !head.contains(&b'\n') {
-            if stream.read_buf(&mut head).await.map_err(|error| error.to_string())? == 0 {
-                break;
-            }
-        }
-        let head = String::from_utf8_lossy(&head);
-        let status = head.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok());
-        match status {
-            Some(code) if (100..400).contains(&code) => Ok(()),
-            Some(code) => Err(format!("GET {} answers {code}", display_line(path, 80))),
-            None => Err(format!("port {port} does not speak HTTP")),
-        }
-    };
-    timeout(PROBE_TIMEOUT, probing).await.unwrap_or_else(|_| Err(format!("port {port} does not answer in time")))
+    events.ask(Ask::Health { check: check.clone(), address }).await
 }

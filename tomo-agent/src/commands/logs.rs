@@ -11,8 +11,9 @@ use tomo_proto::{
 };
 
 use crate::{
-    commands::{Events, Failure},
+    commands::Failure,
     docker::{Engine, LogChunk},
+    exec::Events,
 };
 
 /// Lines of one event, and the bytes of their text that fit a frame with room to spare.
@@ -58,7 +59,7 @@ pub(super) async fn read(
 async fn send(events: &Events, lines: Vec<LogLine>) {
     for batch in lines.chunks(BATCH_LINES) {
         // A reader that has gone cancels the whole command.
-        drop(events.send(CommandEvent::Log { lines: batch.to_vec() }).await);
+        events.tell(CommandEvent::Log { lines: batch.to_vec() }).await;
     }
 }
 

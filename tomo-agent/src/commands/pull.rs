@@ -4,8 +4,9 @@ use futures::StreamExt as _;
 use tomo_proto::text::display_line;
 
 use crate::{
-    commands::{Events, Failure, progress},
+    commands::{Failure, progress},
     docker::Engine,
+    exec::Events,
 };
 
 /// Uses the image that is there, or pulls it. Returns its id.

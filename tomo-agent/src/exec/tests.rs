@@ -1,12 +1,14 @@
 //! Against the real engine of this machine, with an image made from a static busybox.
 
-use std::{path::Path, process::Command as Process};
+use std::{path::Path, process::Command as Process, time::Duration};
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tomo_proto::{
-    id::{AppId, RevisionId},
+    error::ErrorCode,
+    id::{AppId, CommandId, RevisionId},
     model::app::{AppSpec, HealthCheck, LogLine, PortSpec, Protocol, RestartPolicy},
-    wire::command::{Command, ContainerRef, DeployApp},
+    wire::command::{Command, ContainerRef, DeployApp, Outcome},
 };
 
 use super::*;

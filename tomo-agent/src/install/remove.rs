@@ -7,11 +7,11 @@ use anyhow::bail;
 use crate::{
     identity::Identity,
     install::{
-        CONFIG, CONFIGURATION, POLICY, PROGRAM, STATE, UNITS,
+        CONFIG, CONFIGURATION, ENGINE_DROP_IN, EXEC_STATE, FILES, POLICY, PROGRAM, RUNTIME, STATE, UNITS, USERS,
+        has_user,
         host::Program,
         require_root_and_systemd,
         steps::{absent_is_fine, done, tell},
-        unit_path,
     },
 };
 
@@ -29,23 +29,26 @@ pub async fn uninstall() -> anyhow::Result<()> {
         }
     };
     tell("stop the agent")?;
-    for (unit, _) in UNITS {
-        if Path::new(&unit_path(unit)).exists() {
+    for unit in UNITS {
+        if Path::new("/etc/systemd/system").join(unit).exists() {
             note(Program::systemctl("disable", &["--now"], &[unit]).run().await.map(|_| ()));
         }
     }
     tell("remove the units")?;
-    for (unit, _) in UNITS {
-        note(remove(&unit_path(unit)));
+    let drop_in = Path::new(ENGINE_DROP_IN).parent().and_then(Path::to_str).unwrap_or(ENGINE_DROP_IN);
+    for path in FILES.map(|(path, _)| path).into_iter().chain([drop_in]) {
+        note(remove(path));
     }
     note(Program::systemctl("daemon-reload", &[], &[]).run().await.map(|_| ()));
-    for (unit, _) in UNITS {
-        // A unit that never failed is not known any more, which is fine.
-        drop(Program::systemctl("reset-failed", &[], &[unit]).run().await);
-    }
+    // A unit that never failed is not known any more, which is fine.
+    drop(Program::systemctl("reset-failed", &[], &UNITS).run().await);
     tell("remove the state, the configuration and the policy")?;
-    for path in [STATE, CONFIG, POLICY] {
+    for path in [RUNTIME, STATE, EXEC_STATE, CONFIG, POLICY] {
         note(remove(path));
+    }
+    tell(&format!("remove the users {}", USERS.join(" and ")))?;
+    for user in USERS.into_iter().filter(|user| has_user(user)) {
+        note(Program::new("userdel", &[user]).run().await.map(|_| ()));
     }
     // A daemon on the same host keeps its files there.
     if fs::read_dir(CONFIGURATION).is_ok_and(|mut entries| entries.next().is_none()) {

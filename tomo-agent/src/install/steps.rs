@@ -49,6 +49,11 @@ impl Steps {
         self.undo.push_front(Undo::Run(program));
     }
 
+    /// Undoing removes this folder, which something else is about to make.
+    pub(super) fn forget_folder(&mut self, folder: &str) {
+        self.undo.push_front(Undo::RemoveFolder(PathBuf::from(folder)));
+    }
+
     /// Notes a file that something else is about to write, and makes its folder.
     pub(super) fn keep(&mut self, path: &Path) -> anyhow::Result<()> {
         let folder = path.parent().context("a file lies in a folder")?;
