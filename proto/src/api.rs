@@ -81,6 +81,7 @@ macro_rules! for_each_tool {
             $crate::api::server::ServerList,
             $crate::api::server::ServerGet,
             $crate::api::server::ServerMetrics,
+            $crate::api::server::ServerAdd,
             $crate::api::server::ServerRemove,
             $crate::api::app::AppList,
             $crate::api::app::AppGet,

@@ -25,6 +25,8 @@ pub enum ErrorCode {
     Declined,
     /// The server's agent has no connection.
     AgentOffline,
+    /// The host could not be reached by SSH, or did not do what it was asked to there.
+    HostFailed,
     /// No answer in time; the change may have happened.
     TimeoutUnknown,
     /// Too many calls.
@@ -45,7 +47,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// Every code, in the order of its HTTP status.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Ambiguous,
         Self::Invalid,
         Self::Unauthenticated,
@@ -61,6 +63,7 @@ impl ErrorCode {
         Self::RateLimited,
         Self::Internal,
         Self::AgentOffline,
+        Self::HostFailed,
         Self::TimeoutUnknown,
         Self::StorageFull,
     ];
@@ -78,6 +81,7 @@ impl ErrorCode {
             Self::ApprovalRequired => "approval_required",
             Self::Declined => "declined",
             Self::AgentOffline => "agent_offline",
+            Self::HostFailed => "host_failed",
             Self::TimeoutUnknown => "timeout_unknown",
             Self::RateLimited => "rate_limited",
             Self::Denied => "denied",
@@ -101,7 +105,7 @@ impl ErrorCode {
             Self::Sealed => 423,
             Self::RateLimited => 429,
             Self::Internal => 500,
-            Self::AgentOffline | Self::TimeoutUnknown => 502,
+            Self::AgentOffline | Self::HostFailed | Self::TimeoutUnknown => 502,
             Self::StorageFull => 507,
         }
     }

@@ -14,6 +14,7 @@ mod execute;
 mod jwt;
 mod lookup;
 mod metrics;
+mod onboarding;
 mod operation;
 mod overview;
 mod plan;

@@ -302,6 +302,7 @@ fn redeem(change: &mut WriteTx<'_>, redemption: &Redemption) -> Result<(Server, 
             labels: enrolment.labels.clone(),
             agent: None,
             created_at: now_ms,
+            ssh: None,
         },
     };
     let agent = Agent {

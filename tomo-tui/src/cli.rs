@@ -6,6 +6,7 @@ mod agent;
 mod app;
 mod audit;
 pub(crate) mod mcp;
+mod onboard;
 mod plan;
 mod server;
 mod settings;
@@ -18,6 +19,7 @@ mod change;
 pub(crate) mod output;
 mod show;
 pub(crate) mod spec;
+mod ssh_config;
 
 pub(crate) use account::{acquainted, login};
 use serde_json::json;

@@ -30,7 +30,7 @@ use tomo_proto::{
 };
 
 pub(crate) use bridge::serve as serve_bridge;
-pub(crate) use credentials::{Saved, folder, saved};
+pub(crate) use credentials::{Saved, folder, folder_of_home, saved};
 pub(crate) use http::vouch;
 
 /// Everything the caller may use.

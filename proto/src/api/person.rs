@@ -8,7 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::model::user::{ApiToken, Role, Scopes, Selectors};
+use crate::model::{
+    operation::Operation,
+    ssh::{InstallRights, SshJump},
+    user::{ApiToken, Role, Scopes, Selectors},
+};
 
 /// A request with its route and answer.
 pub trait PersonRequest: Serialize + JsonSchema {
@@ -37,6 +41,11 @@ person! {
     DeleteUser => Done, "/person/users/delete";
     CreateToken => CreatedToken, "/person/tokens";
     CreateEnrolment => CreatedEnrolment, "/person/enrolments";
+    ScanHostKey => HostKeyScan, "/person/servers/host-key";
+    AddServer => Operation, "/person/servers";
+    ConnectServer => Operation, "/person/servers/connect";
+    EditServer => Done, "/person/servers/edit";
+    ForgetCredential => Done, "/person/servers/forget-credential";
     SetSecret => Done, "/person/secrets";
     ListSecrets => SecretNames, "/person/secrets/list";
     DeleteSecret => Done, "/person/secrets/delete";
@@ -60,6 +69,11 @@ macro_rules! for_each_person_request {
             $crate::api::person::DeleteUser,
             $crate::api::person::CreateToken,
             $crate::api::person::CreateEnrolment,
+            $crate::api::person::ScanHostKey,
+            $crate::api::person::AddServer,
+            $crate::api::person::ConnectServer,
+            $crate::api::person::EditServer,
+            $crate::api::person::ForgetCredential,
             $crate::api::person::SetSecret,
             $crate::api::person::ListSecrets,
             $crate::api::person::DeleteSecret,
@@ -230,6 +244,153 @@ pub struct CreatedEnrolment {
     pub token: SecretText,
     /// When it stops working (UTC ms).
     pub expires_at: u64,
+}
+
+/// A credential for SSH, as a person enters it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum SshSecret {
+    /// A password.
+    Password {
+        /// The password.
+        password: SecretText,
+    },
+    /// A private key.
+    Key {
+        /// Its text, as it stands in its file.
+        private_key: SecretText,
+        /// What it is encrypted with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        passphrase: Option<SecretText>,
+    },
+    /// The keys of an SSH agent on the daemon's own machine; only over the local socket, and only the caller's own agent.
+    Agent {
+        /// Path of its socket.
+        socket: String,
+    },
+}
+
+/// Reads the key a host shows by SSH (admin). Nothing that proves who we are is sent to it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScanHostKey {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Host in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<SshJump>,
+    /// For the host in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SshSecret>,
+}
+
+/// The key a host shows: for a person to compare.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostKeyScan {
+    /// Kind of the key, as in `ssh-ed25519`.
+    pub algorithm: String,
+    /// `SHA256:…`, as `ssh-keygen -l` prints it.
+    pub host_key: String,
+}
+
+/// Adds a server by SSH (admin): goes there, in, looks around, installs an agent if wanted, and saves. An operation whose steps
+/// can be followed; what fails leaves nothing behind.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddServer {
+    /// New name.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// User there.
+    pub user: String,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// The host key that the person agreed to, `SHA256:…`.
+    pub host_key: String,
+    /// How the user proves to be it; the host in between takes the same.
+    pub credential: SshSecret,
+    /// What sudo asks for, if it is not the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_password: Option<SecretText>,
+    /// Host in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<SshJump>,
+    /// Install an agent whose policy file allows this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<InstallRights>,
+    /// Keep the credential, sealed, although an agent is there. Without an agent it is kept.
+    #[serde(default)]
+    pub keep_credential: bool,
+}
+
+/// Goes to a known server by SSH (admin) and looks around; installs an agent if wanted. An operation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectServer {
+    /// Name or id.
+    pub server: String,
+    /// The host key that the person agreed to, if none is pinned yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// The kept credential without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SshSecret>,
+    /// What sudo asks for, if it is not the password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sudo_password: Option<SecretText>,
+    /// Install an agent whose policy file allows this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<InstallRights>,
+    /// Enroll an agent that is installed already anew.
+    #[serde(default)]
+    pub again: bool,
+    /// Keep the credential, sealed.
+    #[serde(default)]
+    pub keep_credential: bool,
+}
+
+/// Changes what is known of a server (admin). Another host, port, user or key makes Tomo forget the credential that was kept for
+/// the old one.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EditServer {
+    /// Name or id.
+    pub server: String,
+    /// All labels from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Host name or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// User there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The host key that the person agrees to from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// Host in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<SshJump>,
+    /// No host in between any more.
+    #[serde(default)]
+    pub direct: bool,
+}
+
+/// Forgets the credential that is kept for a server (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetCredential {
+    /// Name or id.
+    pub server: String,
 }
 
 /// Stores a secret that app environments can name as `secret://NAME`.

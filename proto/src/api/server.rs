@@ -1,5 +1,7 @@
 //! Servers.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -65,7 +67,7 @@ pub struct ServerListAnswer {
 pub struct ServerGet {
     /// Name or id.
     pub server: String,
-    /// Also: containers, policy.
+    /// Also: containers, policy, probe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<ServerPart>,
 }
@@ -78,10 +80,39 @@ pub enum ServerPart {
     Containers,
     /// What its policy file allows.
     Policy,
+    /// A look around by SSH, now, with the kept credential.
+    Probe,
 }
 
 tool!(ServerGet => ServerDetail, "server_get", "Get server", Effect::Read, Read, true,
     "One server: system, filesystems, engine, figures.");
+
+/// Arguments of `server_add`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerAdd {
+    /// New name.
+    pub name: String,
+    /// Host name or address.
+    pub host: String,
+    /// SSH port, default 22.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// SSH user.
+    pub user: String,
+    /// SHA256:... if known; else a person compares it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Why, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+tool!(ServerAdd => Plan, "server_add", "Add server", Effect::Plan, Plan, false,
+    "Plan to add a server reached by SSH. A person enters the credential afterwards, with the command the plan names.");
 
 /// Arguments of `server_metrics`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

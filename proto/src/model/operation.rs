@@ -22,6 +22,12 @@ pub enum OperationKind {
     StopApp,
     /// Restarts an app.
     RestartApp,
+    /// Adds a server.
+    AddServer,
+    /// Looks around on a server by SSH.
+    ProbeServer,
+    /// Installs the agent on a server by SSH.
+    InstallAgent,
     /// Forgets a server.
     RemoveServer,
     /// Changes settings.
@@ -29,6 +35,17 @@ pub enum OperationKind {
 }
 
 impl OperationKind {
+    /// Whether its target is an app.
+    #[must_use]
+    pub const fn is_of_app(self) -> bool {
+        match self {
+            Self::DeployApp | Self::RemoveApp | Self::StartApp | Self::StopApp | Self::RestartApp => true,
+            Self::AddServer | Self::ProbeServer | Self::InstallAgent | Self::RemoveServer | Self::ChangeSettings => {
+                false
+            }
+        }
+    }
+
     /// The kind as it stands in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +55,9 @@ impl OperationKind {
             Self::StartApp => "start_app",
             Self::StopApp => "stop_app",
             Self::RestartApp => "restart_app",
+            Self::AddServer => "add_server",
+            Self::ProbeServer => "probe_server",
+            Self::InstallAgent => "install_agent",
             Self::RemoveServer => "remove_server",
             Self::ChangeSettings => "change_settings",
         }

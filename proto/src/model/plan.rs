@@ -1,5 +1,7 @@
 //! Plans: changes that were written down and wait for a person.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +72,21 @@ pub enum PlannedChange {
         app: AppId,
         /// Also delete its named volumes.
         volumes: bool,
+    },
+    /// Add a server that is reached by SSH.
+    AddServer {
+        /// Its name.
+        name: String,
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// User there.
+        user: String,
+        /// Host key to pin, if it is known.
+        host_key: Option<String>,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
     },
     /// Forget a server and shut out its agent.
     RemoveServer {

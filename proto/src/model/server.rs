@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AgentId, ServerId},
-    model::{agent::AgentState, container::Container},
+    model::{
+        agent::AgentState,
+        container::Container,
+        ssh::{Ssh, SshProbe},
+    },
 };
 
 /// A managed machine as the store keeps it.
@@ -25,6 +29,9 @@ pub struct Server {
     pub agent: Option<AgentId>,
     /// When it was added (UTC ms).
     pub created_at: u64,
+    /// How it is reached by SSH, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Ssh>,
 }
 
 /// Whether a server can be trusted to be well.
@@ -76,6 +83,9 @@ pub struct ServerSummary {
     pub containers: Option<ContainerCount>,
     /// Apps of Tomo on it.
     pub apps: u32,
+    /// How it is reached by SSH, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Ssh>,
     /// CPU use of the last samples, 0–100, oldest first; only with `include: ["spark"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpu_spark: Vec<u8>,
@@ -231,6 +241,9 @@ pub struct ServerDetail {
     /// What the host's policy allows its agent; only with `include: ["policy"]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<crate::model::policy::PolicySummary>,
+    /// What the last look around by SSH found; with `include: ["probe"]` that is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<SshProbe>,
     /// When the server was added (UTC ms).
     pub created_at: u64,
     /// When its agent was last heard (UTC ms, the daemon's clock).
@@ -253,6 +266,7 @@ mod tests {
             vitals: None,
             containers: Some(ContainerCount { running: 1, total: 2 }),
             apps: 0,
+            ssh: None,
             cpu_spark: Vec::new(),
             memory_spark: Vec::new(),
             network_spark: Vec::new(),
@@ -262,6 +276,7 @@ mod tests {
             facts: None,
             containers: Vec::new(),
             policy: None,
+            probe: None,
             created_at: 1,
             last_seen_at: None,
         };

@@ -144,3 +144,39 @@ impl SshSudo {
         }
     }
 }
+
+/// What a new agent's policy file allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InstallRights {
+    /// Measuring and nothing else.
+    Metrics,
+    /// Also starting, stopping and reading the logs of the containers there.
+    Containers,
+    /// Also deploying apps.
+    Deploys,
+}
+
+impl InstallRights {
+    /// All of them, from little to much.
+    pub const ALL: [Self; 3] = [Self::Metrics, Self::Containers, Self::Deploys];
+
+    /// The rights as they are written on a command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Metrics => "metrics",
+            Self::Containers => "containers",
+            Self::Deploys => "deploys",
+        }
+    }
+}
+
+impl std::str::FromStr for InstallRights {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|rights| rights.as_str() == text);
+        found.ok_or_else(|| "an agent is installed with the rights metrics, containers or deploys".to_owned())
+    }
+}

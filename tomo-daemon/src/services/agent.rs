@@ -26,13 +26,13 @@ use crate::{
         access::{Authorized, Caller},
         error::ServiceError,
         lookup,
+        onboarding::check_labels,
     },
     store::StoreError,
 };
 
 /// Longest life of an enrolment token.
 const ENROLMENT_MINUTES: u32 = 15;
-const MAX_LABELS: usize = 32;
 
 impl Context {
     fn summarize_agent(&self, agent: &Agent, server: &Server) -> AgentSummary {
@@ -123,6 +123,17 @@ impl HandlePerson<CreateEnrolment> for Services {
             return Err(ServiceError::new(ErrorCode::Denied, "enrolling an agent needs the scope admin")
                 .with_next("ask an admin"));
         }
+        self.context.create_enrolment(caller, request).await
+    }
+}
+
+impl Context {
+    /// Makes a token for a caller who may.
+    pub(super) async fn create_enrolment(
+        &self,
+        caller: &Caller,
+        request: CreateEnrolment,
+    ) -> Result<CreatedEnrolment, ServiceError> {
         let invalid = |field: &str, message: String| ServiceError::new(ErrorCode::Invalid, message).with_field(field);
         check_name(&request.server).map_err(|error| invalid("server", error))?;
         let minutes = request.expires_in_minutes.unwrap_or(ENROLMENT_MINUTES);
@@ -132,13 +143,8 @@ impl HandlePerson<CreateEnrolment> for Services {
                 format!("an enrolment token lasts 1 to {ENROLMENT_MINUTES} minutes"),
             ));
         }
-        if request.labels.len() > MAX_LABELS {
-            return Err(invalid("labels", format!("a server has at most {MAX_LABELS} labels")));
-        }
-        for (key, value) in &request.labels {
-            check_name(key).and_then(|()| check_name(value)).map_err(|error| invalid("labels", error))?;
-        }
-        let now_ms = self.context.clock.now_ms();
+        check_labels(&request.labels)?;
+        let now_ms = self.clock.now_ms();
         let secret = SecretText::new(crypto::hex(&crypto::random_bytes::<16>()));
         let expires_at = now_ms + u64::from(minutes) * 60_000;
         let enrolment = Enrolment {
@@ -150,9 +156,8 @@ impl HandlePerson<CreateEnrolment> for Services {
             expires_at,
             used_at: None,
         };
-        let entry = self.context.entry(caller, "agent.enrolment", AuditOutcome::Ok).about("server", &request.server);
-        self.context
-            .store
+        let entry = self.entry(caller, "agent.enrolment", AuditOutcome::Ok).about("server", &request.server);
+        self.store
             .write(move |change| {
                 let server = change.list::<Server>()?.into_iter().find(|server| server.name == enrolment.server);
                 let agent = server
@@ -176,11 +181,8 @@ impl HandlePerson<CreateEnrolment> for Services {
                 Ok(())
             })
             .await?;
-        let token = EnrolmentToken {
-            addresses: self.context.hub.advertised(),
-            ca_fingerprint: self.context.hub.ca_fingerprint(),
-            secret,
-        };
+        let token =
+            EnrolmentToken { addresses: self.hub.advertised(), ca_fingerprint: self.hub.ca_fingerprint(), secret };
         let body =
             serde_json::to_vec(&token).map_err(|error| ServiceError::new(ErrorCode::Internal, error.to_string()))?;
         let token = SecretText::new(format!("{ENROLMENT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(body)));

@@ -70,19 +70,26 @@ impl Work {
     }
 }
 
-/// How the agent's part ended.
-enum Ended {
+/// How the part that runs elsewhere ended.
+pub(super) enum Ended {
     Done,
     Failed(OperationError, Vec<String>),
     Cancelled,
     Unknown(OperationError),
 }
 
+impl Ended {
+    pub(super) fn failed(error: ServiceError) -> Self {
+        let error = error.error;
+        Self::Failed(OperationError { code: error.code, message: error.message, next: error.next }, Vec::new())
+    }
+}
+
 /// Newest lines that an operation keeps.
 const LOG_LINES: usize = 200;
 
 /// Takes a sign of life over: a new step is also a line of the log, with the seconds since the start.
-fn note_step(operation: &mut Operation, step: &str, percent: Option<u8>, now_ms: u64) {
+pub(super) fn note_step(operation: &mut Operation, step: &str, percent: Option<u8>, now_ms: u64) {
     let step = display_line(step, 200);
     if operation.step != step {
         let since_ms = now_ms.saturating_sub(operation.started_at);
@@ -122,11 +129,10 @@ impl Context {
 
     /// An operation on an app that is under way already.
     pub(super) fn running_on(&self, server: &str, app: &str) -> Option<Operation> {
-        self.operations.list().into_iter().find(|known| {
-            known.target == app
-                && known.server.as_deref() == Some(server)
-                && !matches!(known.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings)
-        })
+        self.operations
+            .list()
+            .into_iter()
+            .find(|known| known.target == app && known.server.as_deref() == Some(server) && known.kind.is_of_app())
     }
 
     /// Carries an operation out that has begun and stands in the store, in a task of its own.
@@ -141,7 +147,21 @@ impl Context {
         self.live.publish(Topic::App(work.app()));
         running.state.send_modify(|operation| note_step(operation, "send to the agent", None, self.clock.now_ms()));
         let ended = self.command(&running, &work).await;
+        let app = work.app();
+        self.conclude(running, intent, ended, move |change, operation| settle(change, &work, operation)).await;
+        self.live.publish(Topic::App(app));
+    }
+
+    /// Writes the end of an operation down, with what it means for other records, and tells it.
+    pub(super) async fn conclude(
+        &self,
+        running: Running,
+        intent: NewAuditEntry,
+        ended: Ended,
+        settle: impl FnOnce(&mut WriteTx<'_>, &Operation) -> Result<(), StoreError> + Send + 'static,
+    ) {
         let mut operation = running.state.borrow().clone();
+        let id = operation.operation;
         let now_ms = self.clock.now_ms();
         operation.ended_at = Some(now_ms);
         match ended {
@@ -175,13 +195,13 @@ impl Context {
             .as_ref()
             .map_or_else(|| operation.status.as_str().to_owned(), |error| error.message.clone());
         let entry = NewAuditEntry { at_ms: self.clock.now_ms(), outcome, ..intent }.with(details);
-        let (app, final_state) = (work.app(), operation.clone());
+        let final_state = operation.clone();
         let stored = self
             .store
             .write(move |change| {
                 change.put(&operation)?;
                 change.audit(entry);
-                settle(change, &work, &operation)
+                settle(change, &operation)
             })
             .await;
         if let Err(error) = stored {
@@ -190,14 +210,10 @@ impl Context {
         running.state.send_replace(final_state);
         self.operations.end(id);
         self.live.publish(Topic::Operation(id));
-        self.live.publish(Topic::App(app));
     }
 
     async fn command(&self, running: &Running, work: &Work) -> Ended {
-        let failed = |error: ServiceError| {
-            let error = error.error;
-            Ended::Failed(OperationError { code: error.code, message: error.message, next: error.next }, Vec::new())
-        };
+        let failed = Ended::failed;
         let (command, limit) = match self.command_of(work).await {
             Ok(command) => command,
             Err(error) => return failed(error),

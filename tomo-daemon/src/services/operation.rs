@@ -14,7 +14,7 @@ use tomo_proto::{
     id::OperationId,
     model::{
         audit::AuditOutcome,
-        operation::{Operation, OperationError, OperationKind, OperationStatus},
+        operation::{Operation, OperationError, OperationStatus},
     },
 };
 
@@ -54,7 +54,10 @@ impl Operations {
     pub(super) fn begin(&self, operation: Operation) -> Result<Running, Box<Operation>> {
         let mut all = self.lock();
         let same = |other: &Operation| {
-            other.target == operation.target && other.server == operation.server && !other.status.is_final()
+            other.target == operation.target
+                && other.kind.is_of_app() == operation.kind.is_of_app()
+                && (other.server == operation.server || !operation.kind.is_of_app())
+                && !other.status.is_final()
         };
         if let Some(other) = all.values().map(|running| running.state.borrow().clone()).find(same) {
             return Err(Box::new(other));
@@ -118,7 +121,7 @@ pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(),
 
 /// The refusal of an operation that would get into another one's way.
 pub(super) fn under_way(other: &Operation) -> ServiceError {
-    let message = format!("{} of app \"{}\" is under way already", other.kind.as_str(), other.target);
+    let message = format!("{} of \"{}\" is under way already", other.kind.as_str(), other.target);
     ServiceError::new(ErrorCode::Conflict, message)
         .with_next(format!("operation_get {{\"operation\":\"{}\",\"wait_s\":50}}", other.operation))
 }
@@ -130,10 +133,9 @@ impl Context {
             return Ok(true);
         }
         let Some(server) = &operation.server else { return Ok(false) };
-        let is_app = !matches!(operation.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings);
         let servers = self.store.read(|view| super::lookup::servers(view, caller))?;
         Ok(servers.iter().any(|known| known.name == *server)
-            && (!is_app || caller.selectors.admit_app(&operation.target)))
+            && (!operation.kind.is_of_app() || caller.selectors.admit_app(&operation.target)))
     }
 
     fn find_operation(&self, caller: &Caller, text: &str) -> Result<Operation, ServiceError> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tomo_proto::{
     api::overview::{AppCounts, Overview, OverviewAnswer, Problem, Severity},
-    model::{app::AppStatus, plan::PlanStatus, server::ServerStatus},
+    model::{agent::AgentState, app::AppStatus, plan::PlanStatus, server::ServerStatus},
 };
 
 use crate::{
@@ -54,6 +54,12 @@ impl Handle<Overview> for Services {
                 ServerStatus::Unknown => answer.servers.unknown += 1,
             }
             let next = format!("server_get {{\"server\":\"{}\"}}", server.name);
+            if summary.agent == AgentState::None && summary.ssh.is_some() {
+                let next = format!("tomo server connect {} --install-agent metrics", server.name);
+                let message = "no agent: it is not watched, only SSH reaches it".to_owned();
+                let (severity, subject) = (Severity::Warning, server.name.clone());
+                answer.problems.push(Problem { severity, subject, message, next });
+            }
             let mut problem = |severity, message: String| {
                 answer.problems.push(Problem { severity, subject: server.name.clone(), message, next: next.clone() });
             };

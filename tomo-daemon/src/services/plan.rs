@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tomo_proto::{
     api::plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList, PlanListAnswer},
     error::ErrorCode,
-    id::{AppId, PlanId, RevisionId},
+    id::{AgentId, AppId, PlanId, RevisionId, ServerId},
     model::{
         agent::Agent,
         app::App,
@@ -13,6 +13,7 @@ use tomo_proto::{
         operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus, PlannedChange},
         server::Server,
+        ssh::Ssh,
         user::Scope,
     },
     text::display_line,
@@ -28,24 +29,30 @@ use crate::{
         error::ServiceError,
         execute::Work,
         lookup::unknown_id,
+        onboarding,
         operation::{Operations, Running, under_way},
         settings, spec,
     },
     store::{
         NewAuditEntry, ReadTx, StoreError, WriteTx,
-        records::{PlanRecord, SETTINGS_KEY, SettingsRecord},
+        records::{CredentialRecord, PlanRecord, ProbeRecord, SETTINGS_KEY, SettingsRecord},
     },
 };
 
 /// Either side of the store, as far as a plan's target needs it.
 trait Look {
-    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError>;
+    fn servers(&self) -> Result<Vec<Server>, StoreError>;
+    fn server(&self, id: ServerId) -> Result<Option<Server>, StoreError>;
     fn apps(&self) -> Result<Vec<App>, StoreError>;
     fn settings(&self) -> Result<SettingsRecord, StoreError>;
 }
 
 impl Look for ReadTx {
-    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError> {
+    fn servers(&self) -> Result<Vec<Server>, StoreError> {
+        self.list()
+    }
+
+    fn server(&self, id: ServerId) -> Result<Option<Server>, StoreError> {
         self.get(id.to_u64())
     }
 
@@ -59,7 +66,11 @@ impl Look for ReadTx {
 }
 
 impl Look for WriteTx<'_> {
-    fn server(&self, id: tomo_proto::id::ServerId) -> Result<Option<Server>, StoreError> {
+    fn servers(&self) -> Result<Vec<Server>, StoreError> {
+        self.list()
+    }
+
+    fn server(&self, id: ServerId) -> Result<Option<Server>, StoreError> {
         self.get(id.to_u64())
     }
 
@@ -158,6 +169,30 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 state: state_of(&(app.id, app.revision)),
             })
         }
+        PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
+            if look.servers()?.iter().any(|known| known.name == *name) {
+                return Err(onboarding::taken(name));
+            }
+            let add = |path: &str, to: &str| Change {
+                op: ChangeOp::Add,
+                path: format!("servers.{name}.{path}"),
+                from: None,
+                to: Some(display_line(to, 120)),
+            };
+            let mut changes = vec![add("ssh", &format!("{user}@{host}:{port}"))];
+            changes.extend(host_key.as_ref().map(|key| add("host_key", key)));
+            changes.extend(labels.iter().map(|(key, value)| add(&format!("labels.{key}"), value)));
+            Ok(Facts {
+                summary: format!("Add server \"{name}\" at {}", display_line(&format!("{user}@{host}:{port}"), 120)),
+                target: name.clone(),
+                approval: Approval::Confirm,
+                changes,
+                downtime: None,
+                data_loss: None,
+                warnings: vec![format!("a person enters the credential afterwards: {}", connect_command(name))],
+                state: state_of(&name),
+            })
+        }
         PlannedChange::RemoveServer { server } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             let apps: Vec<App> = look.apps()?.into_iter().filter(|app| app.server == server.id).collect();
@@ -208,6 +243,11 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             })
         }
     }
+}
+
+/// What a person does after a server was added by a plan.
+fn connect_command(name: &str) -> String {
+    format!("tomo server connect {name} --install-agent metrics")
 }
 
 fn expire(plan: &mut Plan, now_ms: u64) {
@@ -309,7 +349,9 @@ impl Services {
             PlannedChange::RemoveApp { app, .. } => {
                 self.context.store.read(|view| view.get::<App>(app.to_u64()))?.map(|app| app.server)
             }
-            PlannedChange::RemoveServer { .. } | PlannedChange::ChangeSettings { .. } => None,
+            PlannedChange::AddServer { .. }
+            | PlannedChange::RemoveServer { .. }
+            | PlannedChange::ChangeSettings { .. } => None,
         };
         let is_offline = server.is_some_and(|server| !self.context.hub.is_online(server));
         Ok(is_offline
@@ -328,6 +370,9 @@ impl Services {
                 (app.as_ref().map(|app| app.server), app.map(|app| app.name))
             }
             PlannedChange::RemoveServer { server } => (Some(*server), None),
+            PlannedChange::AddServer { name, labels, .. } => {
+                return Ok(caller.selectors.admit_server(name, labels));
+            }
             PlannedChange::ChangeSettings { .. } => (None, None),
         };
         let Some(server) = server.map(|id| view.get::<Server>(id.to_u64())).transpose()?.flatten() else {
@@ -481,8 +526,10 @@ impl Handle<PlanApprove> for Services {
         if let Some(error) = closed(plan) {
             return Err(error);
         }
-        let admins_only =
-            matches!(record.change, PlannedChange::ChangeSettings { .. } | PlannedChange::RemoveServer { .. });
+        let admins_only = matches!(
+            record.change,
+            PlannedChange::ChangeSettings { .. } | PlannedChange::AddServer { .. } | PlannedChange::RemoveServer { .. }
+        );
         if admins_only && !caller.scopes.contains(&Scope::Admin) {
             let message = format!("agreeing to plan {} needs the scope admin", plan.plan);
             self.audit_denial(&caller, "plan_approve", &plan.plan.to_string(), &message).await;
@@ -540,7 +587,8 @@ enum Applied {
 
 /// What is left to do outside the store.
 enum Effect {
-    ForgetServer(Server),
+    Nothing,
+    ForgetServer { server: ServerId, agent: Option<AgentId> },
     SetInterval(u32),
 }
 
@@ -597,13 +645,14 @@ impl Handle<PlanApply> for Services {
             Applied::Spawn(spawned) => spawned.0.state.borrow().clone(),
             Applied::Done(operation, effect) => {
                 match effect {
+                    Effect::Nothing => {}
                     Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
-                    Effect::ForgetServer(server) => {
-                        if let Some(agent) = server.agent {
+                    Effect::ForgetServer { server, agent } => {
+                        if let Some(agent) = agent {
                             self.context.hub.revoke(agent);
                         }
-                        self.context.live.remove_server(server.id);
-                        self.context.store.delete_server_samples(server.id).await?;
+                        self.context.live.remove_server(server);
+                        self.context.store.delete_server_samples(server).await?;
                     }
                 }
                 self.context.live.publish(Topic::Operation(operation.operation));
@@ -699,6 +748,21 @@ fn apply(
                 .with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((begin(operations, &operation)?, Work::Remove { app, volumes }, intent)))
         }
+        PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
+            tx.put(&Server {
+                id: ServerId::from_parts(now_ms, crypto::random_u32()),
+                name: name.clone(),
+                labels,
+                agent: None,
+                created_at: now_ms,
+                ssh: Some(Ssh { host, port, user, auth: None, host_key, jump: None, credential_kept: false }),
+            })?;
+            operation.kind = OperationKind::AddServer;
+            operation.server = Some(name.clone());
+            finish(&mut operation, now_ms);
+            operation.step = format!("done; a person enters the credential: {}", connect_command(&name));
+            Applied::Done(operation.clone(), Effect::Nothing)
+        }
         PlannedChange::RemoveServer { server } => {
             let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
             for app in tx.list::<App>()?.into_iter().filter(|app| app.server == server.id) {
@@ -709,10 +773,12 @@ fn apply(
                 tx.put(&agent)?;
             }
             tx.remove::<Server>(server.id.to_u64());
+            tx.remove::<CredentialRecord>(server.id.to_u64());
+            tx.remove::<ProbeRecord>(server.id.to_u64());
             operation.kind = OperationKind::RemoveServer;
             operation.server = Some(server.name.clone());
             finish(&mut operation, now_ms);
-            Applied::Done(operation.clone(), Effect::ForgetServer(server))
+            Applied::Done(operation.clone(), Effect::ForgetServer { server: server.id, agent: server.agent })
         }
         PlannedChange::ChangeSettings { changes } => {
             let before = tx.get::<SettingsRecord>(SETTINGS_KEY)?.unwrap_or_default().settings;

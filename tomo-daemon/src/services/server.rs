@@ -113,6 +113,7 @@ impl Context {
             vitals: live.as_ref().and_then(|live| live.vitals),
             containers,
             apps: tenants.apps.get(&server.id).copied().unwrap_or(0),
+            ssh: server.ssh.clone(),
             cpu_spark: sparks.iter().map(|point| point.cpu_percent).collect(),
             memory_spark: sparks.iter().map(|point| point.memory_percent).collect(),
             network_spark: sparks.iter().map(|point| point.traffic_bytes_per_sec).collect(),
@@ -164,12 +165,18 @@ impl Handle<ServerGet> for Services {
         let (server, tenants) = self.context.store.read(|view| {
             Ok::<_, ServiceError>((lookup::server(view, &caller, &request.server)?, Tenants::read(view, &caller)?))
         })?;
+        let probe = if request.include.contains(&ServerPart::Probe) {
+            Some(self.context.probe_now(&caller, &server).await?)
+        } else {
+            self.context.last_probe(&server)?
+        };
         let live = self.context.live.server(server.id);
         let with = |part: ServerPart| live.as_ref().filter(|_| request.include.contains(&part));
         Ok(ServerDetail {
             summary: self.context.summarize_server(&server, &tenants, &settings, true),
             facts: live.as_ref().and_then(|live| live.facts.as_deref().cloned()),
             containers: with(ServerPart::Containers).map(|live| live.containers.as_ref().clone()).unwrap_or_default(),
+            probe,
             policy: with(ServerPart::Policy).map(|live| live.policy.as_ref().clone()),
             created_at: server.created_at,
             last_seen_at: live.as_ref().map(|live| live.last_seen_at),

@@ -16,7 +16,7 @@ use crate::{
     services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError},
     store::{
         NewAuditEntry, StoreError, WriteTx,
-        records::{SealedRecord, SecretRecord, VAULT_KEY, VaultRecord},
+        records::{CredentialRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord},
     },
     vault::{DataKey, UnwrapError, WrappedKey, remove_key_file},
 };
@@ -82,7 +82,7 @@ fn seal_anew<R: SealedRecord>(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey
 
 /// Every kind of record with sealed values.
 fn seal_all_anew(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey) -> Result<usize, ServiceError> {
-    seal_anew::<SecretRecord>(tx, old, new)
+    Ok(seal_anew::<SecretRecord>(tx, old, new)? + seal_anew::<CredentialRecord>(tx, old, new)?)
 }
 
 impl Context {
@@ -105,6 +105,9 @@ impl Context {
         let (record, secrets) = self.store.read(|view| {
             let mut secrets = 0;
             for mut record in view.list::<SecretRecord>()? {
+                secrets += record.sealed().len();
+            }
+            for mut record in view.list::<CredentialRecord>()? {
                 secrets += record.sealed().len();
             }
             Ok::<_, StoreError>((view.get::<VaultRecord>(VAULT_KEY)?, secrets))

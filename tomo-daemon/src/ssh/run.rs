@@ -23,6 +23,12 @@ impl CommandLine {
         Self(Cow::Borrowed(text))
     }
 
+    /// Words of ours after one another.
+    #[must_use]
+    pub fn joined(before: &'static str, after: &'static str) -> Self {
+        Self(Cow::Owned(format!("{before}{after}")))
+    }
+
     /// About something in a folder of ours: the words before, the folder's path, the words after.
     #[must_use]
     pub fn within(before: &'static str, folder: &Folder, after: &'static str) -> Self {

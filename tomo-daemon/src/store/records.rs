@@ -10,6 +10,7 @@ use tomo_proto::{
         plan::{Plan, PlannedChange},
         server::Server,
         settings::Settings,
+        ssh::SshProbe,
         user::{ApiToken, Session, User},
     },
 };
@@ -69,6 +70,31 @@ pub struct SecretRecord {
     pub set_at: u64,
 }
 
+/// A credential for a server's SSH, each part sealed by itself; see [`crate::crypto`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CredentialRecord {
+    /// Key of the record: the server's.
+    pub server: u64,
+    /// Password.
+    #[serde(default)]
+    pub password: Option<Vec<u8>>,
+    /// Private key.
+    #[serde(default)]
+    pub private_key: Option<Vec<u8>>,
+    /// What the private key is encrypted with.
+    #[serde(default)]
+    pub passphrase: Option<Vec<u8>>,
+}
+
+/// What the last look around on a server by SSH found.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ProbeRecord {
+    /// Key of the record: the server's.
+    pub server: u64,
+    /// What was found.
+    pub probe: SshProbe,
+}
+
 /// A client's transport session, so that it goes on after a restart.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TransportRecord {
@@ -114,6 +140,26 @@ pub trait SealedRecord: Record {
     fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)>;
 }
 
+impl SealedRecord for CredentialRecord {
+    fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
+        let parts = [
+            (Self::PASSWORD, &mut self.password),
+            (Self::PRIVATE_KEY, &mut self.private_key),
+            (Self::PASSPHRASE, &mut self.passphrase),
+        ];
+        parts.into_iter().filter_map(|(field, value)| Some((field, value.as_mut()?))).collect()
+    }
+}
+
+impl CredentialRecord {
+    /// Field that a password is sealed for.
+    pub const PASSWORD: &'static str = "password";
+    /// Field that a private key is sealed for.
+    pub const PRIVATE_KEY: &'static str = "private_key";
+    /// Field that a passphrase is sealed for.
+    pub const PASSPHRASE: &'static str = "passphrase";
+}
+
 impl SealedRecord for SecretRecord {
     fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
         vec![("value", &mut self.sealed)]
@@ -145,6 +191,8 @@ records! {
     PlanRecord, "plans", |it| PlanId::to_u64(it.plan.plan);
     Operation, "operations", |it| it.operation.to_u64();
     SecretRecord, "secrets", |it| it.key;
+    CredentialRecord, "credentials", |it| it.server;
+    ProbeRecord, "probes", |it| it.server;
     TransportRecord, "transports", |it| it.key;
     VaultRecord, "vault", |_it| VAULT_KEY;
     SettingsRecord, "settings", |_it| SETTINGS_KEY;

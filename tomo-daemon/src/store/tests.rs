@@ -24,6 +24,7 @@ fn server(name: &str) -> Server {
         labels: [("env".to_owned(), "test".to_owned())].into(),
         agent: None,
         created_at: NOW,
+        ssh: None,
     }
 }
 

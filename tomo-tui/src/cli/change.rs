@@ -170,7 +170,11 @@ pub(super) async fn follow_applied(client: &Client, plan: &Plan, id: OperationId
     tell_end(&operation, json)
 }
 
-async fn wait(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<Operation> {
+/// Waits for an operation's end, telling its steps: each with its time where a host is visited.
+pub(super) async fn wait(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<Operation> {
+    if matches!(operation.kind, OperationKind::AddServer | OperationKind::ProbeServer | OperationKind::InstallAgent) {
+        return wait_with_times(client, operation, json).await;
+    }
     let mut told = String::new();
     while !operation.status.is_final() {
         if !json && operation.step != told {
@@ -183,6 +187,21 @@ async fn wait(client: &Client, mut operation: Operation, json: bool) -> anyhow::
     Ok(operation)
 }
 
+async fn wait_with_times(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<Operation> {
+    let mut told = 0;
+    loop {
+        for line in operation.log.iter().skip(told).filter(|_| !json) {
+            output::note(line);
+        }
+        told = operation.log.len().max(told);
+        if operation.status.is_final() {
+            return Ok(operation);
+        }
+        let request = OperationGet { operation: operation.operation.to_string(), wait_s: Some(1) };
+        operation = client.call(&request).await?;
+    }
+}
+
 /// What an operation is, in words.
 fn named(operation: &Operation) -> String {
     let what = match operation.kind {
@@ -191,6 +210,9 @@ fn named(operation: &Operation) -> String {
         OperationKind::StartApp => "start of",
         OperationKind::StopApp => "stop of",
         OperationKind::RestartApp => "restart of",
+        OperationKind::AddServer => return format!("adding server {}", operation.target),
+        OperationKind::ProbeServer => return format!("looking around on server {}", operation.target),
+        OperationKind::InstallAgent => return format!("installing the agent of server {}", operation.target),
         OperationKind::RemoveServer => return format!("removal of server {}", operation.target),
         OperationKind::ChangeSettings => return "change of settings".to_owned(),
     };
@@ -211,7 +233,8 @@ fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> {
         OperationStatus::Cancelled => ("was cancelled", operation.error.as_ref()),
         OperationStatus::Unknown => ("has an unknown end", operation.error.as_ref()),
     };
-    for line in operation.log.iter().rev().take(20).rev().filter(|_| !json) {
+    // A visit's steps were told as they came.
+    for line in operation.log.iter().rev().take(20).rev().filter(|_| !json && operation.kind.is_of_app()) {
         output::note(format!("  | {line}"));
     }
     let code = match error.map(|error| error.code) {

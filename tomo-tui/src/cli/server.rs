@@ -6,9 +6,9 @@ use tomo_proto::{
 };
 
 use crate::{
-    args::ServerCommand,
+    args::{ConnectArgs, ServerCommand},
     cli::{
-        change,
+        change, onboard,
         output::{self, line, table},
     },
     client::Client,
@@ -53,6 +53,22 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                 return output::json(&answer);
             }
             table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], vec![server_row(&answer.summary)]);
+            if let Some(ssh) = &answer.summary.ssh {
+                let key = ssh.host_key.as_deref().unwrap_or("no host key agreed to yet");
+                let kept = if ssh.credential_kept { "credential kept, sealed" } else { "no credential kept" };
+                let jump = ssh.jump.as_ref().map_or_else(String::new, |jump| format!(" through {}", jump.host));
+                line(format!("\nssh {}@{}:{}{jump} · {key} · {kept}", ssh.user, ssh.host, ssh.port));
+            }
+            if let (Some(probe), None) = (&answer.probe, &answer.facts) {
+                line(format!(
+                    "no agent; by SSH at {}: {} · {} · {} cores · {}",
+                    output::time(probe.at_ms),
+                    probe.os,
+                    probe.kernel,
+                    probe.cpu_count,
+                    bytes(probe.memory_total_bytes)
+                ));
+            }
             if let Some(facts) = &answer.facts {
                 line(format!(
                     "\n{} · {} · {} cores · {}",
@@ -113,6 +129,25 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             });
             table(["SERIES", "MIN", "AVG", "MAX", "LAST"], rows.collect());
         }
+        ServerCommand::Add(arguments) => return onboard::add(client, *arguments, as_json).await,
+        ServerCommand::Import { file, yes, credential } => {
+            return onboard::import(client, file, yes, &credential, as_json).await;
+        }
+        ServerCommand::Connect(arguments) => return onboard::connect(client, *arguments, as_json).await,
+        ServerCommand::Test { server, credential } => {
+            let arguments = ConnectArgs {
+                server,
+                host_key: None,
+                credential,
+                install_agent: None,
+                again: false,
+                keep_credential: false,
+            };
+            return onboard::connect(client, arguments, as_json).await;
+        }
+        ServerCommand::Edit(arguments) => return onboard::edit(client, *arguments, as_json).await,
+        ServerCommand::Export { server } => return onboard::export(client, server).await,
+        ServerCommand::ForgetCredential { server } => return onboard::forget_credential(client, server, as_json).await,
         ServerCommand::Remove { server, consent } => {
             let plan = client.call(&ServerRemove { server, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;

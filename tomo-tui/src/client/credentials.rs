@@ -29,8 +29,12 @@ pub(crate) struct Saved {
 /// A folder below the person's own ones.
 pub(crate) fn folder(variable: &str, fallback: &str) -> PathBuf {
     let given = std::env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
-    given.unwrap_or_else(|| home().join(fallback)).join("tomo")
+    given.unwrap_or_else(|| folder_of_home(fallback)).join("tomo")
+}
+
+/// Something below the person's home.
+pub(crate) fn folder_of_home(path: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(path)
 }
 
 fn path(profile: &str) -> PathBuf {

@@ -45,7 +45,7 @@ impl OperationView {
     /// The app it changed, if that is still there.
     pub(crate) fn app<'a>(&self, apps: &'a [AppSummary]) -> Option<&'a AppSummary> {
         let operation = self.operation.as_ref()?;
-        let of_app = !matches!(operation.kind, OperationKind::RemoveServer | OperationKind::ChangeSettings);
+        let of_app = operation.kind.is_of_app();
         apps.iter().find(|app| of_app && app.name == operation.target && Some(&app.server) == operation.server.as_ref())
     }
 

@@ -1,0 +1,303 @@
+//! Putting an agent on a host: carried over, compared, and installed by itself there. The enrolment token goes in on standard
+//! input; what fails is taken back.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tomo_proto::{
+    api::person::{CreateEnrolment, SecretText},
+    error::ErrorCode,
+    model::{
+        agent::Agent,
+        server::Server,
+        ssh::{InstallRights, SshProbe, SshSudo},
+    },
+    text::display_line,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    at_host,
+    visit::{Stopped, Visit, Whom},
+};
+use crate::{
+    services::{Context, access::Caller, error::ServiceError, operation::Running},
+    ssh::{CommandLine, Connection, Folder, Limits, SshError},
+    store::StoreError,
+};
+
+/// What the agent's own installation may take.
+const INSTALL: Limits = Limits { time: Duration::from_secs(120), output_bytes: 256 * 1024 };
+/// How long a new agent's first figures may take.
+const LINK: Duration = Duration::from_secs(30);
+/// How long it takes to look again whether they are there, if nobody says so.
+const LOOK: Duration = Duration::from_millis(200);
+/// Where agents for other machines lie: a folder for each kind of machine.
+const AGENTS: &str = "/usr/lib/tomo/agents";
+
+/// A host that somebody is signed in at.
+pub(super) struct Host<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) probe: &'a SshProbe,
+    pub(super) visit: &'a Visit,
+}
+
+/// A line that the agent says while it is installed.
+#[derive(Debug, Deserialize)]
+struct Said {
+    #[serde(default)]
+    step: Option<String>,
+    #[serde(default)]
+    done: bool,
+}
+
+impl Host<'_> {
+    fn refuse(&self, message: impl Into<String>, next: impl Into<String>) -> ServiceError {
+        ServiceError::new(ErrorCode::HostFailed, message).with_next(next)
+    }
+
+    /// Whether an agent can be put there at all; the file that fits.
+    fn check(&self) -> Result<PathBuf, ServiceError> {
+        let (probe, visit) = (self.probe, self.visit);
+        let name = visit.whom.name();
+        let by_hand = || format!("tomo agent token {name}, and enroll and run tomo-agent there by hand");
+        if probe.systemd.is_none() {
+            return Err(self.refuse("the host does not run systemd, which keeps the agent running", by_hand()));
+        }
+        let user = display_line(&visit.ssh.user, 60);
+        match (probe.sudo, visit.sudo_password()) {
+            (SshSudo::Root | SshSudo::Passwordless, _) | (SshSudo::Password, Some(_)) => {}
+            (SshSudo::Password, None) => {
+                return Err(self.refuse(
+                    format!("sudo asks {user} for a password"),
+                    "give it as well (--sudo-password-stdin), or let the user use sudo without one",
+                ));
+            }
+            (SshSudo::None, _) => {
+                return Err(self.refuse(
+                    format!("user {user} cannot become root there, which installing the agent takes"),
+                    "let the user use sudo there, or connect as root",
+                ));
+            }
+        }
+        if probe.agent_installed && !visit.again {
+            return Err(ServiceError::new(ErrorCode::Conflict, "an agent is installed on that host already")
+                .with_next(format!(
+                    "tomo server connect {name} --install-agent RIGHTS --again enrolls it anew for this daemon"
+                )));
+        }
+        let target = match probe.architecture.as_str() {
+            "x86_64" => "x86_64-unknown-linux-gnu",
+            other => {
+                let message = format!("there is no agent for {}", display_line(other, 40));
+                return Err(self.refuse(message, "an agent built there can be enrolled by hand: tomo agent token"));
+            }
+        };
+        let file = agent_file(target).ok_or_else(|| {
+            self.refuse(
+                format!("the agent for {target} is not there"),
+                format!("put it at {AGENTS}/{target}/tomo-agent on the daemon's machine"),
+            )
+        })?;
+        let size = std::fs::metadata(&file).map_or(0, |facts| facts.len());
+        for place in &probe.filesystems {
+            // Once in the folder it is carried to, once where it stays.
+            let free = place.total_bytes.saturating_sub(place.used_bytes);
+            if free < size.saturating_mul(2) {
+                let message = format!("{} has room for {free} bytes, the agent takes {size}, twice", place.mount);
+                return Err(self.refuse(message, "free some room there, then try again"));
+            }
+        }
+        Ok(file)
+    }
+
+    /// Runs one of our own commands as root: the agent that was carried over, or the one that is installed.
+    async fn as_root(
+        &self,
+        agent: Option<&Folder>,
+        words: &'static str,
+        input: &SecretText,
+        tell: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<(Option<u32>, String), SshError> {
+        let before = match self.probe.sudo {
+            SshSudo::Root | SshSudo::None => "",
+            SshSudo::Passwordless => "sudo -n -- ",
+            // Asked for in any case, so that the first line is always the password.
+            SshSudo::Password => "sudo -k -S -p '' -- ",
+        };
+        let command = match agent {
+            Some(folder) => CommandLine::within(before, folder, words),
+            None => CommandLine::joined(before, words),
+        };
+        let asked = (self.probe.sudo == SshSudo::Password).then(|| self.visit.sudo_password()).flatten();
+        let password = asked.map(|password| format!("{}\n", password.reveal())).unwrap_or_default();
+        let input = Zeroizing::new(format!("{}{}\n", Zeroizing::new(password).as_str(), input.reveal()));
+        let ran = self.connection.run(&command, input.as_bytes(), INSTALL, tell).await?;
+        // Shells may talk before; the last line is the program's own.
+        let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+        Ok((ran.status, display_line(last.trim().trim_start_matches("error: "), 400)))
+    }
+}
+
+/// The agent's file for a kind of machine: where packages put it, or beside this program.
+fn agent_file(target: &str) -> Option<PathBuf> {
+    let packaged = Path::new(AGENTS).join(target).join("tomo-agent");
+    let beside = std::env::current_exe().ok().map(|own| own.with_file_name("tomo-agent"));
+    std::iter::once(packaged).chain(beside).find(|path| path.is_file())
+}
+
+const fn install_words(rights: InstallRights, again: bool) -> &'static str {
+    match (rights, again) {
+        (InstallRights::Metrics, false) => "/tomo-agent install --rights metrics",
+        (InstallRights::Containers, false) => "/tomo-agent install --rights containers",
+        (InstallRights::Deploys, false) => "/tomo-agent install --rights deploys",
+        (InstallRights::Metrics, true) => "/tomo-agent install --again --rights metrics",
+        (InstallRights::Containers, true) => "/tomo-agent install --again --rights containers",
+        (InstallRights::Deploys, true) => "/tomo-agent install --again --rights deploys",
+    }
+}
+
+impl Context {
+    /// Installs an agent and waits for its first figures. Whatever fails, nothing is left on the host.
+    pub(super) async fn install_agent(
+        &self,
+        running: &Running,
+        caller: &Caller,
+        host: &Host<'_>,
+        rights: InstallRights,
+    ) -> Result<(), Stopped> {
+        let failed = |error| Stopped::Failed(at_host(&error, Some(host.visit.whom.name())));
+        let file = host.check()?;
+        self.tell(running, "make a folder below /tmp", None);
+        let folder = host.connection.make_folder().await.map_err(failed)?;
+        let mut is_there = false;
+        let installing = self.carry_over_and_run(running, caller, host, rights, (&file, &folder), &mut is_there);
+        let outcome = tokio::select! {
+            outcome = installing => outcome,
+            () = self.stopped(running) => Err(Stopped::Cancelled),
+        };
+        let removed = host.connection.remove_folder(&folder).await;
+        if outcome.is_err() && is_there {
+            self.remove_agent(running, host).await;
+        }
+        outcome?;
+        removed.map_err(failed)
+    }
+
+    async fn carry_over_and_run(
+        &self,
+        running: &Running,
+        caller: &Caller,
+        host: &Host<'_>,
+        rights: InstallRights,
+        (file, folder): (&Path, &Folder),
+        is_there: &mut bool,
+    ) -> Result<(), Stopped> {
+        let visit = host.visit;
+        let name = visit.whom.name();
+        let failed = |error: SshError| at_host(&error, Some(name));
+        self.tell(running, "carry the agent over", Some(0));
+        let mut progress = |percent| self.tell(running, "carry the agent over", Some(percent));
+        host.connection.upload(file, folder, &mut progress).await.map_err(failed)?;
+        let labels = match &visit.whom {
+            Whom::New { labels, .. } => labels.clone(),
+            Whom::Known(_) => std::collections::BTreeMap::new(),
+        };
+        if visit.again {
+            self.let_go_of_agent(&visit.whom).await?;
+        }
+        let request = CreateEnrolment { server: name.to_owned(), labels, expires_in_minutes: None };
+        let token = self.create_enrolment(caller, request).await?.token;
+        self.tell(running, "let the agent install itself", None);
+        let mut done = false;
+        // From here on something may lie there; an agent that was there before is left alone.
+        *is_there = !host.probe.agent_installed;
+        let mut tell = |line: &str| {
+            let Ok(said) = serde_json::from_str::<Said>(line) else { return };
+            done |= said.done;
+            if let Some(step) = said.step {
+                self.tell(running, &format!("agent: {step}"), None);
+            }
+        };
+        let words = install_words(rights, visit.again);
+        let (status, said) = host.as_root(Some(folder), words, &token, &mut tell).await.map_err(failed)?;
+        if status != Some(0) || !done {
+            // It has taken everything back itself.
+            *is_there = false;
+            let why = if said.is_empty() { "it does not say why".to_owned() } else { said };
+            let next = format!(
+                "put that right on the host, then: tomo server connect {name} --install-agent {}",
+                rights.as_str()
+            );
+            return Err(host.refuse(format!("the agent could not be installed: {why}"), next).into());
+        }
+        self.tell(running, "wait for the agent's first figures", None);
+        self.first_figures(name).await.map_err(Stopped::Failed)
+    }
+
+    /// Shuts the agent out that a server has, so that it can enroll anew.
+    async fn let_go_of_agent(&self, whom: &Whom) -> Result<(), ServiceError> {
+        let Whom::Known(server) = whom else { return Ok(()) };
+        let Some(id) = server.agent else { return Ok(()) };
+        let now_ms = self.clock.now_ms();
+        self.store
+            .write(move |change| {
+                if let Some(mut agent) = change.get::<Agent>(id.to_u64())? {
+                    agent.revoked_at.get_or_insert(now_ms);
+                    change.put(&agent)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .await?;
+        self.hub.revoke(id);
+        Ok(())
+    }
+
+    /// Waits until a server's agent is connected and has told figures.
+    async fn first_figures(&self, name: &str) -> Result<(), ServiceError> {
+        let mut notices = self.live.subscribe();
+        let arrived = async {
+            loop {
+                let servers = self.store.read(|view| view.list::<Server>())?;
+                let server = servers.into_iter().find(|server| server.name == name);
+                if let Some(server) = server
+                    && self.hub.is_online(server.id)
+                    && self.live.server(server.id).is_some_and(|live| live.vitals.is_some())
+                {
+                    return Ok::<_, StoreError>(());
+                }
+                // A notice that was missed is made up for by the next look.
+                drop(tokio::time::timeout(LOOK, notices.recv()).await);
+            }
+        };
+        match tokio::time::timeout(LINK, arrived).await {
+            Ok(arrived) => Ok(arrived?),
+            Err(_) => {
+                let addresses = self.hub.advertised().join(", ");
+                let message = format!("the agent was installed and does not reach the daemon at {addresses} (UDP)");
+                Err(ServiceError::new(ErrorCode::HostFailed, message).with_next(format!(
+                    "open UDP towards the daemon's port {}, or set hub.advertise to an address that the host can reach",
+                    self.hub.local_addr().port()
+                )))
+            }
+        }
+    }
+
+    /// Takes an agent off the host again.
+    pub(super) async fn remove_agent(&self, running: &Running, host: &Host<'_>) {
+        self.tell(running, "take the agent off the host again", None);
+        let nothing = SecretText::default();
+        let removed = host.as_root(None, "/usr/local/bin/tomo-agent uninstall", &nothing, &mut |_| {}).await;
+        let why = match removed {
+            Ok((Some(0), _)) => return,
+            Ok((_, said)) => said,
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(%why, server = host.visit.whom.name(), "an agent could not be taken off a host again");
+        self.tell(running, &format!("left on the host: run `tomo-agent uninstall` there as root ({why})"), None);
+    }
+}
