@@ -112,17 +112,15 @@ impl History {
             vitals.disk_read_bytes_per_sec as f64,
             vitals.disk_write_bytes_per_sec as f64,
         ];
+        let short = short_gap(self.step_ms);
         for (series, value) in values.into_iter().enumerate() {
             for points in [&mut self.avg[series], &mut self.max[series]] {
-                let gap = u64::try_from(place.saturating_sub(points.len())).unwrap_or(u64::MAX);
-                let filling = if gap.saturating_mul(self.step_ms) <= SHORT_GAP_MS {
-                    points.back().copied().flatten()
-                } else {
-                    None
-                };
-                if points.len() <= place {
-                    points.resize(place, filling);
-                    points.push_back(None);
+                points.resize(points.len().max(place + 1), None);
+                // What was fetched ends with the present, and not with its last sample.
+                let from = place.saturating_sub(short);
+                if let Some(last) = points.range(from..place).rposition(Option::is_some) {
+                    let value = points[from + last];
+                    points.range_mut(from + last..place).for_each(|point| *point = value);
                 }
             }
             self.avg[series][place] = Some(value);
@@ -139,9 +137,14 @@ impl History {
     }
 }
 
+/// Steps from one value to the next that are no gap.
+fn short_gap(step_ms: u64) -> usize {
+    usize::try_from(SHORT_GAP_MS / step_ms).unwrap_or(0)
+}
+
 /// Carries a value over gaps that only mean "not sampled in this step".
 fn bridge(mut points: Vec<Option<f64>>, step_ms: u64) -> Vec<Option<f64>> {
-    let short = usize::try_from(SHORT_GAP_MS / step_ms).unwrap_or(0);
+    let short = short_gap(step_ms);
     let mut last: Option<usize> = None;
     for place in 0..points.len() {
         if points[place].is_none() {
@@ -499,6 +502,8 @@ fn cell(container: &Container, index: usize, width: u16, theme: &Theme, now_ms: 
 
 #[cfg(test)]
 mod tests {
+    use tomo_proto::api::server::SeriesPoints;
+
     use super::*;
 
     fn vitals(at_ms: u64, cpu: f64) -> Vitals {
@@ -528,6 +533,16 @@ mod tests {
         history.push(&vitals(u64::MAX, 0.3), 5_000);
         history.push(&vitals(0, 0.3), 5_000);
         assert_eq!(history.avg[CPU].len(), 7);
+    }
+
+    #[test]
+    fn live_figures_follow_a_history_that_was_sampled_less_often() {
+        let sampled = [Some(0.1)].into_iter().chain([None; 9]).cycle().take(20).collect();
+        let series = SeriesPoints { metric: names::CPU.to_owned(), avg: sampled, ..SeriesPoints::default() };
+        let mut history = History::of(ServerMetricsAnswer { start_ms: 0, step_ms: 1_000, series: vec![series] });
+        history.push(&vitals(21_000, 0.2), 60_000);
+        assert_eq!(history.avg[CPU].len(), 22);
+        assert!(history.avg[CPU].iter().all(Option::is_some), "{:?}", history.avg[CPU]);
     }
 
     #[test]

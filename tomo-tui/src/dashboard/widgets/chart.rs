@@ -181,7 +181,7 @@ impl TimeChart<'_> {
                 put(buf, plot, cell, row, symbol, style);
             }
         }
-        for (place, series) in self.series.iter().enumerate() {
+        for (place, series) in self.series.iter().enumerate().rev() {
             let filled = self.filled && place == 0;
             let brush = match self.marker(place) {
                 Some(marker) => Brush::Marker(marker),
@@ -194,12 +194,13 @@ impl TimeChart<'_> {
                     self.column(series, from, until)
                 })
                 .collect();
-            // What is drawn later hides what is below it, cell by cell: dots of two colors cannot share a cell.
+            // The first series lies on top: dots of two colors cannot share a cell, so those below take its color.
             for (row, cells) in (0..plot.height).zip(paint(&columns, height, top, brush, filled).chunks(width.max(1))) {
                 let middle = (f64::from(plot.height - row) - 0.5) / f64::from(plot.height) * top;
                 let style = self.style_at(series.style, middle);
                 for (cell, symbol) in cells.iter().enumerate().filter(|(_, symbol)| **symbol != ' ') {
-                    put(buf, plot, cell, row, *symbol, style);
+                    let below = cell_mut(buf, plot, cell, row).and_then(|there| there.symbol().chars().next());
+                    put(buf, plot, cell, row, with_dots(*symbol, below), style);
                 }
             }
         }
@@ -333,6 +334,17 @@ fn value_at(values: &[Option<f64>], at: usize) -> Option<f64> {
 
 fn cell_mut(buf: &mut Buffer, plot: Rect, cell: usize, row: u16) -> Option<&mut ratatui::buffer::Cell> {
     buf.cell_mut((plot.x + u16::try_from(cell).ok()?, plot.y + row))
+}
+
+/// A symbol with the dots of what lies below it, where both have dots.
+fn with_dots(symbol: char, below: Option<char>) -> char {
+    const DOTS: std::ops::RangeInclusive<char> = '\u{2800}'..='\u{28ff}';
+    match below {
+        Some(below) if DOTS.contains(&symbol) && DOTS.contains(&below) => {
+            char::from_u32(u32::from(symbol) | u32::from(below)).unwrap_or(symbol)
+        }
+        _ => symbol,
+    }
 }
 
 fn put(buf: &mut Buffer, plot: Rect, cell: usize, row: u16, symbol: char, style: Style) {
@@ -471,6 +483,16 @@ mod tests {
         assert_eq!(drawn[0], "CPU                          • first    10%  + second    90%");
         assert!(drawn[1].ends_with("++++"), "{drawn:#?}");
         assert!(drawn[4].ends_with("••••"), "{drawn:#?}");
+    }
+
+    #[test]
+    fn where_series_meet_the_first_one_lies_on_top_and_the_others_dots_stay() {
+        let theme = theme(Depth::True, Glyphs::Braille);
+        let (used, swap) = ([Some(0.1); 200], [Some(0.2); 200]);
+        let lines = TimeChart { filled: false, ..chart(&theme, &[&used, &swap]) };
+        let drawn = draw(&lines, 60, 6);
+        let cell = &drawn[(58, 4)];
+        assert_eq!((cell.symbol(), cell.fg), ("⠶", theme.series[0].fg.expect("a color")));
     }
 
     #[test]
