@@ -6,7 +6,7 @@
 //!
 //! | stream | opened by | carries |
 //! |---|---|---|
-//! | control | agent, first, bidirectional | [`handshake::Hello`] → [`handshake::Welcome`]; then [`handshake::DaemonNotice`] to the agent |
+//! | control | agent, first, bidirectional | [`handshake::Hello`] → [`handshake::Welcome`]; then [`handshake::DaemonNotice`] to the agent and [`handshake::AgentNotice`] from it |
 //! | report | agent, unidirectional | [`report::Report`] frames |
 //! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome |
 //! | enrolment | agent, bidirectional, own ALPN | [`handshake::EnrollRequest`] → [`handshake::EnrollAnswer`] |

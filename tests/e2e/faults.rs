@@ -44,13 +44,17 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 /// The identity that an enrolment left, as anybody can read it who has the folder.
-fn identity_of(state: &Path) -> serde_json::Value {
+pub(crate) fn identity_of(state: &Path) -> serde_json::Value {
     let text = std::fs::read_to_string(state.join("identity.json")).expect("there is an identity");
     serde_json::from_str(&text).expect("it is JSON")
 }
 
 /// Connects as an agent does, with its certificate or without one.
-async fn dial(hub: SocketAddr, identity: &serde_json::Value, with_certificate: bool) -> (Endpoint, quinn::Connection) {
+pub(crate) async fn dial(
+    hub: SocketAddr,
+    identity: &serde_json::Value,
+    with_certificate: bool,
+) -> (Endpoint, quinn::Connection) {
     let pem = |field: &str| identity[field].as_str().expect("is there").as_bytes().to_vec();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&pem("ca_pem")).expect("PEM")).expect("a CA");
@@ -74,14 +78,14 @@ async fn dial(hub: SocketAddr, identity: &serde_json::Value, with_certificate: b
 }
 
 /// Why the daemon closed a connection.
-async fn closed(connection: &quinn::Connection) -> String {
+pub(crate) async fn closed(connection: &quinn::Connection) -> String {
     match tokio::time::timeout(PATIENCE, connection.closed()).await.expect("it is closed in time") {
         ConnectionError::ApplicationClosed(closed) => String::from_utf8_lossy(&closed.reason).into_owned(),
         other => panic!("it should say why: {other:?}"),
     }
 }
 
-fn hello() -> Vec<u8> {
+pub(crate) fn hello() -> Vec<u8> {
     let hello = Hello {
         oldest_version: tomo_proto::version::LINK_OLDEST,
         newest_version: tomo_proto::version::LINK_NEWEST,
@@ -96,7 +100,7 @@ fn hello() -> Vec<u8> {
     encode_framed(&hello).expect("it fits")
 }
 
-async fn is_up(caller: &Http, server: &str) -> bool {
+pub(crate) async fn is_up(caller: &Http, server: &str) -> bool {
     let agents = caller.call(&AgentList::default()).await.expect("answers").agents;
     agents.iter().any(|agent| agent.server == server && agent.state == AgentState::Online)
 }
@@ -108,11 +112,11 @@ async fn refusals(daemon: &TestDaemon, action: &str) -> usize {
 }
 
 /// Starts an agent with made-up figures on an identity that lies somewhere.
-fn start(state: &Path) -> anyhow::Result<Agent> {
+pub(crate) fn start(state: &Path) -> anyhow::Result<Agent> {
     Agent::start(state, Source::Synthetic(Box::new(Synthetic::new(1))), Exec::without_engine())
 }
 
-async fn failed(agent: &Agent) -> String {
+pub(crate) async fn failed(agent: &Agent) -> String {
     let mut status = agent.status();
     let failed = status.wait_for(|status| matches!(status, Status::Failed(_)));
     let status = tokio::time::timeout(PATIENCE, failed).await.expect("in time").expect("it lives").clone();
@@ -120,7 +124,7 @@ async fn failed(agent: &Agent) -> String {
     reason
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder can be made");
     std::fs::copy(from.join("identity.json"), to.join("identity.json")).expect("it can be copied");
 }

@@ -17,6 +17,7 @@ mod local;
 mod login;
 mod mcp;
 mod mcp_stdio;
+mod renewal;
 mod servers;
 mod ssh;
 mod store;

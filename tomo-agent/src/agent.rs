@@ -31,7 +31,7 @@ impl Agent {
         let identity = Identity::load(state)?;
         let lock = identity::lock(state)?;
         let stop = CancellationToken::new();
-        let shared = Arc::new(link::Shared::new(identity, exec)?);
+        let shared = Arc::new(link::Shared::new(state, identity, exec)?);
         let status = shared.status.subscribe();
         let tasks = vec![
             tokio::spawn(link::sampler::run(Arc::clone(&shared), source, stop.clone())),

@@ -66,6 +66,12 @@ enum Command {
     },
     /// Take the agent off this host with all its files, as root. Apps go on running.
     Uninstall,
+    /// Take the agent out of service: stop it, say good-bye to the daemon if it can be reached, forget the identity.
+    Leave {
+        /// Also take it off this host with all its files, as `uninstall` does.
+        #[arg(long)]
+        purge: bool,
+    },
     /// Check, explain or print a policy file.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -77,10 +83,16 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Say whether the file is well formed.
-    Check,
-    /// Say what the file allows.
-    Explain,
+    /// Say whether a file is well formed, or which line is not.
+    Check {
+        /// The file, instead of this host's policy.
+        file: Option<PathBuf>,
+    },
+    /// Say what a file allows and refuses, and by which line.
+    Explain {
+        /// The file, instead of this host's policy.
+        file: Option<PathBuf>,
+    },
     /// Print a commented file.
     Example {
         /// What it allows.
@@ -126,35 +138,25 @@ impl Args {
                     "policy    {}",
                     policy.broken().map_or_else(|| config.policy.display().to_string(), str::to_owned)
                 );
+                for (unit, state) in install::units().await {
+                    println!("{unit:<25} {state}");
+                }
             }
             Command::Install { rights, again } => {
                 install::install(Install { rights, again }, &config.engine_socket).await?
             }
             Command::Uninstall => install::uninstall().await?,
+            Command::Leave { purge } => install::leave(&config.state, purge).await?,
             Command::Policy(PolicyCommand::Example { rights }) => print!("{}", rights.render()),
-            Command::Policy(PolicyCommand::Check) => {
-                if let Some(broken) = Policy::load(&config.policy).broken() {
+            Command::Policy(PolicyCommand::Check { file }) => {
+                let file = file.unwrap_or(config.policy);
+                if let Some(broken) = Policy::load(&file).broken() {
                     bail!("{broken}");
                 }
-                println!("{} is well formed", config.policy.display());
+                println!("{} is well formed", file.display());
             }
-            Command::Policy(PolicyCommand::Explain) => {
-                let policy = Policy::load(&config.policy);
-                if let Some(broken) = policy.broken() {
-                    println!("{broken}");
-                }
-                let summary = policy.summary();
-                for (what, list) in [
-                    ("verbs", summary.verbs),
-                    ("images", summary.images),
-                    ("host ports", summary.ports),
-                    ("bind roots", summary.bind_roots),
-                ] {
-                    println!("{what:<12}{}", if list.is_empty() { "none".to_owned() } else { list.join(", ") });
-                }
-                println!(
-                    "never: a shell, privileged containers, the host's network or processes, devices, /etc and the like"
-                );
+            Command::Policy(PolicyCommand::Explain { file }) => {
+                println!("{}", Policy::load(&file.unwrap_or(config.policy)).explain());
             }
             Command::Run { synthetic } => {
                 let (source, exec) = match synthetic {

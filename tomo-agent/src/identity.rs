@@ -73,6 +73,11 @@ impl Identity {
             .with_context(|| format!("{} is damaged: remove it and enroll this host anew", path.display()))
     }
 
+    /// The same agent with another key and the certificate for it.
+    pub(crate) fn renewed(&self, key_pem: String, certificate_pem: String) -> Self {
+        Self { key_pem, certificate_pem, ..self.clone() }
+    }
+
     /// TLS with this agent's certificate, trusting its daemon's CA and nothing else.
     pub(crate) fn tls(&self) -> anyhow::Result<ClientConfig> {
         let mut roots = RootCertStore::empty();
@@ -87,6 +92,13 @@ impl Identity {
         config.alpn_protocols = vec![LINK_ALPN.to_vec()];
         Ok(config)
     }
+}
+
+/// A new key (PEM), and the request (PEM) to certify it. The key stays on this host.
+pub(crate) fn make_key() -> anyhow::Result<(String, String)> {
+    let key = KeyPair::generate_for(&PKCS_ED25519)?;
+    let csr_pem = CertificateParams::new(Vec::new())?.serialize_request(&key)?.pem()?;
+    Ok((key.serialize_pem(), csr_pem))
 }
 
 /// Says where the daemon listens from now on; `false` if the folder holds no identity. For `tomo local`, whose port may change.
@@ -131,13 +143,11 @@ pub(crate) async fn redeem(token: &EnrolmentToken, state: &Path) -> anyhow::Resu
         .mode(0o700)
         .create(state)
         .with_context(|| format!("cannot make {}", state.display()))?;
-    let key = KeyPair::generate_for(&PKCS_ED25519)?;
-    let csr_pem = CertificateParams::new(Vec::new())?.serialize_request(&key)?.pem()?;
+    let (key_pem, csr_pem) = make_key()?;
     let request = EnrollRequest { secret: token.secret.clone(), csr_pem };
     let (address, answer) = try_each(token, |address| ask(address, &token.ca_fingerprint, &request)).await?;
     match answer {
         EnrollAnswer::Enrolled { agent, server, server_name, certificate_pem, ca_pem } => {
-            let key_pem = key.serialize_pem();
             let addresses = token.addresses.clone();
             let identity = Identity { agent, server, server_name, addresses, certificate_pem, key_pem, ca_pem };
             write(state, &identity)?;
@@ -296,7 +306,7 @@ fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// One file, written beside its place and renamed into it: it is there whole or not at all.
-fn write(state: &Path, identity: &Identity) -> anyhow::Result<()> {
+pub(crate) fn write(state: &Path, identity: &Identity) -> anyhow::Result<()> {
     let path = state.join(IDENTITY_FILE);
     let beside = state.join("identity.new");
     let body = serde_json::to_vec_pretty(identity)?;

@@ -14,13 +14,13 @@ use tokio::{
 };
 use tomo_proto::text::display_line;
 
-pub use remove::uninstall;
+pub use remove::{leave, uninstall};
 
 use crate::{
     config,
     identity::{self, IDENTITY_FILE},
     install::{
-        host::{Program, connected_to, is_running_systemd, state_of},
+        host::{Program, UnitState, connected_to, is_running_systemd, state_of},
         steps::{Steps, tell},
     },
     policy::Rights,
@@ -110,6 +110,19 @@ pub async fn install(wanted: Install, engine_socket: &Path) -> anyhow::Result<()
     }
 }
 
+/// How the agent's units stand, of those that are installed.
+pub async fn units() -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for unit in UNITS.into_iter().filter(|unit| Path::new("/etc/systemd/system").join(unit).exists()) {
+        let shown = match state_of(unit).await {
+            Ok(UnitState { active, status }) => format!("{active}  {}", display_line(&status, 300)),
+            Err(error) => display_line(&format!("{error:#}"), 300),
+        };
+        found.push((unit, shown));
+    }
+    found
+}
+
 async fn carry_out(
     wanted: Install,
     engine_socket: &Path,
@@ -117,7 +130,6 @@ async fn carry_out(
     token: &tomo_proto::wire::handshake::EnrolmentToken,
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
-    let group = engine_group(engine_socket)?;
     tell("reach the daemon")?;
     identity::reach(token).await?;
 
@@ -145,15 +157,14 @@ async fn carry_out(
     for (path, text) in FILES {
         steps.write(Path::new(path), text.as_bytes(), 0o644)?;
     }
-    match group {
-        Some(group) => {
+    match engine_group(engine_socket) {
+        Ok(group) => {
             tell(&format!("let the half with the engine use {}: group {group}", engine_socket.display()))?;
             let text = format!("[Service]\nSupplementaryGroups={group}\n");
             steps.write(Path::new(ENGINE_DROP_IN), text.as_bytes(), 0o644)?;
         }
-        None => tell(&format!(
-            "go on without a container engine: none is at {}; once there is one, `tomo-agent install --again` lets the agent use it",
-            engine_socket.display()
+        Err(why) => tell(&format!(
+            "go on without a container engine: {why}; once the agent can use one, `tomo-agent install --again` lets it"
         ))?,
     }
     tell(&format!("make the users {}", USERS.join(" and ")))?;
@@ -202,18 +213,18 @@ async fn wait_for_link() -> anyhow::Result<()> {
     }
 }
 
-/// The group that may use the engine's socket, if there is one.
-fn engine_group(socket: &Path) -> anyhow::Result<Option<String>> {
-    let Ok(found) = fs::metadata(socket) else { return Ok(None) };
+/// The group that may use the engine's socket, or why there is none to name.
+fn engine_group(socket: &Path) -> Result<String, String> {
+    let shown = socket.display();
+    let found = fs::metadata(socket).map_err(|_| format!("none is at {shown}"))?;
     let gid = found.gid().to_string();
-    let groups = fs::read_to_string("/etc/group").context("cannot read /etc/group")?;
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
     let name = groups.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         (fields.nth(1)? == gid).then(|| name.to_owned())
     });
-    let nameless = || format!("{} belongs to a group without a name: groupadd --gid {gid} docker", socket.display());
-    name.map(Some).with_context(nameless)
+    name.ok_or_else(|| format!("{shown} belongs to group {gid}, which has no name here: groupadd --gid {gid} docker"))
 }
 
 fn has_user(name: &str) -> bool {

@@ -7,7 +7,12 @@ pub(crate) mod network;
 pub(crate) mod outbox;
 pub(crate) mod sampler;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use quinn::{Endpoint, IdleTimeout, TransportConfig, VarInt, crypto::rustls::QuicClientConfig};
@@ -22,7 +27,10 @@ use tomo_proto::{
     wire::frame::MAX_FRAME_BYTES,
 };
 
-use crate::{exec::Exec, identity::Identity};
+use crate::{
+    exec::Exec,
+    identity::{self, Identity},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -64,7 +72,8 @@ impl std::fmt::Display for Status {
 /// What the link's and the sampler's tasks share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) identity: Identity,
+    state: PathBuf,
+    identity: Mutex<Identity>,
     pub(crate) exec: Exec,
     pub(crate) boot_id: u64,
     pub(crate) outbox: outbox::Outbox,
@@ -72,19 +81,19 @@ pub(crate) struct Shared {
     pub(crate) facts: watch::Sender<Arc<HostFacts>>,
     pub(crate) containers: watch::Sender<Arc<Vec<Container>>>,
     pub(crate) status: watch::Sender<Status>,
-    tls: ClientConfig,
 }
 
 impl Shared {
-    pub(crate) fn new(identity: Identity, exec: Exec) -> anyhow::Result<Self> {
+    pub(crate) fn new(state: &Path, identity: Identity, exec: Exec) -> anyhow::Result<Self> {
         use ring::rand::SecureRandom as _;
-        let tls = identity.tls().context("the certificate in the state folder does not work: enroll this host anew")?;
+        identity.tls().context("the certificate in the state folder does not work: enroll this host anew")?;
         let mut boot_id = [0; 8];
         ring::rand::SystemRandom::new()
             .fill(&mut boot_id)
             .map_err(|_| anyhow::anyhow!("the system has no randomness"))?;
         Ok(Self {
-            identity,
+            state: state.to_owned(),
+            identity: Mutex::new(identity),
             exec,
             boot_id: u64::from_le_bytes(boot_id),
             outbox: outbox::Outbox::default(),
@@ -92,8 +101,21 @@ impl Shared {
             facts: watch::Sender::default(),
             containers: watch::Sender::default(),
             status: watch::Sender::new(Status::Connecting),
-            tls,
         })
+    }
+
+    /// Who this agent is right now: its certificate changes from time to time.
+    fn identity(&self) -> Identity {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Goes on with another key and certificate, from the next connection on.
+    fn renew(&self, key_pem: String, certificate_pem: String) -> anyhow::Result<()> {
+        let renewed = self.identity().renewed(key_pem, certificate_pem);
+        renewed.tls().context("the daemon's new certificate does not work")?;
+        identity::write(&self.state, &renewed)?;
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+        Ok(())
     }
 }
 
@@ -108,7 +130,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
     while !stop.is_cancelled() {
         let mut told_to_wait = None;
-        for address in &shared.identity.addresses {
+        for address in &shared.identity().addresses {
             let began = Instant::now();
             let ended = match connect(&shared, address).await {
                 Ok((endpoint, connection)) => {
@@ -124,6 +146,11 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
                 return;
             }
             let reason = match ended {
+                connection::Ended::Renewed => {
+                    tracing::info!("the certificate is renewed: connecting anew with it");
+                    pause = FIRST_PAUSE;
+                    break;
+                }
                 connection::Ended::Lost(reason) => reason,
                 connection::Ended::Replaced(reason) => {
                     told_to_wait = Some(REPLACED_PAUSE);
@@ -149,6 +176,29 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
+/// Tells the daemon that this agent does not come back.
+///
+/// # Errors
+/// No daemon could be told.
+pub(crate) async fn say_good_bye(state: &Path) -> anyhow::Result<()> {
+    let shared = Shared::new(state, Identity::load(state)?, Exec::without_engine())?;
+    let mut tried = Vec::new();
+    for address in &shared.identity().addresses {
+        let leaving = async {
+            let (endpoint, connection) = connect(&shared, address).await?;
+            let told = connection::leave(&shared, &connection).await;
+            connection.close(0_u32.into(), b"left");
+            drop(timeout(Duration::from_secs(1), endpoint.wait_idle()).await);
+            told
+        };
+        match leaving.await {
+            Ok(()) => return Ok(()),
+            Err(error) => tried.push(format!("{address}: {error:#}")),
+        }
+    }
+    anyhow::bail!(tried.join("; "))
+}
+
 /// Between half and the whole of a pause, so that many agents do not come back in one moment.
 fn jittered(pause: Duration) -> Duration {
     use ring::rand::SecureRandom as _;
@@ -161,7 +211,7 @@ fn jittered(pause: Duration) -> Duration {
 async fn connect(shared: &Shared, address: &str) -> anyhow::Result<(Endpoint, quinn::Connection)> {
     let connecting = async {
         let socket = resolve(address).await?;
-        let endpoint = open_endpoint(socket, shared.tls.clone())?;
+        let endpoint = open_endpoint(socket, shared.identity().tls()?)?;
         let connection = dial(&endpoint, socket).await?;
         anyhow::Ok((endpoint, connection))
     };

@@ -75,6 +75,11 @@ struct Rules {
     images: Option<Spanned<Vec<String>>>,
     bind_roots: Option<Spanned<Vec<String>>>,
     ports: Option<Spanned<Vec<String>>>,
+    // What no file can allow, for owners who want to see it said: false or empty.
+    capabilities: Option<Spanned<Vec<String>>>,
+    privileged: Option<Spanned<bool>>,
+    host_network: Option<Spanned<bool>>,
+    terminal: Option<Spanned<bool>>,
 }
 
 /// The policy says no. Its text names the file and the line.
@@ -154,7 +159,49 @@ impl Policy {
             images: list(&self.rules.images),
             bind_roots: list(&self.rules.bind_roots),
             ports: list(&self.rules.ports),
+            problem: self.broken.as_deref().map(|problem| display_line(problem, 400)),
         }
+    }
+
+    /// What the file allows and refuses, and by which line, for people.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        let mut lines = Vec::new();
+        if let Some(broken) = &self.broken {
+            lines.push(broken.clone());
+        }
+        let summary = self.summary();
+        let place = |rule: &Option<Spanned<Vec<String>>>, key: &str| {
+            let line = |rule: &Spanned<Vec<String>>| format!("line {}", line_of(&self.text, rule.span().start));
+            rule.as_ref().map_or_else(|| format!("no line `{key} = […]`"), line)
+        };
+        let verbs = place(&self.rules.verbs, "verbs");
+        for verb in Command::VERBS {
+            let says = if summary.allow_verb(verb).is_ok() { "allowed" } else { "refused" };
+            lines.push(format!("{verb:<12}{says}  ({verbs})"));
+        }
+        for (what, rule, key, meaning) in [
+            ("images", &self.rules.images, "images", image_meaning as fn(&str) -> String),
+            ("host ports", &self.rules.ports, "ports", |range| format!("{range} can be published")),
+            ("bind mounts", &self.rules.bind_roots, "bind_roots", |root| {
+                format!("folders below {root} can be mounted")
+            }),
+        ] {
+            let place = place(rule, key);
+            let entries = rule.as_ref().map_or(&[][..], |rule| rule.get_ref());
+            if entries.is_empty() {
+                lines.push(format!("{what:<12}none  ({place})"));
+            }
+            lines.extend(
+                entries.iter().map(|entry| format!("{what:<12}{}  ({place})", meaning(&display_line(entry, 120)))),
+            );
+        }
+        lines.push(
+            "never: a shell or terminal, privileged containers, added capabilities, devices, the host's network or processes; \
+             mounts of /etc, /home and the like, or of the engine's socket"
+                .to_owned(),
+        );
+        lines.join("\n")
     }
 
     /// Whether a command may run.
@@ -225,6 +272,14 @@ fn resolved(spec: &AppSpec) -> Result<AppSpec, Refusal> {
     Ok(spec)
 }
 
+fn image_meaning(pattern: &str) -> String {
+    match pattern.strip_suffix('*') {
+        Some("") => "any image".to_owned(),
+        Some(head) => format!("images whose name begins with {head}"),
+        None => format!("the image {pattern}"),
+    }
+}
+
 /// Line of a byte offset, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
@@ -244,6 +299,20 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
         for range in ports.get_ref() {
             parse_ports(range).map_err(|error| at(ports, error))?;
         }
+    }
+    let switches =
+        [("privileged", &rules.privileged), ("host_network", &rules.host_network), ("terminal", &rules.terminal)];
+    for (key, switch) in switches {
+        if let Some(switch) = switch.as_ref().filter(|switch| *switch.get_ref()) {
+            let line = line_of(text, switch.span().start);
+            return Err(format!("line {line}: no policy can allow `{key}`: take the line out, or say false"));
+        }
+    }
+    if let Some(capabilities) = rules.capabilities.as_ref().filter(|capabilities| !capabilities.get_ref().is_empty()) {
+        return Err(at(
+            capabilities,
+            "no policy can add capabilities: take the line out, or leave it empty".to_owned(),
+        ));
     }
     if let Some(roots) = &rules.bind_roots
         && let Some(bad) = roots.get_ref().iter().find(|root| !root.starts_with('/') || root.as_str() == "/")
@@ -297,6 +366,10 @@ mod tests {
             ("verbs = [\"stop\"]\nports = [\"80-70\"]", "malformed (line 2"),
             ("verbs = [\"stop\"]\nbind_roots = [\"/\"]", "malformed (line 2"),
             ("verbs = ", "malformed (line 1"),
+            ("verbs = [\"stop\"]\nprivileged = true", "malformed (line 2: no policy can allow `privileged`"),
+            ("verbs = [\"stop\"]\n\nhost_network = true", "malformed (line 3: no policy can allow `host_network`"),
+            ("terminal = true\nverbs = [\"stop\"]", "malformed (line 1: no policy can allow `terminal`"),
+            ("verbs = [\"stop\"]\ncapabilities = [\"NET_ADMIN\"]", "malformed (line 2: no policy can add capabilities"),
         ] {
             let refusal = policy(text).check(&stop()).expect_err("is refused").to_string();
             assert!(refusal.contains(expected), "{text}: {refusal}");
@@ -305,6 +378,28 @@ mod tests {
         let absent = Policy::load(Path::new("/nonexistent/policy.toml"));
         assert!(absent.check(&stop()).expect_err("is refused").to_string().contains("there is no policy file"));
         assert_eq!(absent.summary().digest, "");
+        assert!(absent.summary().problem.is_some_and(|problem| problem.contains("there is no policy file")));
+    }
+
+    #[test]
+    fn a_policy_is_explained_line_by_line() {
+        let text =
+            "# mine\nverbs = [\"stop\", \"deploy\"]\nimages = [\"nginx:*\", \"redis:7\"]\n\nports = [\"8000-8100\"]\n";
+        let explained = policy(text).explain();
+        for expected in [
+            "start       refused  (line 2)",
+            "stop        allowed  (line 2)",
+            "images      images whose name begins with nginx:  (line 3)",
+            "images      the image redis:7  (line 3)",
+            "host ports  8000-8100 can be published  (line 5)",
+            "bind mounts none  (no line `bind_roots = […]`)",
+            "never: a shell",
+        ] {
+            assert!(explained.lines().any(|line| line.starts_with(expected)), "{expected:?} in:\n{explained}");
+        }
+        let broken = policy("verbs = [\"fly\"]").explain();
+        assert!(broken.starts_with("the policy file") && broken.contains("line 1"), "{broken}");
+        assert!(!broken.contains("allowed  ("), "{broken}");
     }
 
     #[test]
@@ -340,6 +435,7 @@ mod tests {
             (port(8101), "line 3"),
             (bind("/".to_owned()), "never allowed"),
             (bind("/etc".to_owned()), "never allowed"),
+            (bind("/home".to_owned()), "never allowed"),
             (bind("/proc/self/root/etc".to_owned()), "never allowed"),
             (bind("/var/run/docker.sock".to_owned()), "docker.sock"),
             (bind(below("sneaky")), "never allowed"),

@@ -5,6 +5,7 @@
 mod connection;
 mod enrolment;
 mod listener;
+mod renewal;
 
 use std::{
     collections::HashMap,
@@ -119,6 +120,20 @@ impl Shared {
             boots.remove(0);
         }
         boots.push(boot_id);
+    }
+
+    /// Cuts an agent's live connection; its record refuses its certificate from now on.
+    fn cut_off(&self, agent: AgentId) {
+        let mut connections = self.connections();
+        let server = connections.iter().find(|(_, connected)| connected.agent == agent).map(|(server, _)| *server);
+        if let Some(connected) = server.and_then(|server| connections.remove(&server)) {
+            connected.connection.close(close::REFUSED, REVOKED);
+        }
+        drop(connections);
+        self.superseded.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent);
+        if let Some(server) = server {
+            self.live.disconnect(server, tomo_proto::model::agent::AgentState::Revoked);
+        }
     }
 
     fn connections(&self) -> MutexGuard<'_, HashMap<ServerId, Connected>> {
@@ -245,16 +260,7 @@ impl Hub {
 
     /// Cuts an agent's live connection and refuses its certificate from now on (its record says so already).
     pub fn revoke(&self, agent: AgentId) {
-        let mut connections = self.shared.connections();
-        let server = connections.iter().find(|(_, connected)| connected.agent == agent).map(|(server, _)| *server);
-        if let Some(connected) = server.and_then(|server| connections.remove(&server)) {
-            connected.connection.close(close::REFUSED, REVOKED);
-        }
-        drop(connections);
-        self.shared.superseded.lock().unwrap_or_else(PoisonError::into_inner).remove(&agent);
-        if let Some(server) = server {
-            self.shared.live.disconnect(server, tomo_proto::model::agent::AgentState::Revoked);
-        }
+        self.shared.cut_off(agent);
     }
 
     /// Tells every agent the new interval.

@@ -311,6 +311,7 @@ fn redeem(change: &mut WriteTx<'_>, redemption: &Redemption) -> Result<(Server, 
         certificate_fingerprint: redemption.certificate_fingerprint.clone(),
         enrolled_at: now_ms,
         certificate_expires_at: redemption.certificate_expires_at,
+        next_certificate: None,
         revoked_at: None,
     };
     server.agent = Some(agent.id);

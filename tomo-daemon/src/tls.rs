@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
@@ -13,8 +14,9 @@ use rcgen::{
 };
 use rustls::{
     RootCertStore, ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime, pem::PemObject as _},
     server::WebPkiClientVerifier,
+    time_provider::TimeProvider,
 };
 use tomo_proto::{
     id::AgentId,
@@ -30,7 +32,9 @@ const DAY_MS: u64 = 86_400_000;
 /// Lives of certificates. The CA's is long since every agent pins it.
 const CA_DAYS: u64 = 7_300;
 const HTTP_DAYS: u64 = 1_825;
-const AGENT_DAYS: u64 = 730;
+const HUB_DAYS: u64 = 1_825;
+/// An agent renews its certificate at a third of its life; a host that is away for longer than the rest has to enroll anew.
+const AGENT_DAYS: u64 = 30;
 /// An HTTP certificate is made anew when less than this is left of it.
 const HTTP_RENEW_DAYS: u64 = 30;
 /// Head of the URI that names an agent in its certificate.
@@ -149,14 +153,14 @@ impl Authority {
     /// TLS for the agents' listener: a certificate is asked for; who has none can only enroll.
     pub(crate) fn hub_config(&self) -> anyhow::Result<ServerConfig> {
         let name = LINK_SERVER_NAME.to_owned();
-        let (_, (certificate, key)) = self.issue_server(&[name], self.inner.clock.now_ms(), AGENT_DAYS)?;
+        let (_, (certificate, key)) = self.issue_server(&[name], self.inner.clock.now_ms(), HUB_DAYS)?;
         let mut roots = RootCertStore::empty();
         roots.add(self.inner.certificate.clone())?;
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
             .allow_unauthenticated()
             .build()
             .context("the CA cannot verify agents")?;
-        let mut config = ServerConfig::builder_with_provider(provider())
+        let mut config = ServerConfig::builder_with_details(provider(), Arc::new(self.inner.clock.clone()))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(verifier)
             .with_single_cert(vec![certificate, self.inner.certificate.clone()], key)?;
@@ -202,6 +206,17 @@ impl Authority {
         let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
         Ok((pem, (certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der()).into())))
     }
+}
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(self.now_ms())))
+    }
+}
+
+/// When a certificate that ends then is to be renewed.
+pub(crate) const fn renewal_due_at(expires_at: u64) -> u64 {
+    expires_at.saturating_sub(AGENT_DAYS * DAY_MS / 3 * 2)
 }
 
 fn derive_key(key: &KeyPair, purpose: &[u8]) -> ring::hmac::Key {

@@ -47,9 +47,21 @@ pub struct Agent {
     pub enrolled_at: u64,
     /// When its certificate ends (UTC ms).
     pub certificate_expires_at: u64,
+    /// The certificate it goes on with; the one above stays good until this one was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_certificate: Option<NextCertificate>,
     /// When it was shut out (UTC ms).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<u64>,
+}
+
+/// A certificate that an agent was given and has not used yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NextCertificate {
+    /// SHA-256 of it, hex.
+    pub fingerprint: String,
+    /// When it ends (UTC ms).
+    pub expires_at: u64,
 }
 
 /// One line of the agent list.

@@ -9,14 +9,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::app::{AppSpec, VolumeSpec},
     text::display_line,
+    wire::command::Command,
 };
 
 /// Folders that are never mounted, whatever the file says.
-const NEVER_MOUNTED: [&str; 13] = [
+const NEVER_MOUNTED: [&str; 14] = [
     "/bin",
     "/boot",
     "/dev",
     "/etc",
+    "/home",
     "/lib",
     "/proc",
     "/root",
@@ -41,6 +43,9 @@ pub struct PolicySummary {
     pub bind_roots: Vec<String>,
     /// Host ports that may be published, as in `1024-65535`.
     pub ports: Vec<String>,
+    /// Why the file could not be used, so that nothing is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// What a policy does not allow.
@@ -61,6 +66,12 @@ pub enum Objection {
 }
 
 impl PolicySummary {
+    /// Verbs that are refused.
+    #[must_use]
+    pub fn refused_verbs(&self) -> Vec<&'static str> {
+        Command::VERBS.into_iter().filter(|verb| self.allow_verb(verb).is_err()).collect()
+    }
+
     /// Whether commands with this verb may run.
     ///
     /// # Errors

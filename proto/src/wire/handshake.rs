@@ -115,6 +115,26 @@ pub enum DaemonNotice {
         /// Milliseconds, 200–300 000.
         interval_ms: u32,
     },
+    /// A third of the certificate's life is over: the agent makes a new key and sends [`AgentNotice::Renew`].
+    RenewalDue,
+    /// The certificate for that key. The one in use stays good until this one was used.
+    Certificate {
+        /// PEM.
+        certificate_pem: String,
+    },
+}
+
+/// Agent → daemon on the control stream, any time after the hello.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentNotice {
+    /// A key to go on with.
+    Renew {
+        /// Certificate signing request (PEM). Only its key and proof of possession count.
+        csr_pem: String,
+    },
+    /// The host's owner takes the agent off: it does not come back. Answered by the connection's end.
+    Leave,
 }
 
 #[cfg(test)]
@@ -126,6 +146,8 @@ mod tests {
     fn notices_are_these_bytes() {
         let body = encode(&DaemonNotice::Acknowledged { number: 7 }).expect("encodes");
         assert_eq!(body, b"\x01\x81\xacacknowledged\x81\xa6number\x07");
+        assert_eq!(encode(&DaemonNotice::RenewalDue).expect("encodes"), b"\x01\xabrenewal_due");
+        assert_eq!(encode(&AgentNotice::Leave).expect("encodes"), b"\x01\xa5leave");
         let body = encode(&DaemonNotice::Interval { interval_ms: 1000 }).expect("encodes");
         assert_eq!(body, b"\x01\x81\xa8interval\x81\xabinterval_ms\xcd\x03\xe8");
     }

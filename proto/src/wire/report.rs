@@ -227,7 +227,7 @@ mod tests {
         wire::{
             command::{CommandEvent, CommandRequest},
             frame,
-            handshake::{DaemonNotice, EnrollAnswer, EnrollRequest, Hello, Welcome},
+            handshake::{AgentNotice, DaemonNotice, EnrollAnswer, EnrollRequest, Hello, Welcome},
         },
     };
 
@@ -280,6 +280,7 @@ mod tests {
             drop(frame::decode::<Hello>(&bytes));
             drop(frame::decode::<Welcome>(&bytes));
             drop(frame::decode::<DaemonNotice>(&bytes));
+            drop(frame::decode::<AgentNotice>(&bytes));
             drop(frame::decode::<EnrollRequest>(&bytes));
             drop(frame::decode::<EnrollAnswer>(&bytes));
             drop(frame::decode::<CommandRequest>(&bytes));

@@ -3,9 +3,10 @@
 use std::{fs, path::Path};
 
 use anyhow::bail;
+use tomo_proto::text::display_line;
 
 use crate::{
-    identity::Identity,
+    identity::{IDENTITY_FILE, Identity},
     install::{
         CONFIG, CONFIGURATION, ENGINE_DROP_IN, EXEC_STATE, FILES, POLICY, PROGRAM, RUNTIME, STATE, UNITS, USERS,
         has_user,
@@ -13,6 +14,7 @@ use crate::{
         require_root_and_systemd,
         steps::{absent_is_fine, done, tell},
     },
+    link,
 };
 
 /// Removes the agent with its units, users, state, configuration and policy. Apps go on running.
@@ -29,11 +31,7 @@ pub async fn uninstall() -> anyhow::Result<()> {
         }
     };
     tell("stop the agent")?;
-    for unit in UNITS {
-        if Path::new("/etc/systemd/system").join(unit).exists() {
-            note(Program::systemctl("disable", &["--now"], &[unit]).run().await.map(|_| ()));
-        }
-    }
+    note(stop().await);
     tell("remove the units")?;
     let drop_in = Path::new(ENGINE_DROP_IN).parent().and_then(Path::to_str).unwrap_or(ENGINE_DROP_IN);
     for path in FILES.map(|(path, _)| path).into_iter().chain([drop_in]) {
@@ -60,6 +58,42 @@ pub async fn uninstall() -> anyhow::Result<()> {
         bail!("this is left: {}", left.join("; "));
     }
     done(&server)
+}
+
+/// Stops the agent, says good-bye to the daemon if it can be reached, and forgets the identity; with `purge` it also uninstalls.
+///
+/// # Errors
+/// Names what is left. A daemon that cannot be reached is none.
+pub async fn leave(state: &Path, purge: bool) -> anyhow::Result<()> {
+    if purge {
+        require_root_and_systemd("leave --purge")?;
+    }
+    let identity = Identity::load(state)?;
+    tell("stop the agent")?;
+    stop().await?;
+    tell("say good-bye to the daemon")?;
+    if let Err(error) = link::say_good_bye(state).await {
+        let name = display_line(&identity.server_name, 60);
+        tell(&format!(
+            "go on without the daemon, which could not be told ({error:#}): there, `tomo agent revoke {name}`"
+        ))?;
+    }
+    if purge {
+        return uninstall().await;
+    }
+    tell("forget who this host is")?;
+    remove(&state.join(IDENTITY_FILE).display().to_string())?;
+    done(&identity.server_name)
+}
+
+/// Stops and disables the units that are there.
+async fn stop() -> anyhow::Result<()> {
+    for unit in UNITS {
+        if Path::new("/etc/systemd/system").join(unit).exists() {
+            Program::systemctl("disable", &["--now"], &[unit]).run().await?;
+        }
+    }
+    Ok(())
 }
 
 fn remove(path: &str) -> anyhow::Result<()> {

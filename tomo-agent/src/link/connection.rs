@@ -1,6 +1,6 @@
 //! One connection to the daemon, from hello to its end.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -17,13 +17,14 @@ use tomo_proto::{
     wire::{
         command::{CommandEvent, CommandRequest},
         frame::{decode, encode},
-        handshake::{DaemonNotice, Hello, Welcome},
+        handshake::{AgentNotice, DaemonNotice, Hello, Welcome},
         report::{Report, ReportBody, encode_rows},
     },
 };
 
 use crate::{
     clock::now_ms,
+    identity::make_key,
     link::{Shared, Status},
 };
 
@@ -32,6 +33,8 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 const REFUSED: u32 = 2;
 /// Close code of the daemon that says the same agent has connected from elsewhere.
 const REPLACED: u32 = 3;
+/// The TLS alert `certificate_expired`.
+const CERTIFICATE_ENDED: u64 = 0x100 + 45;
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -42,10 +45,16 @@ pub(super) enum Ended {
     Replaced(String),
     /// The daemon does not want this agent; try again much later.
     Refused(String),
+    /// There is a new certificate; connect with it at once.
+    Renewed,
 }
 
 type Reports = FramedWrite<SendStream, LengthDelimitedCodec>;
-type Control = FramedRead<RecvStream, LengthDelimitedCodec>;
+/// Both directions of the control stream.
+struct Control {
+    say: FramedWrite<SendStream, LengthDelimitedCodec>,
+    hear: FramedRead<RecvStream, LengthDelimitedCodec>,
+}
 
 pub(super) async fn serve(
     shared: &Arc<Shared>,
@@ -58,6 +67,7 @@ pub(super) async fn serve(
         () = stop.cancelled() => return Ended::Lost("the agent stops".to_owned()),
     };
     match (ended, connection.close_reason()) {
+        (Ok(Stopped::Renewed), _) => Ended::Renewed,
         (Err(Refusal::Rejected(reason)), _) => Ended::Refused(reason),
         (_, Some(ConnectionError::ApplicationClosed(closed))) => {
             let reason = tomo_proto::text::display_line(&String::from_utf8_lossy(&closed.reason), 300);
@@ -70,7 +80,7 @@ pub(super) async fn serve(
         }
         (_, Some(reason)) => Ended::Lost(format!("{address}: {}", explain(&reason))),
         (Err(Refusal::Failed(error)), None) => Ended::Lost(format!("{address}: {error:#}")),
-        (Ok(()), None) => Ended::Lost(format!("{address}: the daemon ended the control stream")),
+        (Ok(Stopped::Hung), None) => Ended::Lost(format!("{address}: the daemon ended the control stream")),
     }
 }
 
@@ -82,8 +92,15 @@ pub(super) fn explain(error: &ConnectionError) -> String {
         ConnectionError::ConnectionClosed(closed) => u64::from(closed.error_code),
         _ => 0,
     };
-    let hint = ": the certificates do not fit; if the daemon was set up anew, enroll this host anew";
-    format!("{error}{}", if (0x100..0x200).contains(&code) { hint } else { "" })
+    let hint = match code {
+        CERTIFICATE_ENDED => {
+            ": this agent was away for longer than its certificate lasts. Where the daemon is managed: `tomo agent revoke NAME`, \
+             `tomo agent token NAME`; here, with that token: `tomo-agent install --again`"
+        }
+        0x100..0x200 => ": the certificates do not fit; if the daemon was set up anew, enroll this host anew",
+        _ => "",
+    };
+    format!("{error}{hint}")
 }
 
 #[derive(Debug)]
@@ -98,23 +115,30 @@ impl<E: Into<anyhow::Error>> From<E> for Refusal {
     }
 }
 
-async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) -> Result<(), Refusal> {
+/// Why a conversation is over that nothing has broken.
+enum Stopped {
+    /// The daemon ended it.
+    Hung,
+    /// There is a new certificate.
+    Renewed,
+}
+
+async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) -> Result<Stopped, Refusal> {
     let (control, acknowledged) =
         timeout(WELCOME_TIMEOUT, greet(shared, connection)).await.context("no welcome came")??;
-    tracing::info!(address, server = shared.identity.server_name, "connected to the daemon");
+    tracing::info!(address, server = shared.identity().server_name, "connected to the daemon");
     shared.status.send_replace(Status::Connected(address.to_owned()));
     tokio::select! {
-        ended = obey(shared, control) => ended?,
-        ended = report(shared, connection, acknowledged) => ended?,
-        ended = run_commands(shared, connection) => ended?,
+        ended = obey(shared, control) => Ok(ended?),
+        ended = report(shared, connection, acknowledged) => match ended? {},
+        ended = run_commands(shared, connection) => match ended? {},
     }
-    Ok(())
 }
 
 async fn greet(shared: &Shared, connection: &Connection) -> Result<(Control, u64), Refusal> {
     let (sending, receiving) = connection.open_bi().await?;
-    let mut sending = FramedWrite::new(sending, super::codec());
-    let mut control = FramedRead::new(receiving, super::codec());
+    let mut say = FramedWrite::new(sending, super::codec());
+    let mut hear = FramedRead::new(receiving, super::codec());
     let (outbox_first, outbox_next) = shared.outbox.range();
     let hello = Hello {
         oldest_version: LINK_OLDEST,
@@ -127,34 +151,61 @@ async fn greet(shared: &Shared, connection: &Connection) -> Result<(Control, u64
         outbox_next,
         clock_ms: now_ms(),
     };
-    sending.send(Bytes::from(encode(&hello)?)).await?;
-    let frame = control.next().await.context("the daemon hung up")??;
+    say.send(Bytes::from(encode(&hello)?)).await?;
+    let frame = hear.next().await.context("the daemon hung up")??;
     match decode(&frame)? {
         Welcome::Accepted { acknowledged, interval_ms, .. } => {
             shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
             shared.outbox.acknowledge(acknowledged);
-            Ok((control, acknowledged))
+            Ok((Control { say, hear }, acknowledged))
         }
         Welcome::Rejected { reason, .. } => Err(Refusal::Rejected(tomo_proto::text::display_line(&reason, 300))),
     }
 }
 
 /// Follows what the daemon says on the control stream.
-async fn obey(shared: &Shared, mut control: Control) -> anyhow::Result<()> {
-    while let Some(frame) = control.next().await {
+async fn obey(shared: &Shared, mut control: Control) -> anyhow::Result<Stopped> {
+    let mut new_key = None;
+    while let Some(frame) = control.hear.next().await {
         match decode(&frame?)? {
             DaemonNotice::Acknowledged { number } => shared.outbox.acknowledge(number),
             DaemonNotice::Interval { interval_ms } => {
                 let interval_ms = interval_ms.clamp(200, 300_000);
                 shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
             }
+            DaemonNotice::RenewalDue => {
+                let (key_pem, csr_pem) = make_key()?;
+                new_key = Some(key_pem);
+                control.say.send(Bytes::from(encode(&AgentNotice::Renew { csr_pem })?)).await?;
+            }
+            DaemonNotice::Certificate { certificate_pem } => {
+                let key_pem = new_key.take().context("a certificate came that was not asked for")?;
+                shared.renew(key_pem, certificate_pem)?;
+                return Ok(Stopped::Renewed);
+            }
         }
     }
-    Ok(())
+    Ok(Stopped::Hung)
+}
+
+/// Greets and says good-bye; the daemon answers by cutting this agent off.
+pub(super) async fn leave(shared: &Shared, connection: &Connection) -> anyhow::Result<()> {
+    let leaving = async {
+        let (mut control, _) = greet(shared, connection).await.map_err(|refusal| match refusal {
+            Refusal::Rejected(reason) => anyhow::anyhow!(reason),
+            Refusal::Failed(error) => error,
+        })?;
+        control.say.send(Bytes::from(encode(&AgentNotice::Leave)?)).await?;
+        match connection.closed().await {
+            ConnectionError::ApplicationClosed(closed) if closed.error_code == REFUSED.into() => Ok(()),
+            error => Err(anyhow::anyhow!(explain(&error))),
+        }
+    };
+    timeout(WELCOME_TIMEOUT, leaving).await.context("the daemon did not answer")?
 }
 
 /// Sends rows as they come, and state when it changes.
-async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> anyhow::Result<()> {
+async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> anyhow::Result<Infallible> {
     let mut reports = FramedWrite::new(connection.open_uni().await?, super::codec());
     let mut facts = shared.facts.subscribe();
     let mut containers = shared.containers.subscribe();
@@ -206,7 +257,7 @@ async fn send(reports: &mut Reports, body: ReportBody) -> anyhow::Result<()> {
 }
 
 /// Takes commands, each on a stream of its own; all end with the connection.
-async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::Result<()> {
+async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::Result<Infallible> {
     let mut running = JoinSet::new();
     loop {
         tokio::select! {

@@ -7,7 +7,10 @@ use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use quinn::{Connection, RecvStream, SendStream};
 use rustls::pki_types::CertificateDer;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
 use tomo_proto::{
     id::ServerId,
@@ -27,7 +30,7 @@ use tomo_proto::{
 
 use crate::{
     crypto::sha256_hex,
-    hub::{Connected, REVOKED, Shared, close, codec},
+    hub::{Connected, REVOKED, Shared, close, codec, renewal},
     ingest::Reported,
     live,
     store::{NewAuditEntry, ReportedSamples, StoreError},
@@ -39,10 +42,12 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 const WATCHED_INTERVAL_MS: u32 = 1_000;
 
 type Control = FramedWrite<SendStream, LengthDelimitedCodec>;
+/// The control stream's other direction.
+pub(super) type Heard = FramedRead<RecvStream, LengthDelimitedCodec>;
 
 pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
     let address = connection.remote_address();
-    let (server, agent) = match identify(shared, &connection) {
+    let (server, agent) = match identify(shared, &connection).await {
         Ok(known) => known,
         Err(reason) => {
             tracing::warn!(%address, %reason, "an agent is refused");
@@ -51,7 +56,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
         }
     };
     let greeted = timeout(HELLO_TIMEOUT, greet(shared, &connection, &server, &agent)).await;
-    let (control, boot_id, acknowledged) = match greeted {
+    let (control, heard, boot_id, acknowledged) = match greeted {
         Ok(Ok(greeted)) => greeted,
         Ok(Err(error)) => {
             tracing::warn!(%address, server = server.name, %error, "an agent's hello is not understood");
@@ -65,9 +70,11 @@ pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection) {
     };
     tracing::info!(%address, server = server.name, "an agent is connected");
     let (committed, commits) = watch::channel(acknowledged);
-    let notices = tell(control, commits, shared.idle_interval_ms.subscribe(), shared.live.watched(), server.id);
+    let (answers, answered) = mpsc::channel(1);
+    let notices = tell(control, commits, answered, shared, &server, &agent);
     let Err(error) = tokio::select! {
         ended = listen(shared, &connection, &server, &agent, boot_id, committed) => ended,
+        ended = renewal::hear(shared, heard, &server, &agent, answers) => ended,
         ended = notices => ended,
         reason = connection.closed() => Err(reason.into()),
     };
@@ -88,7 +95,7 @@ fn reason(what: &str, error: &anyhow::Error) -> String {
 }
 
 /// Who connects: the certificate is checked against the CA already, the rest against the store.
-fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, Agent), String> {
+async fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, Agent), String> {
     let identity = connection.peer_identity().and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
     let certificate = identity.and_then(|chain| chain.into_iter().next());
     let certificate = certificate.ok_or("no certificate: enroll this agent with `tomo-agent enroll`")?;
@@ -99,15 +106,17 @@ fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, Agent),
     if agent.revoked_at.is_some() {
         return Err(String::from_utf8_lossy(REVOKED).into_owned());
     }
-    if agent.certificate_fingerprint != sha256_hex(&certificate) {
-        return Err(format!("agent {id} has another certificate by now"));
-    }
     let server = shared.store.server(agent.server).map_err(store_failed)?;
     let server = server.ok_or_else(|| format!("the server of agent {id} was removed"))?;
     if server.agent != Some(id) {
         return Err(format!("server \"{}\" has another agent by now", server.name));
     }
-    Ok((server, agent))
+    let fingerprint = sha256_hex(&certificate);
+    if agent.certificate_fingerprint == fingerprint {
+        return Ok((server, agent));
+    }
+    let agent = renewal::take_over(shared, &server, id, fingerprint).await.map_err(store_failed)?;
+    Ok((server, agent.ok_or_else(|| format!("agent {id} has another certificate by now"))?))
 }
 
 async fn greet(
@@ -115,10 +124,10 @@ async fn greet(
     connection: &Connection,
     server: &Server,
     agent: &Agent,
-) -> anyhow::Result<(Control, u64, u64)> {
+) -> anyhow::Result<(Control, Heard, u64, u64)> {
     let (sending, receiving) = connection.accept_bi().await?;
     let mut control = FramedWrite::new(sending, codec());
-    let mut frames: FramedRead<RecvStream, _> = FramedRead::new(receiving, codec());
+    let mut frames: Heard = FramedRead::new(receiving, codec());
     let hello: Hello = decode(&frames.next().await.context("nothing was sent")??)?;
     let Some(version) = negotiate_link(hello.oldest_version, hello.newest_version) else {
         let reason = format!(
@@ -174,7 +183,7 @@ async fn greet(
     if shared.store.agent(agent.id)?.is_none_or(|agent| agent.revoked_at.is_some()) {
         connection.close(close::REFUSED, REVOKED);
     }
-    Ok((control, hello.boot_id, acknowledged))
+    Ok((control, frames, hello.boot_id, acknowledged))
 }
 
 fn round_trip_ms(connection: &Connection) -> f64 {
@@ -186,26 +195,34 @@ fn interval(idle: &watch::Receiver<u32>, watched: &watch::Receiver<HashMap<Serve
     if watched.borrow().contains_key(&server) { idle_ms.min(WATCHED_INTERVAL_MS) } else { idle_ms }
 }
 
-/// Sends acknowledgements as commits happen, and the interval when it changes.
+/// Sends acknowledgements as commits happen, the interval when it changes, and what the agent needs to renew its certificate.
 async fn tell(
     mut control: Control,
     mut commits: watch::Receiver<u64>,
-    mut idle: watch::Receiver<u32>,
-    mut watched: watch::Receiver<HashMap<ServerId, usize>>,
-    server: ServerId,
+    mut answers: mpsc::Receiver<DaemonNotice>,
+    shared: &Shared,
+    server: &Server,
+    agent: &Agent,
 ) -> anyhow::Result<Infallible> {
-    let mut told_ms = interval(&idle, &watched, server);
+    let (mut idle, mut watched) = (shared.idle_interval_ms.subscribe(), shared.live.watched());
+    let mut told_ms = interval(&idle, &watched, server.id);
+    let mut renewal_due_at = Some(tls::renewal_due_at(agent.certificate_expires_at));
     loop {
+        // This comes by with every commit, every few minutes at least.
+        if renewal_due_at.take_if(|due_at| shared.clock.now_ms() >= *due_at).is_some() {
+            control.send(Bytes::from(encode(&DaemonNotice::RenewalDue)?)).await?;
+        }
         tokio::select! {
             changed = commits.changed() => {
                 changed?;
                 let number = *commits.borrow_and_update();
                 control.send(Bytes::from(encode(&DaemonNotice::Acknowledged { number })?)).await?;
             }
+            Some(answer) = answers.recv() => control.send(Bytes::from(encode(&answer)?)).await?,
             changed = idle.changed() => changed?,
             changed = watched.changed() => changed?,
         }
-        let interval_ms = interval(&idle, &watched, server);
+        let interval_ms = interval(&idle, &watched, server.id);
         if interval_ms != told_ms {
             told_ms = interval_ms;
             control.send(Bytes::from(encode(&DaemonNotice::Interval { interval_ms })?)).await?;

@@ -98,6 +98,12 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                     list(&policy.ports),
                     list(&policy.bind_roots)
                 ));
+                let refused = policy.refused_verbs();
+                match &policy.problem {
+                    Some(problem) => line(format!("everything else is refused: {problem}")),
+                    None if refused.is_empty() => {}
+                    None => line(format!("it refuses {}: not among its `verbs`", refused.join(", "))),
+                }
             }
             let rows = answer
                 .containers
