@@ -17,6 +17,7 @@ mod local;
 mod login;
 mod mcp;
 mod mcp_stdio;
+mod real_host;
 mod renewal;
 mod servers;
 mod ssh;

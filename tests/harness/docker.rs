@@ -28,7 +28,11 @@ pub fn docker(arguments: &[&str]) -> String {
     let ran = Command::new("docker").args(arguments).output();
     let output = ran.expect("`docker` runs: install docker.io and start dockerd, or use tests/run");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "docker {arguments:?}: {error} (is dockerd running? tests/run starts it)");
+    assert!(
+        output.status.success(),
+        "docker {arguments:?}: {}: {error} (is dockerd running? tests/run starts it)",
+        output.status
+    );
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 

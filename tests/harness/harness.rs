@@ -28,6 +28,7 @@ pub mod disk;
 pub mod docker;
 pub mod host;
 pub mod program;
+pub mod real_host;
 pub mod ssh;
 
 // What a test looks through.

@@ -26,7 +26,7 @@ use tokio::{
 use crate::program::Program;
 
 /// `crypt(3)` of [`PASSWORD`](crate::daemon::PASSWORD).
-pub(crate) const PASSWORD_HASH: &str =
+const PASSWORD_HASH: &str =
     "$6$tomotomo$bJhaQspgdH5jD0dVKBtX7rOkBcZdrt2jOgwLw7rXEhu5aRgcMQawp44cVDjKZKH8PaoS5Z84fEI6mraNyWmop/";
 /// Passphrase of the one key that has one.
 pub const PASSPHRASE: &str = "open sesame";

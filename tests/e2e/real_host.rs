@@ -1,0 +1,133 @@
+//! A real host, Debian with systemd and sshd, from nothing to live figures and back to nothing, over SSH.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tomo_proto::{
+    api::{agent::AgentList, server::ServerGet},
+    model::{agent::AgentState, server::ServerDetail},
+    wire::handshake::ENROLMENT_TOKEN_PREFIX,
+};
+use tomo_tests::{
+    cli::{Output, Tomo},
+    daemon::{PASSWORD, Setup, TestDaemon},
+    eventually::{PATIENCE, eventually, eventually_within},
+    real_host::RealHost,
+};
+
+/// A daemon that the host can reach.
+async fn daemon_for(host: &RealHost) -> TestDaemon {
+    Setup::default().set("HUB__LISTEN", &format!("{}:0", host.gateway())).spawn().await
+}
+
+async fn add(daemon: &TestDaemon, host: &RealHost, user: &str, rights: &str) -> Output {
+    let key = host.host_key();
+    let words = ["server", "add", "web-1", "--host", host.address(), "--user", user, "--host-key", &key];
+    let rest = ["--password-stdin", "--install-agent", rights];
+    Tomo::at_socket(daemon).run_with_input([&words[..], &rest].concat(), &format!("{PASSWORD}\n")).await
+}
+
+async fn look(daemon: &TestDaemon) -> Option<ServerDetail> {
+    daemon.admin().call(&ServerGet { server: "web-1".to_owned(), include: Vec::new() }).await.ok()
+}
+
+async fn online(daemon: &TestDaemon) -> Option<ServerDetail> {
+    look(daemon).await.filter(|server| server.summary.agent == AgentState::Online && server.summary.vitals.is_some())
+}
+
+fn difference(before: &[String], after: &[String]) -> Vec<String> {
+    let (before, after) = (before.iter().collect::<BTreeSet<_>>(), after.iter().collect::<BTreeSet<_>>());
+    before.symmetric_difference(&after).map(|path| (*path).clone()).collect()
+}
+
+/// Looks into every process's command line and environment until it is told to stop; where the token was seen.
+fn watch_for_tokens(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, Vec<String>)> {
+    std::thread::spawn(move || {
+        let (mut rounds, mut seen) = (0, Vec::new());
+        let head = ENROLMENT_TOKEN_PREFIX.as_bytes();
+        while !stop.load(Ordering::Relaxed) {
+            rounds += 1;
+            for process in std::fs::read_dir("/proc").expect("is readable").flatten() {
+                for part in ["cmdline", "environ"] {
+                    let bytes = std::fs::read(process.path().join(part)).unwrap_or_default();
+                    if bytes.windows(head.len()).any(|window| window == head) {
+                        seen.push(format!("{}/{part}", process.path().display()));
+                    }
+                }
+            }
+        }
+        (rounds, seen)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_host_goes_from_nothing_to_live_figures_and_back_to_nothing() {
+    let mut host = RealHost::start().await;
+    let daemon = daemon_for(&host).await;
+    let before = host.files();
+    let stop = Arc::new(AtomicBool::new(false));
+    let watching = watch_for_tokens(Arc::clone(&stop));
+    let begun = Instant::now();
+    let added = add(&daemon, &host, "ana", "containers").await.ok();
+    let took = begun.elapsed();
+    stop.store(true, Ordering::Relaxed);
+    let (rounds, seen) = watching.join().expect("looks");
+    assert!(took < Duration::from_secs(15), "{took:?}: {}", added.stderr);
+    assert!(rounds > 10 && seen.is_empty(), "in {rounds} looks: {seen:?}");
+    let server = online(&daemon).await.expect("live at once");
+    let ssh = server.summary.ssh.expect("is known");
+    assert!(!ssh.credential_kept, "with its agent there, nothing is kept that could become root: {ssh:?}");
+    assert!(server.facts.expect("are told").os.contains("Debian"));
+    let logged = host.try_exec(&["journalctl", "--no-pager", "-o", "cat"]);
+    assert!(!logged.contains(ENROLMENT_TOKEN_PREFIX), "{logged}");
+    assert_eq!(host.try_exec(&["sh", "-c", "ls -d /tmp/tomo-*"]), "", "what was carried over is removed");
+    let again = add(&daemon, &host, "ana", "containers").await;
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.stderr.contains("already"), "{again:?}");
+
+    host.reboot().await;
+    eventually_within(PATIENCE * 3, "it is back after its reboot", async || online(&daemon).await).await;
+    drop(host.exec(&["tomo-agent", "uninstall"]));
+    assert_eq!(difference(&before, &host.files()), Vec::<String>::new());
+    eventually("the daemon misses it", async || {
+        look(&daemon).await.filter(|server| server.summary.agent != AgentState::Online)
+    })
+    .await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_installation_leaves_nothing_on_the_host_and_nothing_here() {
+    let host = RealHost::start().await;
+    let before = host.files();
+    // The agent cannot reach a daemon that listens for agents on loopback only.
+    let daemon = TestDaemon::spawn().await;
+    for (user, said) in
+        [("sue", "cannot become root"), ("pat", "could not be installed"), ("root", "could not be installed")]
+    {
+        let failed = add(&daemon, &host, user, "metrics").await;
+        assert_eq!(failed.code, Some(1), "{user}: {failed:?}");
+        assert!(failed.stderr.contains(said) && failed.stderr.contains("next: "), "{user}: {failed:?}");
+        assert!(look(&daemon).await.is_none(), "{user}");
+        let agents = daemon.admin().call(&AgentList {}).await.expect("answers");
+        assert!(agents.agents.is_empty(), "{user}: {agents:?}");
+        assert_eq!(difference(&before, &host.files()), Vec::<String>::new(), "{user}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sudo_with_a_password_installs_the_agent_too() {
+    let host = RealHost::start().await;
+    let daemon = daemon_for(&host).await;
+    let added = add(&daemon, &host, "pat", "metrics").await.ok();
+    assert!(added.stderr.contains("root by sudo with a password"), "{added:?}");
+    assert!(online(&daemon).await.is_some());
+    daemon.stop().await;
+}
