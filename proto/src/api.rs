@@ -12,6 +12,7 @@ pub mod agent;
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod operation;
 pub mod overview;
 pub mod person;
@@ -103,6 +104,8 @@ macro_rules! for_each_tool {
             $crate::api::plan::PlanDeny,
             $crate::api::audit::AuditSearch,
             $crate::api::audit::AuditVerify,
+            $crate::api::backup::BackupCreate,
+            $crate::api::backup::BackupList,
             $crate::api::settings::SettingsGet,
             $crate::api::settings::SettingsSet,
             $crate::api::auth::AuthWhoami,

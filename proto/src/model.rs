@@ -5,6 +5,7 @@
 pub mod agent;
 pub mod app;
 pub mod audit;
+pub mod backup;
 pub mod container;
 pub mod metric;
 pub mod operation;

@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod cli;
 mod connect;
 mod dashboard;

@@ -48,6 +48,17 @@ enum Command {
     },
     /// Check the store and the audit trail (with the daemon stopped).
     Check,
+    /// Make a data folder out of a backup, as on a bare host; asks for the master password of its time.
+    Restore {
+        /// The backup's file.
+        file: PathBuf,
+        /// Read the master password from standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
+        /// Restore it though a newer backup lies beside it.
+        #[arg(long)]
+        older: bool,
+    },
     /// Print every configuration key with its default and meaning.
     PrintConfig,
 }
@@ -83,6 +94,13 @@ impl Args {
                 Daemon::reset_password(&data, user, &password, &clock).await?;
                 println!("the password of \"{user}\" is set; that person's logins are ended");
             }
+            Command::Restore { file, password_stdin, older } => {
+                let data = config()?.data;
+                let password = read_secret("Master password: ", *password_stdin)?;
+                println!("{}. Next:", Daemon::restore(file, &data, &password, *older, &clock).await?);
+                println!("  tomo-daemon run{}", self.same_daemon());
+                println!("  tomo vault unlock");
+            }
             Command::Check => println!("{}", Daemon::check(&config()?.data).await?),
             Command::Run => {
                 let daemon = Daemon::start(config()?, clock).await?;
@@ -113,6 +131,15 @@ impl Args {
 /// # Errors
 /// There is no terminal, or the two differ.
 fn read_password(stdin: bool, confirm: bool) -> anyhow::Result<String> {
+    let first = read_secret("Password (at least 10 characters): ", stdin)?;
+    if confirm && !stdin && rpassword::prompt_password("Again: ")? != first {
+        bail!("the two passwords differ");
+    }
+    Ok(first)
+}
+
+/// A secret from standard input (one line) or asked for on the terminal.
+fn read_secret(prompt: &str, stdin: bool) -> anyhow::Result<String> {
     if stdin {
         let mut text = String::new();
         std::io::stdin().take(4_096).read_to_string(&mut text).context("standard input cannot be read")?;
@@ -120,12 +147,7 @@ fn read_password(stdin: bool, confirm: bool) -> anyhow::Result<String> {
         ensure!(!line.is_empty(), "no password came on standard input");
         return Ok(line);
     }
-    let first = rpassword::prompt_password("Password (at least 10 characters): ")
-        .context("there is no terminal to ask for the password on: use --password-stdin")?;
-    if confirm && rpassword::prompt_password("Again: ")? != first {
-        bail!("the two passwords differ");
-    }
-    Ok(first)
+    rpassword::prompt_password(prompt).context("there is no terminal to ask for the password on: use --password-stdin")
 }
 
 /// Waits for SIGTERM or SIGINT.

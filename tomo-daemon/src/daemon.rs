@@ -13,6 +13,7 @@ use tomo_proto::{
 };
 
 use crate::{
+    backup,
     clock::Clock,
     config::Config,
     crypto,
@@ -22,7 +23,7 @@ use crate::{
     mcp::{self, ServerHandler, Surface},
     services::{Services, check_password},
     store::{
-        NewAuditEntry, Store,
+        NewAuditEntry, Store, StoreError,
         records::{SessionRecord, UserRecord, VAULT_KEY, VaultRecord},
     },
     tls::Authority,
@@ -32,7 +33,6 @@ use crate::{
 /// Files in the data folder.
 const STORE: &str = "tomo.redb";
 const DATA_KEY: &str = "data.key";
-const LOGIN_KEY: &str = "login.key";
 /// The systemd credential that can hold the master password.
 const CREDENTIAL: &str = "tomo-master-password";
 
@@ -106,8 +106,7 @@ impl Daemon {
         let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone())
             .context("stop what uses that UDP port, or choose another with hub.listen (or --port)")?;
         let (listener, url) = http::bind(&config.http).await?;
-        let keys = data.join(LOGIN_KEY);
-        let services = Services::start(&keys, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
+        let services = Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
         let handlers = handlers(Arc::clone(&services), live)?;
         let http = Http::start(&config, listener, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");
@@ -168,6 +167,40 @@ impl Daemon {
             .await;
         store.shutdown().await;
         done
+    }
+
+    /// Restores a backup as a data folder that holds no store yet; what was done, as text.
+    ///
+    /// # Errors
+    /// Names the backup or folder, what is wrong with it and what to do; there is no store then.
+    pub async fn restore(
+        file: &Path,
+        data: &Path,
+        password: &str,
+        older: bool,
+        clock: &Clock,
+    ) -> anyhow::Result<String> {
+        let (head, restored) = backup::restore(file, data, password.as_bytes(), older).await?;
+        let store = Store::open(&data.join(STORE))?;
+        let at_ms = clock.now_ms();
+        let details = format!("backup {} of release {}", head.number, head.release);
+        let noted = store
+            .write(move |change| {
+                let mut entry = offline_entry("backup.restore", "", at_ms);
+                "backup".clone_into(&mut entry.resource_type);
+                change.audit(NewAuditEntry { details, ..entry });
+                Ok::<_, StoreError>(())
+            })
+            .await;
+        store.shutdown().await;
+        noted?;
+        Ok(format!(
+            "backup {} is restored to {}: {} files, {} audit rows verified",
+            head.number,
+            data.display(),
+            restored.files,
+            restored.rows
+        ))
     }
 
     /// Checks the store and the audit trail; what is found, as text. Needs the daemon stopped.

@@ -23,6 +23,7 @@ pub mod ssh;
 pub mod store;
 
 // Small things everybody needs.
+pub mod backup;
 pub mod clock;
 pub mod crypto;
 pub mod tls;

@@ -10,6 +10,7 @@ mod app;
 mod app_logs;
 mod audit;
 mod auth;
+mod backup;
 mod execute;
 mod jwt;
 mod lookup;
@@ -29,7 +30,11 @@ mod transport;
 mod user;
 mod vault;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 pub use app_logs::LogWatch;
 pub use lookup::nearest;
@@ -54,6 +59,8 @@ use crate::{
     vault::Vault,
 };
 
+/// The key that signs logins, in the data folder.
+const LOGIN_KEY: &str = "login.key";
 /// Old samples are looked for this often.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
 
@@ -70,6 +77,8 @@ struct Context {
     store: Store,
     hub: Hub,
     live: Live,
+    /// Folder of the store and the keys.
+    data: PathBuf,
     vault: Vault,
     /// Held by whoever derives a key of a master password: one at a time, since each takes 64 MiB.
     deriving: tokio::sync::Mutex<()>,
@@ -104,13 +113,13 @@ pub trait HandlePerson<R: PersonRequest> {
 }
 
 impl Services {
-    /// Puts the services together; reads or makes the key that signs logins in `keys`. Marks operations that a dead daemon left
-    /// running as unknown, and starts the periodic work (retention, counts of refused requests).
+    /// Puts the services together over a data folder; reads or makes the key that signs logins there. Marks operations that a dead
+    /// daemon left running as unknown, and starts the periodic work (retention, backups, counts of refused requests).
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
     pub async fn start(
-        keys: &Path,
+        data: &Path,
         store: Store,
         hub: Hub,
         live: Live,
@@ -118,12 +127,13 @@ impl Services {
         clock: Clock,
         url: String,
     ) -> anyhow::Result<Arc<Self>> {
-        let auth = auth::Auth::open(keys, &store, clock.clone())?;
+        let auth = auth::Auth::open(&data.join(LOGIN_KEY), &store, clock.clone())?;
         operation::settle_left_over(&store, &clock).await?;
         let context = Arc::new(Context {
             store,
             hub,
             live,
+            data: data.to_owned(),
             vault,
             deriving: tokio::sync::Mutex::new(()),
             clock,
@@ -137,6 +147,7 @@ impl Services {
         context.hub.set_idle_interval(context.settings()?.sample_interval_secs.saturating_mul(1_000));
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
         context.tasks.spawn(Arc::clone(&context).write_refusals());
+        context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
         Ok(Arc::new(Self { context, auth }))
     }
 

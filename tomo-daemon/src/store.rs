@@ -197,6 +197,15 @@ impl Store {
         self.writer.submit(change).await
     }
 
+    /// Copies everything, as it is at one moment, into a new file that opens as a store; others go on writing. Slow for a large store:
+    /// run it where blocking is allowed.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.file.copy_to(path)
+    }
+
     /// Checks the audit trail's hash chain from the first row.
     ///
     /// # Errors

@@ -196,6 +196,9 @@ pub(crate) enum Command {
     /// Seal secrets under a master password, and unlock them.
     #[command(subcommand)]
     Vault(VaultCommand),
+    /// Back the daemon up; `tomo-daemon restore` brings a backup back.
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Serve MCP on standard input and output for an AI tool, with an API token (--token, TOMO_TOKEN or --token-file).
     Mcp {
         /// File that holds the API token, instead of --token or TOMO_TOKEN.
@@ -339,6 +342,7 @@ impl std::str::FromStr for Place {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(override_usage = "tomo server add [OPTIONS] <NAME> --host <HOST>\n       --user <USER>")]
 pub(crate) struct AddArgs {
     /// What the server shall be called, e.g. web-1.
     #[arg(value_parser = name)]
@@ -722,6 +726,22 @@ pub(crate) enum SecretCommand {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// List the backups that were restored for a test.
+    List,
+    /// Make a backup, encrypted, while the daemon serves, and restore it for a test.
+    Create,
+    /// Restore a backup for a test again.
+    Verify {
+        /// Number of the backup.
+        number: u64,
+        /// Ask for the master password of its time (or read it from standard input): for a data key that was rotated since.
+        #[arg(long)]
+        ask_password: bool,
     },
 }
 

@@ -5,6 +5,7 @@ mod account;
 mod agent;
 mod app;
 mod audit;
+mod backup;
 pub(crate) mod mcp;
 mod onboard;
 mod plan;
@@ -59,6 +60,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::User(command) => user::user(client, command, as_json).await,
         Command::Token(command) => token::token(client, command, as_json).await,
         Command::Secret(command) => token::secret(client, command, as_json).await,
+        Command::Backup(command) => backup::backup(client, command, as_json).await,
         Command::Vault(command) => vault::vault(client, command, as_json).await,
         Command::Local { .. } | Command::Login { .. } | Command::Mcp { .. } | Command::Completions { .. } => Ok(()),
     }

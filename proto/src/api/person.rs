@@ -55,6 +55,7 @@ person! {
     LockVault => VaultStatus, "/person/vault/lock";
     ChangeVaultPassword => VaultStatus, "/person/vault/password";
     RotateVault => VaultStatus, "/person/vault/rotate";
+    VerifyBackup => crate::model::backup::Backup, "/person/backups/verify";
 }
 
 /// Calls `$each!` with every request that needs a person: the one list of routes besides `/auth/login` and `/auth/refresh`.
@@ -83,6 +84,7 @@ macro_rules! for_each_person_request {
             $crate::api::person::LockVault,
             $crate::api::person::ChangeVaultPassword,
             $crate::api::person::RotateVault,
+            $crate::api::person::VerifyBackup,
         }
     };
 }
@@ -503,4 +505,15 @@ impl VaultState {
             Self::Unlocked => "unlocked",
         }
     }
+}
+
+/// Restores a backup for a test (admin).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyBackup {
+    /// Number of the backup.
+    pub number: u64,
+    /// The master password of its time, if the data key was rotated since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretText>,
 }

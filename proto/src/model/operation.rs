@@ -32,6 +32,8 @@ pub enum OperationKind {
     RemoveServer,
     /// Changes settings.
     ChangeSettings,
+    /// Backs the daemon up.
+    CreateBackup,
 }
 
 impl OperationKind {
@@ -40,9 +42,12 @@ impl OperationKind {
     pub const fn is_of_app(self) -> bool {
         match self {
             Self::DeployApp | Self::RemoveApp | Self::StartApp | Self::StopApp | Self::RestartApp => true,
-            Self::AddServer | Self::ProbeServer | Self::InstallAgent | Self::RemoveServer | Self::ChangeSettings => {
-                false
-            }
+            Self::AddServer
+            | Self::ProbeServer
+            | Self::InstallAgent
+            | Self::RemoveServer
+            | Self::ChangeSettings
+            | Self::CreateBackup => false,
         }
     }
 
@@ -60,6 +65,7 @@ impl OperationKind {
             Self::InstallAgent => "install_agent",
             Self::RemoveServer => "remove_server",
             Self::ChangeSettings => "change_settings",
+            Self::CreateBackup => "create_backup",
         }
     }
 }

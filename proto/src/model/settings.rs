@@ -15,6 +15,10 @@ pub struct Settings {
     pub plan_expiry_minutes: u32,
     /// A login lasts this long without use, hours (1–720).
     pub session_hours: u32,
+    /// The daemon backs itself up this often, hours (1–8760); 0 for never. Needs a master password.
+    pub backup_every_hours: u32,
+    /// Backups that are kept, the newest (1–1000).
+    pub backups_kept: u32,
     /// CPU use that counts as a problem, percent (1–100).
     pub cpu_warning_percent: u32,
     /// Memory use that counts as a problem, percent (1–100).
@@ -34,6 +38,8 @@ impl Default for Settings {
             raw_retention_hours: 24,
             plan_expiry_minutes: 30,
             session_hours: 12,
+            backup_every_hours: 0,
+            backups_kept: 14,
             cpu_warning_percent: 90,
             memory_warning_percent: 90,
             disk_warning_percent: 85,

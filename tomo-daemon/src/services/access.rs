@@ -64,6 +64,18 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The daemon itself, for what it does on a schedule.
+    #[must_use]
+    pub(super) fn daemon() -> Self {
+        Self {
+            principal: Principal::Daemon,
+            scopes: Scopes::new(),
+            selectors: Selectors::default(),
+            ip_address: String::new(),
+            ended: CancellationToken::new(),
+        }
+    }
+
     /// As it stands in the audit: `user:ana`, `token:ci (ana)`, `socket:root`, `daemon`.
     #[must_use]
     pub fn actor(&self) -> String {

@@ -117,6 +117,14 @@ impl Handle<Overview> for Services {
                 next: "tomo vault unlock".to_owned(),
             });
         }
+        if let Some(message) = self.context.backup_problem()? {
+            answer.problems.push(Problem {
+                severity: Severity::Warning,
+                subject: "backup".to_owned(),
+                message,
+                next: "tomo backup create".to_owned(),
+            });
+        }
         answer.problems.sort_by(|left, right| (left.severity, &left.subject).cmp(&(right.severity, &right.subject)));
         answer.problems.truncate(PROBLEMS);
         answer.operations = self.context.operations.list();

@@ -42,6 +42,8 @@ pub(super) fn as_text(settings: &Settings) -> Vec<(&'static str, String)> {
         ("raw_retention_hours", settings.raw_retention_hours.to_string()),
         ("plan_expiry_minutes", settings.plan_expiry_minutes.to_string()),
         ("session_hours", settings.session_hours.to_string()),
+        ("backup_every_hours", settings.backup_every_hours.to_string()),
+        ("backups_kept", settings.backups_kept.to_string()),
         ("cpu_warning_percent", settings.cpu_warning_percent.to_string()),
         ("memory_warning_percent", settings.memory_warning_percent.to_string()),
         ("disk_warning_percent", settings.disk_warning_percent.to_string()),
@@ -69,6 +71,8 @@ pub(super) fn changed(settings: &Settings, changes: &[SettingChange]) -> Result<
             "raw_retention_hours" => settings.raw_retention_hours = number(1, 8_760)?,
             "plan_expiry_minutes" => settings.plan_expiry_minutes = number(1, 1_440)?,
             "session_hours" => settings.session_hours = number(1, 720)?,
+            "backup_every_hours" => settings.backup_every_hours = number(0, 8_760)?,
+            "backups_kept" => settings.backups_kept = number(1, 1_000)?,
             "cpu_warning_percent" => settings.cpu_warning_percent = number(1, 100)?,
             "memory_warning_percent" => settings.memory_warning_percent = number(1, 100)?,
             "disk_warning_percent" => settings.disk_warning_percent = number(1, 100)?,
@@ -98,7 +102,7 @@ mod tests {
             let change = |value: &str| [SettingChange { name: name.clone(), value: value.to_owned() }];
             assert_ne!(changed(&settings, &change("33")).expect(&name), settings, "{name}");
             if !name.starts_with("status_page") {
-                assert!(changed(&settings, &change("0")).is_err(), "{name}");
+                assert_eq!(changed(&settings, &change("0")).is_err(), name != "backup_every_hours", "{name}");
                 assert!(changed(&settings, &change("x")).is_err(), "{name}");
             }
         }

@@ -124,14 +124,14 @@ impl Context {
         })
     }
 
-    fn vault_record(&self) -> Result<VaultRecord, ServiceError> {
+    pub(super) fn vault_record(&self) -> Result<VaultRecord, ServiceError> {
         self.store.read(|view| view.get::<VaultRecord>(VAULT_KEY))?.ok_or_else(|| {
             ServiceError::new(ErrorCode::Conflict, "there is no master password yet").with_next("tomo vault init")
         })
     }
 
     /// Takes the data key out of its wrapping; a wrong password is audited.
-    async fn unwrap(
+    pub(super) async fn unwrap(
         &self,
         caller: &Caller,
         action: &str,

@@ -6,9 +6,17 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use redb::{Builder, Database, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{
+    Builder, Database, Key, ReadTransaction, ReadableDatabase, ReadableTable as _, TableDefinition, TableHandle as _,
+    Value, WriteTransaction,
+};
 
-use crate::store::{StoreError, decoded::Decoded, transaction::ReadTx};
+use crate::store::{
+    StoreError,
+    decoded::Decoded,
+    samples,
+    transaction::{self, ReadTx},
+};
 
 /// Facts about the store itself, by name.
 pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
@@ -77,6 +85,31 @@ impl StoreFile {
         Ok(ReadTx::new(transaction, self.path.clone(), Arc::clone(&self.decoded)))
     }
 
+    /// Copies everything into a new file, as it is at one moment; others go on writing.
+    pub(super) fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let view = self.begin_read()?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(|error| failure(path, error))?;
+        restrict(path)?;
+        let target = database.begin_write().map_err(|error| failure(path, error))?;
+        let source = view.transaction();
+        for table in source.list_tables().map_err(|error| failure(&self.path, error))? {
+            let name = table.name();
+            let copied = if name == META.name() {
+                copy(source, &target, META)
+            } else if name == transaction::CHANGES.name() {
+                copy(source, &target, transaction::CHANGES)
+            } else if name == samples::SAMPLES.name() {
+                copy(source, &target, samples::SAMPLES)
+            } else if name == samples::ACKNOWLEDGED.name() {
+                copy(source, &target, samples::ACKNOWLEDGED)
+            } else {
+                copy(source, &target, TableDefinition::<u64, &[u8]>::new(name))
+            };
+            copied.map_err(|error| failure(path, error))?;
+        }
+        target.commit().map_err(|error| failure(path, error))
+    }
+
     /// Runs `work` in one durable transaction. After an I/O error the file is opened again before the next one, since redb
     /// refuses to go on with a file it could not write.
     pub(super) fn commit<T>(
@@ -112,6 +145,19 @@ impl StoreFile {
         }
         Ok(())
     }
+}
+
+fn copy<K: Key + 'static, V: Value + 'static>(
+    source: &ReadTransaction,
+    target: &WriteTransaction,
+    definition: TableDefinition<'_, K, V>,
+) -> Result<(), redb::Error> {
+    let mut into = target.open_table(definition)?;
+    for row in source.open_table(definition)?.iter()? {
+        let (key, value) = row?;
+        into.insert(key.value(), value.value())?;
+    }
+    Ok(())
 }
 
 fn closed() -> StoreError {

@@ -6,6 +6,7 @@ use tomo_proto::{
     model::{
         agent::{Agent, Enrolment},
         app::{App, Revision},
+        backup::Backup,
         operation::Operation,
         plan::{Plan, PlannedChange},
         server::Server,
@@ -124,6 +125,13 @@ pub struct VaultRecord {
 /// Key of the one [`VaultRecord`].
 pub const VAULT_KEY: u64 = 0;
 
+/// A backup that was restored for a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupRecord {
+    /// The backup.
+    pub backup: Backup,
+}
+
 /// The settings; one record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SettingsRecord {
@@ -194,6 +202,7 @@ records! {
     CredentialRecord, "credentials", |it| it.server;
     ProbeRecord, "probes", |it| it.server;
     TransportRecord, "transports", |it| it.key;
+    BackupRecord, "backups", |it| it.backup.number;
     VaultRecord, "vault", |_it| VAULT_KEY;
     SettingsRecord, "settings", |_it| SETTINGS_KEY;
 }

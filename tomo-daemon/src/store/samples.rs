@@ -19,13 +19,13 @@ use crate::store::{
 };
 
 /// (server, time of the first row) → id of the columns (8 bytes, big-endian), then the rows.
-const SAMPLES: TableDefinition<'static, (u64, u64), &'static [u8]> = TableDefinition::new("samples");
+pub(super) const SAMPLES: TableDefinition<'static, (u64, u64), &'static [u8]> = TableDefinition::new("samples");
 
 /// Id of the columns → the columns. The id is the first half of a hash over them.
 const SCHEMAS: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("schemas");
 
 /// Agent → (boot, highest committed report number).
-const ACKNOWLEDGED: TableDefinition<'static, u64, (u64, u64)> = TableDefinition::new("acknowledged");
+pub(super) const ACKNOWLEDGED: TableDefinition<'static, u64, (u64, u64)> = TableDefinition::new("acknowledged");
 
 /// A block takes rows until it has this many or spans this long.
 const BLOCK_ROWS: usize = 128;

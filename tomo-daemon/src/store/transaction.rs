@@ -12,7 +12,7 @@ use tomo_proto::model::audit::AuditEntry;
 use crate::store::{NewAuditEntry, Record, StoreError, audit, codec, decoded::Decoded, file::failure};
 
 /// How often each table of records was changed, by its name. It is read and written in the same transaction as the table.
-const CHANGES: TableDefinition<'static, &'static str, u64> = TableDefinition::new("changes");
+pub(super) const CHANGES: TableDefinition<'static, &'static str, u64> = TableDefinition::new("changes");
 
 fn table<R: Record>() -> TableDefinition<'static, u64, &'static [u8]> {
     TableDefinition::new(R::TABLE)

@@ -215,6 +215,7 @@ fn named(operation: &Operation) -> String {
         OperationKind::InstallAgent => return format!("installing the agent of server {}", operation.target),
         OperationKind::RemoveServer => return format!("removal of server {}", operation.target),
         OperationKind::ChangeSettings => return "change of settings".to_owned(),
+        OperationKind::CreateBackup => return "backup of the daemon".to_owned(),
     };
     let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));
     format!("{what} {}{on}", operation.target)

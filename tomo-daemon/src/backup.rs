@@ -1,0 +1,390 @@
+//! Backups of the daemon itself: a consistent copy of the store and every key file, sealed as one file under the vault's data key.
+//!
+//! The file begins with what is needed to open it with the master password and nothing else, so that it opens on a bare host. Then come
+//! the files in pieces of 64 KiB, a STREAM of XChaCha20-Poly1305 (Hoang, Reyhanitabar, Rogaway, Vizár 2015): a piece that is
+//! changed, moved, left out or cut off does not open. Each piece is bound to the head.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, BufWriter, Read, Write},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use aead_stream::{DecryptorBE32, EncryptorBE32};
+use anyhow::{Context as _, bail, ensure};
+use chacha20poly1305::{Key, XChaCha20Poly1305, aead::Payload};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    crypto::{random_bytes, write_private},
+    store::Store,
+    vault::{DataKey, WrappedKey},
+};
+
+/// How every backup begins; the digit is the format's version.
+const MAGIC: &[u8; 8] = b"TOMOBAK1";
+/// Bytes of a piece before it is sealed.
+const PIECE: usize = 64 * 1024;
+/// What sealing adds to a piece.
+const TAG: usize = 16;
+/// Bytes of a head, at most.
+const HEAD: usize = 16 * 1024;
+/// Bytes of the nonce that the STREAM leaves to us.
+const NONCE: usize = 19;
+/// The store's file in a data folder.
+const STORE: &str = "tomo.redb";
+/// What a data folder holds and a backup does not: the data key in clear.
+const LEFT_OUT: [&str; 1] = ["data.key"];
+
+/// What stands at the head of a backup, in clear but bound to every piece.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Head {
+    /// SHA-256 of the daemon's CA certificate, hex: whose backup it is.
+    pub instance: String,
+    /// Number of the backup, one more with each.
+    pub number: u64,
+    /// When it was made (UTC ms).
+    pub created_at: u64,
+    /// Release that made it.
+    pub release: String,
+    /// The data key, under the master password of that time.
+    pub wrapped: WrappedKey,
+    /// The backup's own key, sealed under the data key.
+    key: Vec<u8>,
+    nonce: Vec<u8>,
+}
+
+/// What a test restore found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Files that came out.
+    pub files: usize,
+    /// Audit rows whose chain was checked.
+    pub rows: u64,
+}
+
+struct Sealer<W> {
+    out: W,
+    stream: EncryptorBE32<XChaCha20Poly1305>,
+    bound: Vec<u8>,
+    piece: Zeroizing<Vec<u8>>,
+}
+
+impl<W: Write> Sealer<W> {
+    fn end(mut self) -> anyhow::Result<W> {
+        let last = self.stream.encrypt_last(Payload { msg: &self.piece, aad: &self.bound });
+        self.out.write_all(&last.map_err(|_| anyhow::anyhow!("the last piece cannot be sealed"))?)?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Write for Sealer<W> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // The last piece is sealed at the end, so a full one waits until more comes.
+        if self.piece.len() == PIECE {
+            let sealed = self.stream.encrypt_next(Payload { msg: &self.piece, aad: &self.bound });
+            self.out.write_all(&sealed.map_err(|_| std::io::Error::other("the backup is too large"))?)?;
+            self.piece.clear();
+        }
+        let taken = bytes.len().min(PIECE - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Opener<R> {
+    source: R,
+    stream: Option<DecryptorBE32<XChaCha20Poly1305>>,
+    bound: Vec<u8>,
+    /// The next sealed piece, read ahead to know whether it is the last.
+    ahead: Vec<u8>,
+    piece: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+fn read_piece(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut piece = Vec::with_capacity(PIECE + TAG);
+    source.take((PIECE + TAG) as u64).read_to_end(&mut piece)?;
+    Ok(piece)
+}
+
+impl<R: Read> Opener<R> {
+    fn new(mut source: R, stream: DecryptorBE32<XChaCha20Poly1305>, bound: Vec<u8>) -> std::io::Result<Self> {
+        let ahead = read_piece(&mut source)?;
+        Ok(Self { source, stream: Some(stream), bound, ahead, piece: Zeroizing::default(), at: 0 })
+    }
+}
+
+impl<R: Read> Read for Opener<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if self.at == self.piece.len() {
+            let Some(mut stream) = self.stream.take() else { return Ok(0) };
+            let next = read_piece(&mut self.source)?;
+            let payload = Payload { msg: &self.ahead, aad: &self.bound };
+            let opened = if next.is_empty() {
+                stream.decrypt_last(payload)
+            } else {
+                let opened = stream.decrypt_next(payload);
+                self.stream = Some(stream);
+                opened
+            };
+            let refused =
+                || std::io::Error::new(std::io::ErrorKind::InvalidData, "a piece of it was changed or cut off");
+            self.piece = Zeroizing::new(opened.map_err(|_| refused())?);
+            (self.ahead, self.at) = (next, 0);
+        }
+        let taken = into.len().min(self.piece.len() - self.at);
+        into[..taken].copy_from_slice(&self.piece[self.at..self.at + taken]);
+        self.at += taken;
+        Ok(taken)
+    }
+}
+
+/// Files of a data folder that go into a backup beside the store, by name.
+fn key_files(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(data).with_context(|| format!("cannot read {}", data.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_key = [".pem", ".key"].iter().any(|end| name.ends_with(end)) && !LEFT_OUT.contains(&name.as_str());
+        if is_key && entry.file_type()?.is_file() {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// What a new backup is called and sealed with.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Number of the backup.
+    pub number: u64,
+    /// Now (UTC ms).
+    pub created_at: u64,
+    /// The data key, open.
+    pub key: DataKey,
+    /// The same, under the master password.
+    pub wrapped: WrappedKey,
+}
+
+/// Name of a backup's file.
+#[must_use]
+pub fn file_name(number: u64) -> String {
+    format!("tomo-{number:06}.backup")
+}
+
+/// Makes a backup of a data folder whose store is open: beside its place first, then renamed into it.
+///
+/// # Errors
+/// Names the file and what the system said; nothing is left then.
+pub fn create(data: &Path, store: &Store, folder: &Path, plan: &Plan) -> anyhow::Result<PathBuf> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("cannot make {}", folder.display()))?;
+    let place = folder.join(file_name(plan.number));
+    let (beside, copy) = (place.with_extension("new"), folder.join("copy.redb"));
+    let made = (|| -> anyhow::Result<PathBuf> {
+        // An earlier one may have been cut off.
+        drop(fs::remove_file(&copy));
+        store.copy_to(&copy)?;
+        seal(data, &copy, &beside, plan)?;
+        fs::rename(&beside, &place)?;
+        File::open(folder)?.sync_all()?;
+        Ok(place.clone())
+    })();
+    drop(fs::remove_file(&copy));
+    if made.is_err() {
+        drop(fs::remove_file(&beside));
+    }
+    made.with_context(|| format!("{} cannot be made", place.display()))
+}
+
+fn seal(data: &Path, store: &Path, beside: &Path, plan: &Plan) -> anyhow::Result<()> {
+    let key = Zeroizing::new(random_bytes::<32>());
+    let nonce = random_bytes::<NONCE>();
+    let head = Head {
+        instance: instance(data)?,
+        number: plan.number,
+        created_at: plan.created_at,
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        wrapped: plan.wrapped.clone(),
+        key: plan.key.seal("backups", plan.number, "key", key.as_slice()),
+        nonce: nonce.to_vec(),
+    };
+    let head = rmp_serde::to_vec_named(&head)?;
+    let mut file = fs::OpenOptions::new();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(beside)?;
+    let mut out = BufWriter::new(file);
+    out.write_all(MAGIC)?;
+    out.write_all(&u32::try_from(head.len())?.to_be_bytes())?;
+    out.write_all(&head)?;
+    let stream = EncryptorBE32::new(<&Key>::from(&*key), (&nonce).into());
+    let mut sealer = Sealer { out, stream, bound: bound(&head), piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
+    for path in key_files(data)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        put_file(&mut sealer, &name, &path)?;
+    }
+    put_file(&mut sealer, STORE, store)?;
+    sealer.write_all(&0_u16.to_be_bytes())?;
+    sealer.end()?.into_inner().map_err(|error| error.into_error())?.sync_all()?;
+    Ok(())
+}
+
+fn put_file(out: &mut impl Write, name: &str, path: &Path) -> anyhow::Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let length = file.metadata()?.len();
+    out.write_all(&u16::try_from(name.len())?.to_be_bytes())?;
+    out.write_all(name.as_bytes())?;
+    out.write_all(&length.to_be_bytes())?;
+    let copied = std::io::copy(&mut BufReader::new(file).take(length), out)?;
+    ensure!(copied == length, "{} became shorter meanwhile", path.display());
+    Ok(())
+}
+
+fn bound(head: &[u8]) -> Vec<u8> {
+    [MAGIC.as_slice(), ring::digest::digest(&ring::digest::SHA256, head).as_ref()].concat()
+}
+
+/// Whose data folder this is.
+fn instance(data: &Path) -> anyhow::Result<String> {
+    let path = data.join("ca.pem");
+    let certificate = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(crate::crypto::sha256_hex(&certificate))
+}
+
+fn read_head_of(source: &mut impl Read) -> anyhow::Result<(Head, Vec<u8>)> {
+    let mut magic = [0; MAGIC.len()];
+    source.read_exact(&mut magic).context("it is no backup of Tomo: it is too short")?;
+    ensure!(&magic == MAGIC, "it is no backup of Tomo, or one of a newer release");
+    let mut length = [0; 4];
+    source.read_exact(&mut length).context("it was cut off")?;
+    let length = u32::from_be_bytes(length) as usize;
+    ensure!(length <= HEAD, "its head was changed");
+    let mut head = vec![0; length];
+    source.read_exact(&mut head).context("it was cut off")?;
+    Ok((rmp_serde::from_slice(&head).context("its head was changed")?, bound(&head)))
+}
+
+/// The head of a backup. It is not proven before a piece opens.
+///
+/// # Errors
+/// It is no backup, or was cut off.
+pub fn read_head(file: &Path) -> anyhow::Result<Head> {
+    let source = File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(read_head_of(&mut BufReader::new(source)).with_context(|| format!("{} cannot be used", file.display()))?.0)
+}
+
+/// Opens a backup into a folder that is made for it.
+fn unpack(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<usize> {
+    let mut source = BufReader::new(File::open(file)?);
+    let (head, bound) = read_head_of(&mut source)?;
+    let own = key.open("backups", head.number, "key", &head.key).context("its key does not open: it was changed")?;
+    let own = Zeroizing::new(<[u8; 32]>::try_from(own.as_slice()).context("its key was changed")?);
+    let nonce = <[u8; NONCE]>::try_from(head.nonce.as_slice()).context("its head was changed")?;
+    let stream = DecryptorBE32::new(<&Key>::from(&*own), (&nonce).into());
+    let mut opener = Opener::new(source, stream, bound)?;
+    fs::DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut files = 0;
+    loop {
+        let mut length = [0; 2];
+        opener.read_exact(&mut length)?;
+        if length == [0, 0] {
+            break;
+        }
+        let mut name = vec![0; u16::from_be_bytes(length).into()];
+        opener.read_exact(&mut name)?;
+        let name = String::from_utf8(name)?;
+        ensure!(!name.contains('/') && !name.starts_with('.'), "it names a file outside of the data folder");
+        let mut size = [0; 8];
+        opener.read_exact(&mut size)?;
+        let size = u64::from_be_bytes(size);
+        let mut options = fs::OpenOptions::new();
+        let mut out = options.write(true).create_new(true).mode(0o600).open(folder.join(&name))?;
+        let copied = std::io::copy(&mut (&mut opener).take(size), &mut out)?;
+        ensure!(copied == size, "it was cut off in {name}");
+        out.sync_all()?;
+        files += 1;
+    }
+    // Nothing may follow, and the last piece has to be there.
+    ensure!(opener.read(&mut [0])? == 0, "something follows its end");
+    Ok(files)
+}
+
+/// Opens a backup into a folder and checks everything in it.
+async fn restore_into(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<Restored> {
+    let (from, with, to) = (file.to_owned(), key.clone(), folder.to_owned());
+    let files = tokio::task::spawn_blocking(move || unpack(&from, &with, &to)).await??;
+    let store = Store::open(&folder.join(STORE))?;
+    let check = store.verify_audit();
+    store.shutdown().await;
+    let check = check?;
+    if let Some(broken) = check.broken {
+        bail!("the audit trail in it was tampered with: {broken}");
+    }
+    Ok(Restored { files, rows: check.rows })
+}
+
+/// Restores a backup for a test, beside it, and removes the result.
+///
+/// # Errors
+/// Names the backup and what is wrong with it.
+pub async fn verify(file: &Path, key: &DataKey) -> anyhow::Result<Restored> {
+    let folder = file.with_extension("test");
+    drop(fs::remove_dir_all(&folder));
+    let restored = restore_into(file, key, &folder).await;
+    drop(fs::remove_dir_all(&folder));
+    restored.with_context(|| format!("{} cannot be restored", file.display()))
+}
+
+/// Restores a backup as a daemon's data folder, which must not hold a store yet.
+///
+/// # Errors
+/// Names the file or folder and what to do; the folder holds no store then.
+pub async fn restore(file: &Path, data: &Path, password: &[u8], older: bool) -> anyhow::Result<(Head, Restored)> {
+    let store = data.join(STORE);
+    if store.exists() {
+        bail!("{} is there already: stop that daemon and move {} away first", store.display(), data.display());
+    }
+    let head = read_head(file)?;
+    if !older && let Some(newer) = newest_beside(file, &head) {
+        bail!(
+            "{} is backup {}, and {} beside it is newer ({}): restore that one, or say --older",
+            file.display(),
+            head.number,
+            newer.1.display(),
+            newer.0
+        );
+    }
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.with_context(|| format!("cannot make {}", data.display()))?;
+    let key = head.wrapped.unwrap(password).with_context(|| format!("{} does not open", file.display()))?;
+    let beside = data.join("restore.new");
+    drop(fs::remove_dir_all(&beside));
+    let restored = restore_into(file, &key, &beside).await;
+    let restored = restored.with_context(|| format!("{} cannot be restored", file.display()))?;
+    // The store comes last: where it is, everything is.
+    for path in key_files(&beside)? {
+        write_private(&data.join(path.file_name().unwrap_or_default()), &fs::read(&path)?)?;
+    }
+    fs::rename(beside.join(STORE), &store).with_context(|| format!("cannot write {}", store.display()))?;
+    File::open(data)?.sync_all()?;
+    fs::remove_dir_all(&beside).with_context(|| format!("cannot remove {}", beside.display()))?;
+    Ok((head, restored))
+}
+
+/// A newer backup of the same daemon in the same folder: its number and file.
+fn newest_beside(file: &Path, head: &Head) -> Option<(u64, PathBuf)> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let others = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    let heads = others.filter(|path| path.extension().is_some_and(|end| end == "backup")).filter_map(|path| {
+        let other = read_head(&path).ok()?;
+        (other.instance == head.instance && other.number > head.number).then_some((other.number, path))
+    });
+    heads.max()
+}
