@@ -7,7 +7,7 @@ mod app;
 mod audit;
 mod backup;
 pub(crate) mod mcp;
-mod onboard;
+pub(crate) mod onboard;
 mod plan;
 mod server;
 mod settings;

@@ -6,6 +6,7 @@
 mod action;
 mod effect;
 mod event;
+mod onboard;
 mod state;
 
 // What is shown.

@@ -95,7 +95,7 @@ fn enter(arguments: &CredentialArgs, user: &str, host: &str) -> anyhow::Result<E
 }
 
 /// Whether a private key's text is of a key with a passphrase.
-fn wants_passphrase(text: &str) -> bool {
+pub(crate) fn wants_passphrase(text: &str) -> bool {
     const HEAD: &[u8] = b"openssh-key-v1\0";
     if !text.contains("BEGIN OPENSSH PRIVATE KEY") {
         return text.contains("ENCRYPTED");

@@ -14,7 +14,9 @@ use tomo_proto::{
         auth::AuthWhoami,
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
-        person::{CreateEnrolment, DeleteSecret, ListSecrets, Login, SetSecret},
+        person::{
+            ConnectServer, CreateEnrolment, DeleteSecret, ForgetCredential, ListSecrets, Login, SetSecret, UnlockVault,
+        },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
     },
@@ -26,6 +28,7 @@ use crate::{
     dashboard::{
         event::{Answer, Event, MetricsRange},
         layers::deploy::{DeployRequest, secret_name},
+        onboard::{self, Onboarding},
     },
 };
 
@@ -94,6 +97,12 @@ pub(crate) enum Effect {
     Apply(String),
     Cancel(String),
     Enroll(CreateEnrolment),
+    /// Takes the next step to a new server by SSH.
+    Onboard(Box<Onboarding>),
+    /// Looks around on a server by SSH, with the kept credential.
+    TestServer(String),
+    ForgetCredential(String),
+    UnlockVault(UnlockVault),
     /// Listens for changes of these resources instead of those before.
     Watch(Vec<String>),
     Copy(String),
@@ -236,6 +245,27 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Cancelled(client.call(&OperationCancel { operation, reason: None }).await.map(Box::new))
         }
         Effect::Enroll(request) => Answer::Enrolment(client.person(&request).await),
+        Effect::Onboard(onboarding) => {
+            let told = onboard::reach(client, &onboarding).await;
+            Answer::Onboarding(onboarding.number, told)
+        }
+        Effect::TestServer(server) => {
+            let request = ConnectServer {
+                server,
+                host_key: None,
+                credential: None,
+                sudo_password: None,
+                install: None,
+                again: false,
+                keep_credential: false,
+            };
+            Answer::Started(client.person(&request).await.map(Box::new))
+        }
+        Effect::ForgetCredential(server) => {
+            let told = client.person(&ForgetCredential { server: server.clone() }).await;
+            Answer::Forgotten(told.map(|_| server))
+        }
+        Effect::UnlockVault(request) => Answer::Unlocked(client.person(&request).await),
         Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
     })
 }

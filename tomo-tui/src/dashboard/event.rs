@@ -7,7 +7,7 @@ use tomo_proto::{
         auth::WhoamiAnswer,
         operation::OperationListAnswer,
         overview::OverviewAnswer,
-        person::{CreatedEnrolment, LoginAnswer},
+        person::{CreatedEnrolment, LoginAnswer, VaultStatus},
         plan::PlanListAnswer,
         server::{ServerListAnswer, ServerMetricsAnswer},
     },
@@ -19,7 +19,7 @@ use tomo_proto::{
     },
 };
 
-use crate::client::ClientError;
+use crate::{client::ClientError, dashboard::onboard::Reached};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -99,6 +99,11 @@ pub(crate) enum Answer {
     Started(Told<Box<Operation>>),
     Cancelled(Told<Box<Operation>>),
     Enrolment(Told<CreatedEnrolment>),
+    /// How far a new server has come, by the number of the form's submission.
+    Onboarding(u64, Told<Reached>),
+    /// The server whose credential is no longer kept.
+    Forgotten(Told<String>),
+    Unlocked(Told<VaultStatus>),
     /// A task did not end well.
     Broken(String),
 }

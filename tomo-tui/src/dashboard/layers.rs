@@ -2,14 +2,15 @@
 
 pub(crate) mod confirm;
 pub(crate) mod deploy;
-pub(crate) mod enroll;
 pub(crate) mod help;
 pub(crate) mod palette;
+pub(crate) mod server;
 pub(crate) mod shown_once;
+pub(crate) mod unlock;
 
 use ratatui::layout::Rect;
 
-use crate::dashboard::{action::Action, canvas::Canvas};
+use crate::dashboard::{action::Action, canvas::Canvas, widgets::form::Form};
 
 /// One of them.
 #[derive(Debug)]
@@ -18,7 +19,8 @@ pub(crate) enum Layer {
     Palette(palette::Palette),
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
-    Enroll(enroll::EnrollForm),
+    Server(Box<server::ServerForm>),
+    Unlock(Box<unlock::UnlockForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -29,7 +31,8 @@ impl Layer {
             Self::Palette(palette) => palette.draw(canvas, area),
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
-            Self::Enroll(enroll) => enroll.draw(canvas, area),
+            Self::Server(server) => server.draw(canvas, area),
+            Self::Unlock(unlock) => unlock.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -38,8 +41,28 @@ impl Layer {
     pub(crate) fn is_dirty(&self) -> bool {
         match self {
             Self::Deploy(deploy) => deploy.form.is_dirty(),
-            Self::Enroll(enroll) => enroll.form.is_dirty(),
+            Self::Server(server) => server.form.is_dirty(),
             _ => false,
+        }
+    }
+
+    /// Its form, if it is one.
+    pub(crate) fn form(&mut self) -> Option<&mut Form> {
+        match self {
+            Self::Deploy(deploy) => Some(&mut deploy.form),
+            Self::Server(server) => Some(&mut server.form),
+            Self::Unlock(unlock) => Some(&mut unlock.form),
+            _ => None,
+        }
+    }
+
+    /// Takes keys again, if it is a form whose answer is not waited for any more.
+    pub(crate) fn free(&mut self) {
+        match self {
+            Self::Deploy(deploy) => deploy.busy = false,
+            Self::Server(server) => server.free(),
+            Self::Unlock(unlock) => unlock.free(),
+            _ => {}
         }
     }
 
@@ -49,11 +72,13 @@ impl Layer {
     /// Says why it is not taken.
     pub(crate) fn paste(&mut self, text: &str) -> Result<(), String> {
         match self {
-            Self::Deploy(deploy) => deploy.form.paste(text),
-            Self::Enroll(enroll) => enroll.form.paste(text),
             Self::Palette(palette) => palette.paste(text),
             Self::Confirm(confirm) => return confirm.paste(),
-            Self::Help(_) | Self::ShownOnce(_) => {}
+            other => {
+                if let Some(form) = other.form() {
+                    form.paste(text);
+                }
+            }
         }
         Ok(())
     }
@@ -63,7 +88,7 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
-            Self::Deploy(_) | Self::Enroll(_) | Self::ShownOnce(_) => {}
+            Self::Deploy(_) | Self::Server(_) | Self::Unlock(_) | Self::ShownOnce(_) => {}
         }
     }
 }

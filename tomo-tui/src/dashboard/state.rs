@@ -8,8 +8,11 @@ mod navigate;
 use std::collections::{HashMap, HashSet};
 
 use tomo_proto::{
-    api::{auth::WhoamiAnswer, overview::OverviewAnswer},
-    id::{PlanId, ServerId},
+    api::{
+        auth::WhoamiAnswer,
+        overview::{OverviewAnswer, Problem},
+    },
+    id::{OperationId, PlanId, ServerId},
     model::{app::AppSummary, operation::Operation, plan::Plan, server::ServerSummary},
 };
 
@@ -17,7 +20,7 @@ use crate::dashboard::{
     action::Context,
     effect::Effect,
     event::Event,
-    layers::Layer,
+    layers::{Layer, server::ServerForm},
     list::List,
     toast::{Kind, Toasts},
     views::View,
@@ -103,7 +106,16 @@ pub(crate) struct State {
     watched: Vec<String>,
     /// Secrets that were stored for plans of this dashboard, by plan.
     secrets: HashMap<PlanId, Vec<String>>,
+    /// The operation that adds a server, and its form: it comes back if that comes to nothing.
+    onboarding: Option<(OperationId, Box<ServerForm>)>,
+    /// Whether the daemon has said since the last unlocking that its vault is sealed.
+    heard_sealed: bool,
     effects: Vec<Effect>,
+}
+
+/// Whether a problem is that the vault is sealed.
+pub(crate) fn is_sealed_vault(problem: &Problem) -> bool {
+    problem.subject == "vault" && problem.next == "tomo vault unlock"
 }
 
 impl State {
@@ -133,6 +145,8 @@ impl State {
             looks: Looks::default(),
             watched: Vec::new(),
             secrets: HashMap::new(),
+            onboarding: None,
+            heard_sealed: false,
             effects: Vec::new(),
         }
     }
@@ -263,6 +277,12 @@ impl State {
             View::Server(view) => Some(&view.name),
             _ => None,
         }
+    }
+
+    /// Whether the vault waits for its master password, as far as was heard.
+    fn is_sealed(&self) -> bool {
+        let told = |overview: &OverviewAnswer| overview.problems.iter().any(is_sealed_vault);
+        self.heard_sealed || self.overview.as_ref().is_some_and(told)
     }
 
     /// The filter of the list on screen, if there is a list.

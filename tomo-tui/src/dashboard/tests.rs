@@ -13,6 +13,7 @@ use tomo_proto::{
         auth::WhoamiAnswer,
         operation::OperationListAnswer,
         overview::{OverviewAnswer, Problem, Severity},
+        person::{HostKeyScan, VaultState, VaultStatus},
         plan::PlanListAnswer,
         server::{SeriesPoints, ServerListAnswer, ServerMetricsAnswer},
     },
@@ -23,9 +24,11 @@ use tomo_proto::{
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
         container::{Container, ContainerState, Health},
         metric::Unit,
-        operation::{Operation, OperationKind, OperationStatus},
+        operation::{Operation, OperationError, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
+        policy::PolicySummary,
         server::{HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
+        ssh::{InstallRights, Ssh, SshAuth},
         user::{Role, Selectors},
     },
 };
@@ -34,6 +37,7 @@ use super::{
     canvas::{Canvas, HitMap},
     effect::Effect,
     event::{Answer, Event},
+    onboard::{Onboarding, Reached, SignIn},
     state::{Link, State},
     theme::{Depth, Glyphs, Theme},
     views::{self, View},
@@ -41,6 +45,7 @@ use super::{
 use crate::client::ClientError;
 
 const NOW: u64 = 1_800_000_000_000;
+const HOST_KEY: &str = "SHA256:uNiVztksCsDhcc0u9e8BrD0dTc1nvmHnbqIrVLHqvmA";
 
 fn server(number: u64, status: ServerStatus) -> ServerSummary {
     let vitals = Vitals {
@@ -211,7 +216,21 @@ impl Dashboard {
     fn answer_view(&mut self) {
         let answer = match &self.state.view {
             View::Server(view) => {
-                let summary = server(1, ServerStatus::Up);
+                let mut summary = server(1, ServerStatus::Up);
+                summary.ssh = Some(Ssh {
+                    host: "web-1.example".to_owned(),
+                    port: 22,
+                    user: "ana".to_owned(),
+                    auth: Some(SshAuth::Key),
+                    host_key: Some(HOST_KEY.to_owned()),
+                    jump: None,
+                    credential_kept: true,
+                });
+                let policy = PolicySummary {
+                    digest: "abc".to_owned(),
+                    verbs: ["start", "stop", "restart", "logs"].map(str::to_owned).into(),
+                    ..PolicySummary::default()
+                };
                 let facts = HostFacts { os: "Debian 12".to_owned(), cpu_count: 4, ..HostFacts::default() };
                 let containers = vec![Container {
                     name: "shop".to_owned(),
@@ -224,7 +243,7 @@ impl Dashboard {
                     facts: Some(facts),
                     containers,
                     probe: None,
-                    policy: None,
+                    policy: Some(policy),
                     created_at: 0,
                     last_seen_at: None,
                 };
@@ -260,6 +279,45 @@ impl Dashboard {
         self.send(Event::Answer(answer));
     }
 
+    fn type_in(&mut self, text: &str) {
+        for character in text.chars() {
+            self.send(Event::Key(KeyEvent::new(KeyCode::Char(character), KeyModifiers::NONE)));
+        }
+    }
+
+    /// Fills the form of a new server in, with a password, and sends it; what it asks for.
+    fn send_server(&mut self) -> Box<Onboarding> {
+        self.press("a tab");
+        self.type_in("web-9");
+        self.press("tab");
+        self.type_in("web-9.example");
+        self.press("tab tab");
+        self.type_in("ana");
+        self.press("tab tab");
+        self.type_in("hunter2");
+        onboarding(self.press("ctrl-s"))
+    }
+
+    /// Lets the host show its key.
+    fn show_key(&mut self, asked: Box<Onboarding>) {
+        let scan = HostKeyScan { algorithm: "ssh-ed25519".to_owned(), host_key: HOST_KEY.to_owned() };
+        let (number, place) = (asked.number, format!("{}:{}", asked.host, asked.port));
+        let agreed = Box::new(Onboarding { host_key: Some(HOST_KEY.to_owned()), ..*asked });
+        self.send(Event::Answer(Answer::Onboarding(number, Ok(Reached::HostKey { place, scan, agreed }))));
+    }
+
+    /// Lets the vault be sealed.
+    fn seal(&mut self) {
+        let mut sealed = overview();
+        sealed.problems.push(Problem {
+            severity: Severity::Warning,
+            subject: "vault".to_owned(),
+            message: "it is sealed: what needs a secret waits for the master password".to_owned(),
+            next: "tomo vault unlock".to_owned(),
+        });
+        self.send(Event::Answer(Answer::Overview(Ok(Box::new(sealed)))));
+    }
+
     fn buffer(&mut self, width: u16, height: u16) -> Buffer {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
@@ -281,6 +339,28 @@ impl Dashboard {
     fn shows(&mut self, text: &str) {
         let screen = self.screen();
         assert!(screen.contains(text), "no {text:?} in\n{screen}");
+    }
+}
+
+/// The one thing that is to be done: the next step to a new server.
+fn onboarding(effects: Vec<Effect>) -> Box<Onboarding> {
+    let mut steps = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Onboard(onboarding) => Some(onboarding),
+        _ => None,
+    });
+    steps.next().expect("goes a step on")
+}
+
+/// An operation that adds a server.
+fn adding(status: OperationStatus, step: &str) -> Operation {
+    Operation {
+        kind: OperationKind::AddServer,
+        target: "web-9".to_owned(),
+        server: None,
+        step: step.to_owned(),
+        percent: None,
+        log: vec![format!("   0.1 s  {step}")],
+        ..operation(status)
     }
 }
 
@@ -605,10 +685,12 @@ fn nothing_moves_when_nothing_happens() {
 
 #[test]
 fn every_view_fits_the_smallest_screens() {
-    for keys in
-        ["1", "enter", "2", "2 enter", "2 L", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "1 a"]
-    {
+    for keys in [
+        "1", "enter", "2", "2 enter", "2 L", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "1 a",
+        "enter i", "U",
+    ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.seal();
         dashboard.press(keys);
         dashboard.answer_view();
         for (width, height) in (1..12).flat_map(|width| (1..8).map(move |height| (width, height))) {
@@ -617,8 +699,195 @@ fn every_view_fits_the_smallest_screens() {
     }
 }
 
+#[test]
+fn a_server_is_added_over_ssh_after_its_key_was_agreed_to() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let asked = dashboard.send_server();
+    assert!(asked.host_key.is_none() && asked.install.is_none(), "{asked:?}");
+    assert!(matches!(&asked.sign_in, SignIn::Password(password) if password.reveal() == "hunter2"));
+    assert!(!format!("{asked:?}").contains("hunter2"));
+    assert!(!dashboard.screen().contains("hunter2"), "a secret is never echoed");
+    dashboard.show_key(asked);
+    dashboard.shows(HOST_KEY);
+    // "No" has the keys: nothing goes there, and what was typed is still there.
+    assert!(dashboard.press("enter").is_empty());
+    dashboard.shows("web-9.example");
+    let asked = onboarding(dashboard.press("ctrl-s"));
+    let number = asked.number;
+    dashboard.show_key(asked);
+    let agreed = onboarding(dashboard.press("tab enter"));
+    assert_eq!(agreed.host_key.as_deref(), Some(HOST_KEY));
+    let begun = Reached::Begun(Box::new(adding(OperationStatus::Running, "connect to web-9.example:22")));
+    dashboard.send(Event::Answer(Answer::Onboarding(number, Ok(begun))));
+    assert!(dashboard.state.layer.is_none());
+    dashboard.shows("connect to web-9.example:22");
+    dashboard.press("X tab");
+    let effects = dashboard.press("enter");
+    assert!(matches!(&effects[..], [Effect::Cancel(_)]), "{effects:?}");
+    let View::Operation(view) = &dashboard.state.view else { panic!("not the operation") };
+    let id = view.id.clone();
+    let done = adding(OperationStatus::Succeeded, "done");
+    dashboard.send(Event::Answer(Answer::Operation(id, Ok(Box::new(done)))));
+    assert!(matches!(&dashboard.state.view, View::Server(view) if view.name == "web-9"));
+}
+
+#[test]
+fn a_server_that_cannot_be_added_leads_back_to_its_form() {
+    for (code, step, field, said) in [
+        (ErrorCode::Invalid, "sign in as ana with password", "password", "ana is not let in"),
+        (ErrorCode::HostFailed, "connect to web-9.example:22", "host", "connection refused"),
+        (ErrorCode::HostFailed, "install the agent", "", "install the agent: there is no systemd"),
+    ] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        let asked = dashboard.send_server();
+        let number = asked.number;
+        dashboard.show_key(asked);
+        dashboard.press("tab enter");
+        let begun = Reached::Begun(Box::new(adding(OperationStatus::Running, "connect")));
+        dashboard.send(Event::Answer(Answer::Onboarding(number, Ok(begun))));
+        let View::Operation(view) = &dashboard.state.view else { panic!("not the operation") };
+        let id = view.id.clone();
+        let message = said.rsplit(": ").next().expect("there is one").to_owned();
+        let error = OperationError { code, message, next: Some("look there".to_owned()) };
+        let failed = Operation { error: Some(error), ..adding(OperationStatus::Failed, step) };
+        dashboard.send(Event::Answer(Answer::Operation(id, Ok(Box::new(failed)))));
+        for text in ["Add a server", "web-9.example", "ana", said, "look there"] {
+            dashboard.shows(text);
+        }
+        let screen = dashboard.screen();
+        let line = screen.lines().position(|line| line.contains(said)).expect("it is told");
+        if let Some(label) = match field {
+            "password" => Some("Password"),
+            "host" => Some("Host"),
+            _ => None,
+        } {
+            let above = screen.lines().nth(line - 1).expect("a line above");
+            assert!(above.contains(label), "told at {label}:\n{screen}");
+        }
+        // It can be sent again as it is.
+        let again = onboarding(dashboard.press("ctrl-s"));
+        assert!(matches!(&again.sign_in, SignIn::Password(password) if password.reveal() == "hunter2"));
+    }
+}
+
+#[test]
+fn what_the_daemon_refuses_is_told_at_its_field() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let asked = dashboard.send_server();
+    let taken = ApiError::new(ErrorCode::Conflict, "there is a server \"web-9\" already").with_field("name");
+    dashboard.send(Event::Answer(Answer::Onboarding(asked.number, Err(ClientError::Api(taken)))));
+    dashboard.shows("there is a server");
+    let screen = dashboard.screen();
+    let line = screen.lines().position(|line| line.contains("already")).expect("it is told");
+    assert!(screen.lines().nth(line - 1).is_some_and(|line| line.contains("Name")), "{screen}");
+    // An answer to what was sent before is nobody's.
+    let old = asked.number;
+    let again = onboarding(dashboard.press("ctrl-s"));
+    dashboard.show_key(Box::new(Onboarding { number: old, ..*again }));
+    assert!(!dashboard.screen().contains(HOST_KEY));
+}
+
+#[test]
+fn a_key_file_a_host_in_between_and_an_agent_are_asked_for_where_they_are_wanted() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("a tab");
+    dashboard.type_in("web-9");
+    dashboard.press("tab");
+    dashboard.type_in("10.0.0.9");
+    dashboard.press("tab tab");
+    dashboard.type_in("ana");
+    assert!(!dashboard.screen().contains("Key file") && !dashboard.screen().contains("Sudo password"));
+    dashboard.press("tab right tab tab");
+    dashboard.type_in("moon");
+    dashboard.press("tab");
+    dashboard.type_in("ana@10.0.0.1:2222");
+    dashboard.press("tab");
+    dashboard.type_in("env=prod");
+    dashboard.press("tab right right");
+    dashboard.shows("Sudo password");
+    let asked = onboarding(dashboard.press("ctrl-s"));
+    let SignIn::Key { file, passphrase } = &asked.sign_in else { panic!("{asked:?}") };
+    assert_eq!((file.as_str(), passphrase.as_ref().map(|text| text.reveal())), ("~/.ssh/id_ed25519", Some("moon")));
+    let jump = asked.jump.as_ref().expect("is named");
+    assert_eq!((jump.host.as_str(), jump.port), ("10.0.0.1", 2222));
+    assert_eq!((asked.labels["env"].as_str(), asked.install), ("prod", Some(InstallRights::Containers)));
+    assert!(!dashboard.screen().contains("moon"));
+}
+
+#[test]
+fn a_token_is_made_for_whoever_installs_by_hand() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("a right tab");
+    assert!(!dashboard.screen().contains("Host"));
+    dashboard.type_in("web-9");
+    let effects = dashboard.press("ctrl-s");
+    assert!(matches!(&effects[..], [Effect::Enroll(request)] if request.server == "web-9"), "{effects:?}");
+}
+
+#[test]
+fn a_server_shows_what_its_host_allows_and_how_it_is_reached() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    dashboard.press("i");
+    for text in ["ana@web-1.example:22", HOST_KEY, "kept, sealed", "start, stop, restart, logs", "remove, pull, deploy"]
+    {
+        dashboard.shows(text);
+    }
+    assert!(dashboard.press("n").is_empty());
+    dashboard.shows("the policy of web-1 does not allow the verb deploy");
+    let effects = dashboard.press("t");
+    assert!(matches!(&effects[..], [Effect::TestServer(server)] if server == "web-1"), "{effects:?}");
+    dashboard.press("F tab");
+    let effects = dashboard.press("enter");
+    assert!(matches!(&effects[..], [Effect::ForgetCredential(server)] if server == "web-1"), "{effects:?}");
+    dashboard.send(Event::Answer(Answer::Forgotten(Ok("web-1".to_owned()))));
+    dashboard.shows("no credential is kept for web-1");
+    dashboard.press("i");
+    dashboard.shows("Memory");
+}
+
+#[test]
+fn a_sealed_vault_is_unlocked_from_where_it_is_told() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("U");
+    dashboard.shows("the vault is not sealed");
+    dashboard.press("esc");
+    dashboard.seal();
+    dashboard.shows("U unlock vault");
+    dashboard.press("U");
+    dashboard.type_in("correct horse");
+    assert!(!dashboard.screen().contains("horse"));
+    let effects = dashboard.press("enter");
+    assert!(
+        matches!(&effects[..], [Effect::UnlockVault(request)] if request.password.reveal() == "correct horse"),
+        "{effects:?}"
+    );
+    dashboard.send(Event::Answer(Answer::Unlocked(Err(refused(ErrorCode::Denied, "this is not the password")))));
+    dashboard.shows("this is not the password");
+    dashboard.press("enter");
+    let status = VaultStatus { state: VaultState::Unlocked, epoch: 1, secrets: 2, changed_at: None };
+    dashboard.send(Event::Answer(Answer::Unlocked(Ok(status))));
+    assert!(dashboard.state.layer.is_none());
+    dashboard.shows("the vault is unlocked");
+}
+
+#[test]
+fn a_form_that_needs_a_sealed_vault_asks_for_its_password_and_is_as_it_was() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let asked = dashboard.send_server();
+    let sealed = refused(ErrorCode::Sealed, "the vault is sealed");
+    dashboard.send(Event::Answer(Answer::Onboarding(asked.number, Err(sealed))));
+    dashboard.shows("Master password");
+    dashboard.shows("next: unlock vault (U)");
+    let status = VaultStatus { state: VaultState::Unlocked, epoch: 1, secrets: 2, changed_at: None };
+    dashboard.send(Event::Answer(Answer::Unlocked(Ok(status))));
+    dashboard.shows("web-9.example");
+    onboarding(dashboard.press("ctrl-s"));
+}
+
 fn any_key() -> impl Strategy<Value = KeyEvent> {
-    let characters = "hjklgGqnestxXADLSTRMOa/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
+    let characters = "hjklgGqnestxXADLSTRMOaiFU/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
     let character = proptest::sample::select(characters.chars().collect::<Vec<_>>()).prop_map(KeyCode::Char);
     let named = proptest::sample::select(vec![
         KeyCode::Enter,

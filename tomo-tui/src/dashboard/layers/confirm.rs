@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    api::plan::PlanApprove,
+    api::{person::HostKeyScan, plan::PlanApprove},
     model::plan::{Approval, Plan, PlanStatus},
     text::display_line,
 };
@@ -93,6 +93,18 @@ impl Confirm {
     pub(crate) fn question(title: &str, question: String, yes: &str, effect: Effect) -> Self {
         let buttons = vec![("Cancel".to_owned(), Choice::Cancel), (yes.to_owned(), Choice::Do(Some(Box::new(effect))))];
         Self::new(title, Content::Text(question), buttons)
+    }
+
+    /// Shows a host's key; whoever finds it right goes on with an effect.
+    pub(crate) fn host_key(place: &str, scan: &HostKeyScan, effect: Effect) -> Self {
+        let question = format!(
+            "{} shows this host key ({}):\n\n{}\n\nNothing that proves who you are was sent to it. On the host itself \
+             `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` says which it has. If they differ, somebody is in between.",
+            display_line(place, 120),
+            display_line(&scan.algorithm, 40),
+            display_line(&scan.host_key, 80)
+        );
+        Self::question("Is this the host?", question, "It is the right key", effect)
     }
 
     /// Asks whether an app's volumes go with it; what comes next is a plan.

@@ -5,7 +5,10 @@ use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanSt
 use crate::dashboard::{
     action::{self, Action},
     effect::Effect,
-    layers::{Layer, confirm::Confirm, deploy::DeployForm, enroll::EnrollForm, help::Help, palette::Palette},
+    layers::{
+        Layer, confirm::Confirm, deploy::DeployForm, help::Help, palette::Palette, server::ServerForm,
+        unlock::UnlockForm,
+    },
     state::{Fetch, Link, State},
     toast::Kind,
     views::{View, app::AppView, logs::LogsView},
@@ -30,7 +33,7 @@ impl State {
         let needed = match action {
             Action::StartApp | Action::StopApp | Action::RestartApp | Action::Cancel => Scope::Operate,
             Action::Approve | Action::Deny => Scope::Deploy,
-            Action::AddServer => Scope::Admin,
+            Action::AddServer | Action::TestServer | Action::ForgetCredential | Action::UnlockVault => Scope::Admin,
             _ => Scope::Plan,
         };
         let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
@@ -67,6 +70,15 @@ impl State {
             Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
                 Some("there is no server to deploy to: add one first".to_owned())
             }
+            Action::Deploy => match &self.view {
+                View::Server(view) => view.no_deploys(),
+                _ => None,
+            },
+            Action::TestServer | Action::ForgetCredential => match &self.view {
+                View::Server(view) => view.no_credential(),
+                _ => Some("no server is selected".to_owned()),
+            },
+            Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
             Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
             _ => None,
         }
@@ -125,7 +137,22 @@ impl State {
                 self.layer = Some(Layer::Deploy(Box::new(DeployForm::new(servers, server.as_deref()))));
             }
             Action::Redeploy => self.redeploy(),
-            Action::AddServer => self.layer = Some(Layer::Enroll(EnrollForm::new())),
+            Action::AddServer => self.layer = Some(Layer::Server(Box::new(ServerForm::new(self.now_ms)))),
+            Action::TestServer => {
+                if let Some(server) = self.server_on_screen().map(str::to_owned) {
+                    self.effects.push(Effect::TestServer(server));
+                }
+            }
+            Action::ForgetCredential => {
+                if let Some(server) = self.server_on_screen().map(str::to_owned) {
+                    let question =
+                        format!("Tomo no longer goes to {server} by SSH until somebody enters a credential again.");
+                    let effect = Effect::ForgetCredential(server);
+                    let confirm = Confirm::question("Forget the credential", question, "Forget it", effect);
+                    self.layer = Some(Layer::Confirm(confirm));
+                }
+            }
+            Action::UnlockVault => self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new()))),
             Action::RemoveServer => {
                 if let Some(server) = self.server_on_screen().map(str::to_owned) {
                     self.effects.push(Effect::RemoveServer(server));

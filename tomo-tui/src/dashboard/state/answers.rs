@@ -2,18 +2,23 @@
 
 use tomo_proto::{
     error::ErrorCode,
-    model::plan::{Plan, PlanStatus},
+    model::{
+        operation::OperationStatus,
+        plan::{Plan, PlanStatus},
+    },
 };
 
 use crate::{
     client::ClientError,
     dashboard::{
+        action::{self, Action},
         effect::Effect,
         event::Answer,
-        layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce},
+        layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm},
+        onboard::Reached,
         state::{Fetch, Link, State},
         toast::Kind,
-        views::{View, login::LoginView, operation::OperationView},
+        views::{View, login::LoginView, operation::OperationView, server::ServerView},
     },
 };
 
@@ -122,7 +127,10 @@ impl State {
             Answer::Operation(id, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
-                    (Ok(operation), View::Operation(view)) if view.id == id => view.operation = Some(*operation),
+                    (Ok(operation), View::Operation(view)) if view.id == id => {
+                        view.operation = Some(*operation);
+                        self.came_to_an_end();
+                    }
                     (Err(error), View::Operation(view)) if view.id == id && is_api(&error) => {
                         view.error = Some(message(&error))
                     }
@@ -171,21 +179,103 @@ impl State {
                 self.fetch(Fetch::View);
             }
             Answer::Enrolment(Ok(made)) => self.layer = Some(Layer::ShownOnce(ShownOnce::enrolment(made))),
-            Answer::Enrolment(Err(error)) => match (&mut self.layer, &error) {
-                (Some(Layer::Enroll(enroll)), ClientError::Api(_)) => enroll.refused(message(&error)),
-                _ => self.failed(error),
+            Answer::Enrolment(Err(error)) => self.server_refused(error),
+            Answer::Onboarding(number, told) => self.reached(number, told),
+            Answer::Forgotten(Ok(server)) => {
+                self.toasts.push(Kind::Info, format!("no credential is kept for {server}"), self.now_ms);
+                self.fetch(Fetch::View);
+            }
+            Answer::Unlocked(Ok(_)) => {
+                self.heard_sealed = false;
+                if let Some(Layer::Unlock(_)) = self.layer {
+                    self.layer = self.below.take();
+                }
+                self.toasts.push(Kind::Info, "the vault is unlocked", self.now_ms);
+                self.fetch(Fetch::Overview);
+            }
+            Answer::Unlocked(Err(error)) => match (&mut self.layer, &error) {
+                (Some(Layer::Unlock(unlock)), ClientError::Api(_)) => unlock.refused(message(&error)),
+                (layer, _) => {
+                    layer.iter_mut().for_each(Layer::free);
+                    self.failed(error);
+                }
             },
             Answer::Broken(text) => self.toasts.push(Kind::Error, text, self.now_ms),
             Answer::Whoami(Err(error))
             | Answer::Approved(Err(error), _)
             | Answer::Denied(Err(error))
             | Answer::Started(Err(error))
+            | Answer::Forgotten(Err(error))
             | Answer::Cancelled(Err(error)) => {
                 if let Some(Layer::Deploy(deploy)) = &mut self.layer {
                     deploy.busy = false;
                 }
                 self.failed(error);
             }
+        }
+    }
+
+    /// A new server by SSH has come a step further.
+    fn reached(&mut self, number: u64, told: Result<Reached, ClientError>) {
+        let of_form = |layer: &Option<Layer>| matches!(layer, Some(Layer::Server(server)) if server.number == number);
+        let on_top = of_form(&self.layer);
+        let is_there = on_top || of_form(&self.below);
+        match told {
+            Ok(Reached::HostKey { place, scan, agreed }) if is_there => {
+                if on_top {
+                    self.below = self.layer.take();
+                }
+                if let Some(Layer::Server(server)) = &mut self.below {
+                    server.goes_on();
+                }
+                self.layer = Some(Layer::Confirm(Confirm::host_key(&place, &scan, Effect::Onboard(agreed))));
+            }
+            // Whoever asked has left the form, and nothing was sent anywhere.
+            Ok(Reached::HostKey { .. }) => {}
+            Ok(Reached::Begun(operation)) => {
+                if is_there {
+                    let form = if on_top { self.layer.take() } else { self.below.take() };
+                    self.layer = None;
+                    if let Some(Layer::Server(form)) = form {
+                        self.onboarding = Some((operation.operation, form));
+                    }
+                }
+                self.open(View::Operation(OperationView::of(*operation)));
+            }
+            Err(error) if on_top => self.server_refused(error),
+            Err(error) => {
+                self.below.iter_mut().for_each(Layer::free);
+                self.failed(error);
+            }
+        }
+    }
+
+    /// What the form of a new server asked for was refused.
+    fn server_refused(&mut self, error: ClientError) {
+        match (&mut self.layer, &error) {
+            (Some(Layer::Server(server)), ClientError::Api(api)) if api.code != ErrorCode::Sealed => {
+                server.refused(api, message(&error));
+            }
+            (layer, _) => {
+                layer.iter_mut().for_each(Layer::free);
+                self.failed(error);
+            }
+        }
+    }
+
+    /// The operation on screen that adds a server has ended: there it is, or its form comes back.
+    fn came_to_an_end(&mut self) {
+        let View::Operation(view) = &self.view else { return };
+        let Some(operation) = view.operation.as_ref().filter(|operation| operation.status.is_final()) else { return };
+        let Some((_, mut form)) = self.onboarding.take_if(|(id, _)| *id == operation.operation) else { return };
+        if operation.status == OperationStatus::Succeeded {
+            let name = operation.target.clone();
+            self.toasts.push(Kind::Info, format!("{name} is added"), self.now_ms);
+            self.fetch(Fetch::Servers);
+            self.open(View::Server(ServerView::new(name)));
+        } else {
+            form.came_to_nothing(operation);
+            self.layer = Some(Layer::Server(form));
         }
     }
 
@@ -217,16 +307,16 @@ impl State {
                 self.layer = Some(Layer::Confirm(Confirm::plan(plan, true)));
             }
             Err(ClientError::Api(error)) => {
-                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
+                let sealed = error.code == ErrorCode::Sealed;
+                if let (Some(Layer::Deploy(deploy)), false) = (&mut self.layer, sealed) {
                     deploy.refused(error.field.as_deref(), error.message);
                 } else {
+                    self.layer.iter_mut().for_each(Layer::free);
                     self.failed(ClientError::Api(error));
                 }
             }
             Err(error) => {
-                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
-                    deploy.busy = false;
-                }
+                self.layer.iter_mut().for_each(Layer::free);
                 self.failed(error);
             }
         }
@@ -244,11 +334,23 @@ impl State {
             ClientError::NotConnected { .. } | ClientError::Certificate(_) | ClientError::SignedOut(_) => {
                 self.lost(error)
             }
+            ClientError::Api(ref api) if api.code == ErrorCode::Sealed => self.sealed(&error),
             ClientError::Api(ref api) => {
                 let kind = if api.code == ErrorCode::Internal { Kind::Error } else { Kind::Warning };
                 self.toasts.push(kind, message(&error), self.now_ms);
             }
         }
+    }
+
+    /// Something needs a secret. Over a form, whose keys are letters, the master password is asked for at once.
+    fn sealed(&mut self, error: &ClientError) {
+        self.heard_sealed = true;
+        let is_form = matches!(self.layer, Some(Layer::Deploy(_) | Layer::Server(_)));
+        if is_form && self.disabled(Action::UnlockVault).is_none() {
+            self.below = self.layer.take();
+            self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new())));
+        }
+        self.toasts.push(Kind::Warning, message(error), self.now_ms);
     }
 
     pub(super) fn lost(&mut self, error: ClientError) {
@@ -259,6 +361,7 @@ impl State {
                 self.overview = None;
                 self.layer = None;
                 self.below = None;
+                self.onboarding = None;
                 self.back.clear();
                 self.forward.clear();
                 self.view = View::Login(LoginView::new(&self.daemon, had_login));
@@ -281,6 +384,10 @@ fn is_api(error: &ClientError) -> bool {
 /// What to tell of an error: what happened, and the next step.
 fn message(error: &ClientError) -> String {
     match error {
+        ClientError::Api(api) if api.code == ErrorCode::Sealed => {
+            let unlock = action::row(Action::UnlockVault);
+            format!("{} – next: {} ({})", api.message, unlock.title, unlock.keys[0])
+        }
         ClientError::Api(api) => match &api.next {
             Some(next) => format!("{} – next: {next}", api.message),
             None => api.message.clone(),

@@ -1,7 +1,7 @@
 //! Keys, pasted text, clicks: what a person does becomes an action, or goes to what is on top.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tomo_proto::api::person::CreateEnrolment;
+use tomo_proto::api::person::UnlockVault;
 
 use crate::dashboard::{
     action::{self, Action},
@@ -183,9 +183,13 @@ impl State {
                 let told = deploy.key(key);
                 self.follow_deploy(told);
             }
-            Some(Layer::Enroll(enroll)) => {
-                let told = enroll.key(key);
-                self.follow_enroll(told);
+            Some(Layer::Server(server)) => {
+                let told = server.key(key);
+                self.follow_server(told);
+            }
+            Some(Layer::Unlock(unlock)) => {
+                let told = unlock.key(key);
+                self.follow_unlock(told);
             }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
@@ -206,10 +210,15 @@ impl State {
                 let told = deploy.follow(told);
                 self.follow_deploy(told);
             }
-            (Some(Layer::Enroll(enroll)), _) => {
-                let told = enroll.form.click(column, row);
-                let told = enroll.follow(told);
-                self.follow_enroll(told);
+            (Some(Layer::Server(server)), _) => {
+                let told = server.form.click(column, row);
+                let told = server.follow(told);
+                self.follow_server(told);
+            }
+            (Some(Layer::Unlock(unlock)), _) => {
+                let told = unlock.form.click(column, row);
+                let told = unlock.follow(told);
+                self.follow_unlock(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);
@@ -228,11 +237,20 @@ impl State {
         }
     }
 
-    pub(super) fn follow_enroll(&mut self, told: Option<Result<CreateEnrolment, ()>>) {
+    pub(super) fn follow_server(&mut self, told: Option<Result<Effect, ()>>) {
         match told {
             None => {}
-            Some(Ok(request)) => self.effects.push(Effect::Enroll(request)),
+            Some(Ok(effect)) => self.effects.push(effect),
             Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    pub(super) fn follow_unlock(&mut self, told: Option<Result<UnlockVault, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::UnlockVault(request)),
+            // What waited for the vault takes keys again.
+            Some(Err(())) => self.layer = self.below.take(),
         }
     }
 
@@ -260,8 +278,8 @@ impl State {
 
     /// The form below a preview takes keys again.
     fn form_is_free(&mut self) {
-        if let Some(Layer::Deploy(deploy)) = &mut self.layer {
-            deploy.busy = false;
+        if let Some(layer) = &mut self.layer {
+            layer.free();
         }
     }
 

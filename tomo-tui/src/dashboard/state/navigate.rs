@@ -23,7 +23,10 @@ impl State {
                 let operation = view.plan.as_ref().and_then(|plan| plan.operation);
                 operation.map(|operation| View::Operation(OperationView::new(operation.to_string())))
             }
-            View::Operation(view) => view.app(self.apps.items()).map(|app| View::App(AppView::new(app.id.to_string()))),
+            View::Operation(view) => match view.server() {
+                Some(server) => Some(View::Server(ServerView::new(server.to_owned()))),
+                None => view.app(self.apps.items()).map(|app| View::App(AppView::new(app.id.to_string()))),
+            },
             _ => None,
         };
         if let Some(next) = next {

@@ -8,7 +8,7 @@ use ratatui::{buffer::Cell, style::Color};
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 11] = [
+const SCREENS: [(&str, &str); 16] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -20,6 +20,11 @@ const SCREENS: [(&str, &str); 11] = [
     ("help", "?"),
     ("palette", ": s h"),
     ("login", ""),
+    ("add_server", "a"),
+    ("host_key", ""),
+    ("access", "enter i"),
+    ("sealed", ""),
+    ("unlock", "U"),
 ];
 
 fn style(cell: &Cell) -> String {
@@ -85,8 +90,14 @@ fn every_screen_looks_as_it_did() {
             for (screen, keys) in SCREENS {
                 let mut dashboard = Dashboard::filled(Role::Admin);
                 dashboard.theme = Theme::new(depth, Glyphs::Braille);
-                if screen == "login" {
-                    dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())));
+                match screen {
+                    "login" => drop(dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())))),
+                    "host_key" => {
+                        let asked = dashboard.send_server();
+                        dashboard.show_key(asked);
+                    }
+                    "sealed" | "unlock" => dashboard.seal(),
+                    _ => {}
                 }
                 for key in keys.split_whitespace() {
                     dashboard.press(key);

@@ -7,6 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
+    error::ErrorCode,
     model::{
         app::AppSummary,
         operation::{Operation, OperationKind, OperationStatus},
@@ -15,7 +16,7 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
-    action::Action,
+    action::{self, Action},
     canvas::{Canvas, split_top},
     views::plan::{draw_scrolled, scroll},
     widgets::gauge::gauge,
@@ -47,6 +48,13 @@ impl OperationView {
         let operation = self.operation.as_ref()?;
         let of_app = operation.kind.is_of_app();
         apps.iter().find(|app| of_app && app.name == operation.target && Some(&app.server) == operation.server.as_ref())
+    }
+
+    /// The server that it went to, if it came there.
+    pub(crate) fn server(&self) -> Option<&str> {
+        let operation = self.operation.as_ref().filter(|one| one.status == OperationStatus::Succeeded)?;
+        let went = [OperationKind::AddServer, OperationKind::ProbeServer, OperationKind::InstallAgent];
+        went.contains(&operation.kind).then_some(&operation.target)
     }
 
     pub(crate) fn act(&mut self, action: Action) -> bool {
@@ -93,7 +101,14 @@ impl OperationView {
         if let Some(error) = &operation.error {
             let width = usize::from(area.width);
             lines.extend(wrap(&error.message, width).into_iter().map(|line| Line::styled(line, theme.bad)));
-            if let Some(next) = &error.next {
+            let next = match error.code {
+                ErrorCode::Sealed => {
+                    let unlock = action::row(Action::UnlockVault);
+                    Some(format!("{} ({})", unlock.title, unlock.keys[0]))
+                }
+                _ => error.next.clone(),
+            };
+            if let Some(next) = next {
                 lines.extend(
                     wrap(&format!("next: {next}"), width).into_iter().map(|line| Line::styled(line, theme.accent)),
                 );
@@ -101,6 +116,9 @@ impl OperationView {
         }
         if operation.status == OperationStatus::Succeeded && self.app_is_there() {
             lines.push(Line::styled("Enter shows the app", theme.dim));
+        }
+        if self.server().is_some() {
+            lines.push(Line::styled("Enter shows the server", theme.dim));
         }
         let (top, rest) = split_top(area, u16::try_from(lines.len()).unwrap_or(u16::MAX));
         canvas.lines(top, &lines);

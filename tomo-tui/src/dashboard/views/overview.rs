@@ -13,9 +13,10 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
-    canvas::{Canvas, split_bottom, split_top},
+    action::{self, Action},
+    canvas::{Canvas, Hit, split_bottom, split_top},
     list::Listed,
-    state::State,
+    state::{State, is_sealed_vault},
     theme::Theme,
     views::{draw_list, rate, safe, status_line},
     widgets::{
@@ -119,7 +120,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         if problems.is_empty() { 0 } else { u16::try_from(problems.len()).unwrap_or(u16::MAX).saturating_add(1) };
     let (fleet, below) = split_bottom(rest, wanted.min(rest.height / 3));
     let theme = canvas.theme;
-    let empty = ["no server is managed yet", "press a: it makes a token and says what to run on the server"];
+    let empty = ["no server is managed yet", "press a: over SSH, or by a token and a command to run on the server"];
     draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
     if below.height > 1 {
         let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
@@ -133,7 +134,13 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
             let line = Line::from(vec![Span::styled(format!("{symbol} {subject:<16} "), style)]);
             canvas.line(row, &line);
             let used = u16::try_from(line.width()).unwrap_or(0).min(row.width);
-            canvas.text(Rect { x: row.x + used, width: row.width - used, ..row }, &problem.message, theme.text);
+            let mut message = problem.message.clone();
+            if is_sealed_vault(problem) {
+                let unlock = action::row(Action::UnlockVault);
+                message = format!("{} {}: {message}", unlock.keys[0], unlock.title);
+                canvas.hits.add(row, Hit::Act(Action::UnlockVault));
+            }
+            canvas.text(Rect { x: row.x + used, width: row.width - used, ..row }, &message, theme.text);
         }
     }
 }

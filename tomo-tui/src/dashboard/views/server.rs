@@ -1,6 +1,6 @@
 //! One server: live charts with zoom, filesystems, containers, facts.
 
-use std::collections::VecDeque;
+use std::{cell::Cell, collections::VecDeque};
 
 use ratatui::{
     layout::Rect,
@@ -14,24 +14,31 @@ use tomo_proto::{
         container::{Container, ContainerState},
         metric::{Unit, names},
         server::{EngineState, ServerDetail, Vitals},
+        ssh::{Ssh, SshAuth, SshProbe, SshSudo},
     },
+    text::display_line,
+    wire::command::Command,
 };
 
 use crate::dashboard::{
-    action::Action,
+    action::{self, Action},
     canvas::{Canvas, Hit, split_left, split_top},
     event::MetricsRange,
     list::step,
     state::State,
     theme::Theme,
-    views::{apps::health, rate, safe, status_line},
+    views::{
+        apps::health,
+        plan::{draw_scrolled, scroll},
+        rate, safe, status_line,
+    },
     widgets::{
         chart::{ChartSeries, TimeChart},
         gauge::gauge,
         table::{Column, Table, TableState, column, growing, number},
     },
 };
-use crate::format;
+use crate::format::{self, wrap};
 
 /// Spans the charts can show, with the step of their points (at most 400 points).
 const ZOOMS: [(&str, u64, u32); 8] = [
@@ -174,6 +181,9 @@ pub(crate) struct ServerView {
     /// What the server's clock is ahead of ours.
     ahead_ms: i64,
     pub(crate) containers: TableState,
+    /// What the host allows instead of the charts, from this line on.
+    access: Option<usize>,
+    access_end: Cell<usize>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -200,6 +210,8 @@ impl ServerView {
             crosshair_ms: None,
             ahead_ms: 0,
             containers: TableState::default(),
+            access: None,
+            access_end: Cell::new(0),
         })
     }
 
@@ -215,6 +227,33 @@ impl ServerView {
             until_ms: self.until_ms,
             step_s: ZOOMS[self.zoom].2,
         }
+    }
+
+    /// Why no app can be deployed here, as far as the host has told.
+    pub(crate) fn no_deploys(&self) -> Option<String> {
+        let detail = self.detail.as_ref()?;
+        let name = &self.name;
+        let Some(policy) = &detail.policy else {
+            return (detail.summary.agent == AgentState::None).then(|| format!("there is no agent on {name}"));
+        };
+        if policy.digest.is_empty() {
+            return Some(format!("{name} has no policy file: its agent measures and does nothing else"));
+        }
+        if policy.allow_verb("deploy").is_err() {
+            return Some(format!("the policy of {name} does not allow the verb deploy"));
+        }
+        policy.images.is_empty().then(|| format!("the policy of {name} lists no images"))
+    }
+
+    /// Why it cannot be gone to by SSH without entering a credential.
+    pub(crate) fn no_credential(&self) -> Option<String> {
+        let Some(detail) = &self.detail else {
+            return Some(format!("what is known about {} is still loading", self.name));
+        };
+        let Some(ssh) = &detail.summary.ssh else {
+            return Some(format!("nothing is known about reaching {} by SSH", self.name));
+        };
+        (!ssh.credential_kept).then(|| format!("no credential is kept: tomo server connect {}", self.name))
     }
 
     /// The app of the selected container.
@@ -250,7 +289,14 @@ impl ServerView {
                 self.crosshair_ms = if self.crosshair_ms.is_some() { None } else { Some(end.saturating_sub(half)) };
                 return (true, None);
             }
+            Action::Access => {
+                self.access = if self.access.is_some() { None } else { Some(0) };
+                return (true, None);
+            }
             other => {
+                if let Some(place) = &mut self.access {
+                    return (scroll(place, self.access_end.get(), other), None);
+                }
                 let rows = self.detail.as_ref().map_or(0, |detail| detail.containers.len());
                 let page = self.containers.page();
                 return (step(&mut self.containers, other, rows, page), None);
@@ -300,6 +346,12 @@ impl ServerView {
         }
         let (head, rest) = split_top(area, 2);
         self.draw_head(canvas, head);
+        if let (Some(place), Some(detail)) = (self.access, &self.detail) {
+            let inner = canvas.section(rest, "access", true);
+            let lines = self.access_lines(detail, canvas.theme, usize::from(inner.width), state.now_ms);
+            draw_scrolled(canvas, inner, &lines, place, &self.access_end);
+            return;
+        }
         let rows = self.detail.as_ref().map_or(0, |detail| detail.containers.len());
         let wanted = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2).min(rest.height / 3).max(4);
         let (charts, below) = split_top(rest, rest.height.saturating_sub(wanted));
@@ -345,7 +397,83 @@ impl ServerView {
             );
             let text = if theme.is_ascii() { text.replace('×', "x") } else { text };
             canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
+        } else if let Some(probe) = &detail.probe {
+            let text = format!("no agent; by SSH {}", looked(probe, canvas.now_ms));
+            canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
         }
+    }
+
+    /// How the host is reached by SSH, and what its policy allows.
+    fn access_lines(&self, detail: &ServerDetail, theme: &Theme, width: usize, now_ms: u64) -> Vec<Line<'static>> {
+        const LABEL: usize = 13;
+        let mut lines = vec![Line::styled("By SSH", theme.title)];
+        let add = |lines: &mut Vec<Line<'static>>, label: &str, text: &str, style: Style| {
+            let text = display_line(text, 2_000);
+            for (place, part) in wrap(&text, width.saturating_sub(LABEL)).into_iter().enumerate() {
+                let label = if place == 0 { label } else { "" };
+                let label = Span::styled(format!("{label:<LABEL$}"), theme.dim);
+                lines.push(Line::from(vec![label, Span::styled(part, style)]));
+            }
+        };
+        let connect = format!("tomo server connect {}", self.name);
+        match &detail.summary.ssh {
+            None => {
+                let next = format!("nothing is known; next: tomo server edit {} --host HOST --user USER", self.name);
+                add(&mut lines, "address", &next, theme.dim);
+            }
+            Some(ssh) => {
+                add(&mut lines, "address", &address(ssh), theme.text);
+                match &ssh.host_key {
+                    Some(key) => add(&mut lines, "host key", key, theme.text),
+                    None => add(&mut lines, "host key", &format!("none agreed to yet; next: {connect}"), theme.warn),
+                }
+                let auth = ssh.auth.map_or("nothing yet", SshAuth::as_str);
+                let kept = match (ssh.credential_kept, self.no_credential()) {
+                    (true, _) => {
+                        let [test, forget] = [Action::TestServer, Action::ForgetCredential].map(action::row);
+                        format!("kept, sealed; {} tests it, {} forgets it", test.keys[0], forget.keys[0])
+                    }
+                    (false, why) => why.unwrap_or_default(),
+                };
+                add(&mut lines, "signs in by", auth, theme.text);
+                add(&mut lines, "credential", &kept, theme.text);
+            }
+        }
+        if let Some(probe) = &detail.probe {
+            add(&mut lines, "last look", &looked(probe, now_ms), theme.text);
+        }
+        lines.push(Line::default());
+        lines.push(Line::styled("What the host's policy allows", theme.title));
+        let Some(policy) = &detail.policy else {
+            let text = match detail.summary.agent {
+                AgentState::None => "nothing: there is no agent",
+                _ => "not known until its agent connects",
+            };
+            add(&mut lines, "", text, theme.dim);
+            return lines;
+        };
+        for (label, list) in [
+            ("verbs", &policy.verbs),
+            ("images", &policy.images),
+            ("ports", &policy.ports),
+            ("bind mounts", &policy.bind_roots),
+        ] {
+            match list.is_empty() {
+                true => add(&mut lines, label, "none", theme.dim),
+                false => add(&mut lines, label, &list.join(", "), theme.text),
+            }
+        }
+        let refused: Vec<&str> = Command::VERBS.into_iter().filter(|verb| policy.allow_verb(verb).is_err()).collect();
+        if !refused.is_empty() {
+            lines.push(Line::default());
+            add(&mut lines, "not allowed", &refused.join(", "), theme.warn);
+        }
+        if let Some(why) = self.no_deploys() {
+            add(&mut lines, "no deploys", &why, theme.warn);
+        }
+        lines.push(Line::default());
+        add(&mut lines, "", "Only the host's owner changes this, in /etc/tomo/agent-policy.toml there.", theme.dim);
+        lines
     }
 
     fn draw_charts(&self, canvas: &mut Canvas<'_>, area: Rect, now_ms: u64) {
@@ -450,6 +578,35 @@ impl ServerView {
             );
         }
     }
+}
+
+/// Where SSH leads to, and through what.
+fn address(ssh: &Ssh) -> String {
+    let jump = ssh.jump.as_ref().map(|jump| format!(", through {}@{}:{}", jump.user, jump.host, jump.port));
+    format!("{}@{}:{}{}", ssh.user, ssh.host, ssh.port, jump.unwrap_or_default())
+}
+
+/// What a look around by SSH found.
+fn looked(probe: &SshProbe, now_ms: u64) -> String {
+    let docker = match (&probe.docker.version, probe.docker.socket) {
+        (Some(version), _) => format!("Docker {version}"),
+        (None, true) => "Docker, not for this user".to_owned(),
+        (None, false) => "no Docker".to_owned(),
+    };
+    format!(
+        "{} ago: {}, kernel {}, {} cores, {} memory, {docker}, root by {}",
+        format::duration(now_ms.saturating_sub(probe.at_ms)),
+        probe.os,
+        probe.kernel,
+        probe.cpu_count,
+        format::bytes(probe.memory_total_bytes),
+        match probe.sudo {
+            SshSudo::Root => "being it",
+            SshSudo::Passwordless => "sudo",
+            SshSudo::Password => "sudo with a password",
+            SshSudo::None => "no way",
+        }
+    )
 }
 
 /// Title, unit, fixed top, thresholds, and the series with their names.

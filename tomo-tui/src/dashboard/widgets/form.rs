@@ -40,6 +40,8 @@ pub(crate) struct Field {
     help: &'static str,
     placeholder: &'static str,
     fixed: bool,
+    /// The field and the values of it with which this one is asked for; always without.
+    when: Option<(&'static str, &'static [&'static str])>,
     check: fn(&str) -> Result<(), String>,
     input: Input,
     /// What is wrong with the value, by the field's own check.
@@ -64,6 +66,7 @@ impl Field {
             help: "",
             placeholder: "",
             fixed: false,
+            when: None,
             check: |_| Ok(()),
             input,
             error: None,
@@ -112,6 +115,12 @@ impl Field {
     /// Shows the value and takes no other.
     pub(crate) fn fixed(mut self) -> Self {
         self.fixed = true;
+        self
+    }
+
+    /// Asks for the value only while another field is asked for and holds one of these.
+    pub(crate) fn when(mut self, id: &'static str, values: &'static [&'static str]) -> Self {
+        self.when = Some((id, values));
         self
     }
 
@@ -210,8 +219,8 @@ struct Layout {
     body: Rect,
     help: Rect,
     labels: u16,
-    /// For each field: its first row, the row of its value, and its error.
-    places: Vec<(usize, usize, Vec<String>)>,
+    /// For each field: its first row, the row of its value, and its error. Of one that is not asked for there is none.
+    places: Vec<Option<(usize, usize, Vec<String>)>>,
     button: usize,
     /// First row in sight.
     scrolled: usize,
@@ -220,8 +229,21 @@ struct Layout {
 impl Form {
     pub(crate) fn new(mut fields: Vec<Field>) -> Self {
         fields.iter_mut().for_each(Field::checked);
-        let focus = fields.iter().position(|field| !field.fixed).unwrap_or(fields.len());
-        Self { fields, button: "Continue", focus, area: Cell::default() }
+        let mut form = Self { fields, button: "Continue", focus: 0, area: Cell::default() };
+        form.focus = (0..form.fields.len()).find(|place| form.takes_keys(*place)).unwrap_or(form.fields.len());
+        form
+    }
+
+    /// Whether a field is asked for.
+    fn is_asked(&self, place: usize) -> bool {
+        let Some((id, values)) = self.fields[place].when else { return true };
+        let other = self.fields.iter().position(|field| field.id == id);
+        other.is_some_and(|other| self.is_asked(other) && values.contains(&self.fields[other].get().as_str()))
+    }
+
+    /// Whether keys can go to a field, or to the button after the last one.
+    fn takes_keys(&self, place: usize) -> bool {
+        self.fields.get(place).is_none_or(|field| !field.fixed && self.is_asked(place))
     }
 
     /// Names its button.
@@ -279,7 +301,9 @@ impl Form {
             self.focus = self.fields.len();
             return self.submit();
         }
-        let Some(place) = layout.places.iter().rposition(|(first, ..)| *first <= line) else { return FormEvent::None };
+        let begins =
+            |place: &Option<(usize, usize, Vec<String>)>| place.as_ref().is_some_and(|(first, ..)| *first <= line);
+        let Some(place) = layout.places.iter().rposition(begins) else { return FormEvent::None };
         if self.fields[place].fixed {
             return FormEvent::None;
         }
@@ -296,9 +320,9 @@ impl Form {
         FormEvent::Changed
     }
 
-    /// Whether there is such a field.
+    /// Whether such a field is asked for.
     pub(crate) fn has(&self, id: &str) -> bool {
-        self.fields.iter().any(|field| field.id == id)
+        self.fields.iter().position(|field| field.id == id).is_some_and(|place| self.is_asked(place))
     }
 
     /// What a field holds; empty if there is no such field.
@@ -318,7 +342,7 @@ impl Form {
     pub(crate) fn set_error(&mut self, id: &str, message: String) {
         if let Some(place) = self.fields.iter().position(|field| field.id == id) {
             self.fields[place].refusal = Some(message);
-            if !self.fields[place].fixed {
+            if self.takes_keys(place) {
                 self.go(place);
             }
         }
@@ -343,7 +367,8 @@ impl Form {
             field.touched = true;
             field.checked();
         }
-        match self.fields.iter().position(|field| field.error.is_some()) {
+        let is_wrong = |place: &usize| self.fields[*place].error.is_some() && self.is_asked(*place);
+        match (0..self.fields.len()).find(is_wrong) {
             Some(wrong) => {
                 if !self.fields[wrong].fixed {
                     self.focus = wrong;
@@ -357,16 +382,14 @@ impl Form {
     fn step(&mut self, forward: bool) -> FormEvent {
         let stops = self.fields.len() + 1;
         let next = |at: &usize| Some(if forward { at + 1 } else { at + stops - 1 } % stops);
-        let stop = std::iter::successors(next(&self.focus), next)
-            .take(stops)
-            .find(|at| self.fields.get(*at).is_none_or(|field| !field.fixed));
+        let stop = std::iter::successors(next(&self.focus), next).take(stops).find(|at| self.takes_keys(*at));
         self.go(stop.unwrap_or(self.focus));
         FormEvent::Changed
     }
 
     /// The next place that takes keys, the button among them.
     fn next(&self, from: usize) -> Option<usize> {
-        (from + 1..=self.fields.len()).find(|at| self.fields.get(*at).is_none_or(|field| !field.fixed))
+        (from + 1..=self.fields.len()).find(|at| self.takes_keys(*at))
     }
 
     fn go(&mut self, place: usize) {
@@ -393,6 +416,10 @@ impl Form {
         let mut places = Vec::new();
         let mut cursor = 0;
         for (place, field) in self.fields.iter().enumerate() {
+            if !self.is_asked(place) {
+                places.push(None);
+                continue;
+            }
             let value = row + usize::from(labels == 0);
             let error = field.shown_error().map(|error| display_line(error, 400));
             let room = width.saturating_sub(usize::from(labels.max(2)) + 2 + ERROR_MARK.width());
@@ -406,7 +433,7 @@ impl Form {
                     };
             }
             let end = value + field.height() + errors.len();
-            places.push((row, value, errors));
+            places.push(Some((row, value, errors)));
             row = end;
         }
         let button = row + 1;
@@ -467,7 +494,7 @@ impl Form {
         theme: &Theme,
     ) -> Option<Position> {
         let focused = place == self.focus;
-        let (first, value, errors) = &layout.places[place];
+        let (first, value, errors) = layout.places[place].as_ref()?;
         let width = layout.body.width;
         if let Some(row) = layout.row(*first) {
             let marker = match (focused, theme.is_ascii()) {
@@ -539,7 +566,7 @@ impl Layout {
 
     /// The part of a field's value that is in sight.
     fn input(&self, place: usize, height: usize) -> Rect {
-        let (_, value, _) = self.places[place];
+        let value = self.places[place].as_ref().map_or(0, |(_, value, _)| *value);
         let rows = (value..value + height).filter_map(|row| self.row(row));
         let (first, count) = rows.fold((None, 0), |(first, count), row| (first.or(Some(row)), count + 1));
         Rect {
@@ -759,6 +786,29 @@ mod tests {
             ]
         );
         assert_eq!(cursor, Some(Position::new(5, 2)));
+    }
+
+    #[test]
+    fn asks_for_a_field_only_with_the_values_that_want_it() {
+        let missing = |text: &str| if text.is_empty() { Err("missing".to_owned()) } else { Ok(()) };
+        let options = |options: [&str; 2]| options.map(str::to_owned).into();
+        let mut form = Form::new(vec![
+            Field::choice("how", "How", options(["ssh", "token"])),
+            Field::choice("auth", "Auth", options(["password", "key"])).when("how", &["ssh"]),
+            Field::text("key", "Key").when("auth", &["key"]).check(missing),
+            Field::text("name", "Name").value("web"),
+        ]);
+        let shown = |form: &Form| draw(form, 60, 12, Glyphs::Ascii).0.join("\n");
+        assert!(shown(&form).contains("Auth") && !shown(&form).contains("Key") && !form.has("key"));
+        press(&mut form, "tab right");
+        assert!(shown(&form).contains("Key"));
+        assert_eq!(press(&mut form, "ctrl-s"), FormEvent::Changed, "the key is missing");
+        press(&mut form, "k backtab backtab right");
+        assert!(!shown(&form).contains("Auth") && !form.has("key"), "what hangs on a hidden field is hidden too");
+        press(&mut form, "tab 2");
+        assert_eq!(form.value("name"), "web2", "hidden fields take no keys");
+        assert_eq!(form.click(17, 1), FormEvent::Changed);
+        assert_eq!(press(&mut form, "ctrl-s"), FormEvent::Submit);
     }
 
     #[test]
