@@ -74,6 +74,15 @@ struct Looks {
     sparks_at: u64,
 }
 
+/// An operation that adds a server, with its form: that comes back if it comes to nothing.
+#[derive(Debug)]
+struct Followed {
+    operation: OperationId,
+    form: Box<ServerForm>,
+    /// Whether its end was told to a person who was elsewhere.
+    told: bool,
+}
+
 /// Everything the dashboard knows.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -106,8 +115,7 @@ pub(crate) struct State {
     watched: Vec<String>,
     /// Secrets that were stored for plans of this dashboard, by plan.
     secrets: HashMap<PlanId, Vec<String>>,
-    /// The operation that adds a server, and its form: it comes back if that comes to nothing.
-    onboarding: Option<(OperationId, Box<ServerForm>)>,
+    onboarding: Option<Followed>,
     /// Whether the daemon has said since the last unlocking that its vault is sealed.
     heard_sealed: bool,
     effects: Vec<Effect>,

@@ -771,6 +771,44 @@ fn a_server_that_cannot_be_added_leads_back_to_its_form() {
 }
 
 #[test]
+fn whoever_goes_elsewhere_is_told_what_became_of_a_new_server() {
+    for status in [OperationStatus::Succeeded, OperationStatus::Failed] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        let number = dashboard.send_server().number;
+        let running = adding(OperationStatus::Running, "look around");
+        let id = running.operation.to_string();
+        dashboard.send(Event::Answer(Answer::Onboarding(number, Ok(Reached::Begun(Box::new(running.clone()))))));
+        dashboard.press("1");
+        let with = |operations| {
+            let overview = OverviewAnswer { operations, ..overview() };
+            Event::Answer(Answer::Overview(Ok(Box::new(overview))))
+        };
+        let asks = |effects: &[Effect]| effects.iter().any(|one| matches!(one, Effect::Operation { .. }));
+        assert!(!asks(&dashboard.send(with(vec![running]))), "it is under way");
+        assert!(asks(&dashboard.send(with(Vec::new()))));
+        let error = OperationError { code: ErrorCode::HostFailed, message: "no systemd".to_owned(), next: None };
+        let ended = Operation {
+            error: (status == OperationStatus::Failed).then_some(error),
+            ..adding(status, "install the agent")
+        };
+        dashboard.send(Event::Answer(Answer::Operation(id.clone(), Ok(Box::new(ended.clone())))));
+        assert!(matches!(dashboard.state.view, View::Overview) && dashboard.state.layer.is_none());
+        assert!(!asks(&dashboard.send(with(Vec::new()))), "once is enough");
+        if status == OperationStatus::Succeeded {
+            dashboard.shows("web-9 is added");
+            continue;
+        }
+        dashboard.shows("web-9 is not added: no systemd");
+        let operations = OperationListAnswer { operations: vec![ended.clone()] };
+        dashboard.send(Event::Answer(Answer::Operations(Ok(operations))));
+        dashboard.press("4 enter");
+        dashboard.send(Event::Answer(Answer::Operation(id, Ok(Box::new(ended)))));
+        dashboard.shows("web-9.example");
+        dashboard.shows("install the agent: no systemd");
+    }
+}
+
+#[test]
 fn what_the_daemon_refuses_is_told_at_its_field() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let asked = dashboard.send_server();

@@ -3,7 +3,7 @@
 use tomo_proto::{
     error::ErrorCode,
     model::{
-        operation::OperationStatus,
+        operation::{Operation, OperationStatus},
         plan::{Plan, PlanStatus},
     },
 };
@@ -16,7 +16,7 @@ use crate::{
         event::Answer,
         layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm},
         onboard::Reached,
-        state::{Fetch, Link, State},
+        state::{Fetch, Followed, Link, State},
         toast::Kind,
         views::{View, login::LoginView, operation::OperationView, server::ServerView},
     },
@@ -51,6 +51,7 @@ impl State {
                             self.fetch(Fetch::Servers);
                         }
                         self.overview = Some(*overview);
+                        self.look_after_new_server();
                     }
                     Err(error) => self.failed(error),
                 }
@@ -125,17 +126,19 @@ impl State {
                 }
             }
             Answer::Operation(id, told) => {
-                self.fetched(Fetch::View);
+                if matches!(&self.view, View::Operation(view) if view.id == id) {
+                    self.fetched(Fetch::View);
+                }
                 match (told, &mut self.view) {
                     (Ok(operation), View::Operation(view)) if view.id == id => {
-                        view.operation = Some(*operation);
-                        self.came_to_an_end();
+                        view.operation = Some((*operation).clone());
+                        self.came_to_an_end(&operation, true);
                     }
+                    (Ok(operation), _) => self.came_to_an_end(&operation, false),
                     (Err(error), View::Operation(view)) if view.id == id && is_api(&error) => {
                         view.error = Some(message(&error))
                     }
                     (Err(error), _) => self.failed(error),
-                    _ => {}
                 }
             }
             Answer::Logs(number, told) => {
@@ -237,7 +240,7 @@ impl State {
                     let form = if on_top { self.layer.take() } else { self.below.take() };
                     self.layer = None;
                     if let Some(Layer::Server(form)) = form {
-                        self.onboarding = Some((operation.operation, form));
+                        self.onboarding = Some(Followed { operation: operation.operation, form, told: false });
                     }
                 }
                 self.open(View::Operation(OperationView::of(*operation)));
@@ -263,19 +266,41 @@ impl State {
         }
     }
 
-    /// The operation on screen that adds a server has ended: there it is, or its form comes back.
-    fn came_to_an_end(&mut self) {
-        let View::Operation(view) = &self.view else { return };
-        let Some(operation) = view.operation.as_ref().filter(|operation| operation.status.is_final()) else { return };
-        let Some((_, mut form)) = self.onboarding.take_if(|(id, _)| *id == operation.operation) else { return };
+    /// Asks what became of a new server whose operation is neither on screen nor under way any more.
+    fn look_after_new_server(&mut self) {
+        let Some(followed) = self.onboarding.as_ref().filter(|followed| !followed.told) else { return };
+        let (operation, id) = (followed.operation, followed.operation.to_string());
+        let under_way = self.overview.iter().flat_map(|overview| &overview.operations);
+        let on_screen = matches!(&self.view, View::Operation(view) if view.id == id);
+        if !on_screen && !under_way.into_iter().any(|one| one.operation == operation) {
+            self.effects.push(Effect::Operation { id, wait: false });
+        }
+    }
+
+    /// What an operation came to: where it added a server that is there now, or its form comes back. Whoever is elsewhere is told.
+    fn came_to_an_end(&mut self, operation: &Operation, on_screen: bool) {
+        let ours = |followed: &Followed| followed.operation == operation.operation;
+        if !operation.status.is_final() || !self.onboarding.as_ref().is_some_and(ours) {
+            return;
+        }
+        let name = operation.target.clone();
         if operation.status == OperationStatus::Succeeded {
-            let name = operation.target.clone();
+            self.onboarding = None;
             self.toasts.push(Kind::Info, format!("{name} is added"), self.now_ms);
             self.fetch(Fetch::Servers);
-            self.open(View::Server(ServerView::new(name)));
-        } else {
-            form.came_to_nothing(operation);
-            self.layer = Some(Layer::Server(form));
+            if on_screen {
+                self.open(View::Server(ServerView::new(name)));
+            }
+        } else if on_screen {
+            if let Some(Followed { mut form, .. }) = self.onboarding.take() {
+                form.came_to_nothing(operation);
+                self.layer = Some(Layer::Server(form));
+            }
+        } else if let Some(followed) = self.onboarding.as_mut().filter(|followed| !followed.told) {
+            followed.told = true;
+            let why = operation.error.as_ref().map_or(operation.status.as_str(), |error| &error.message);
+            let text = format!("{name} is not added: {why} – open its operation (4) to go on with its form");
+            self.toasts.push(Kind::Warning, text, self.now_ms);
         }
     }
 
