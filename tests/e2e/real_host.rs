@@ -1,7 +1,7 @@
 //! A real host, Debian with systemd and sshd, from nothing to live figures and back to nothing, over SSH.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,8 +10,13 @@ use std::{
 };
 
 use tomo_proto::{
-    api::{agent::AgentList, server::ServerGet},
-    model::{agent::AgentState, server::ServerDetail},
+    api::{
+        agent::AgentList,
+        operation::{OperationCancel, OperationGet},
+        person::{AddServer, SecretText, SshSecret},
+        server::ServerGet,
+    },
+    model::{agent::AgentState, operation::OperationStatus, server::ServerDetail, ssh::InstallRights},
     wire::handshake::ENROLMENT_TOKEN_PREFIX,
 };
 use tomo_tests::{
@@ -118,6 +123,52 @@ async fn a_failed_installation_leaves_nothing_on_the_host_and_nothing_here() {
         let agents = daemon.admin().call(&AgentList {}).await.expect("answers");
         assert!(agents.agents.is_empty(), "{user}: {agents:?}");
         assert_eq!(difference(&before, &host.files()), Vec::<String>::new(), "{user}");
+    }
+    // A disk that is full.
+    drop(host.exec(&["mount", "-o", "remount,size=20m", "/tmp"]));
+    let full = add(&daemon, &host, "ana", "metrics").await;
+    assert!(full.code == Some(1) && full.stderr.contains("has room for"), "{full:?}");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_that_is_cancelled_midway_is_taken_back() {
+    let host = RealHost::start().await;
+    let daemon = daemon_for(&host).await;
+    let before = host.files();
+    let admin = daemon.admin();
+    for step in ["carry the agent over", "agent: write the units", "agent: start"] {
+        let request = AddServer {
+            name: "web-1".to_owned(),
+            host: host.address().to_owned(),
+            port: 22,
+            user: "ana".to_owned(),
+            labels: BTreeMap::new(),
+            host_key: host.host_key(),
+            credential: SshSecret::Password { password: SecretText::new(PASSWORD) },
+            sudo_password: None,
+            jump: None,
+            install: Some(InstallRights::Metrics),
+            keep_credential: false,
+        };
+        let operation = admin.person(&request).await.expect("begins").operation.to_string();
+        let get = OperationGet { operation: operation.clone(), wait_s: None };
+        eventually(step, async || {
+            let now = admin.call(&get).await.ok()?;
+            now.log.iter().any(|line| line.contains(step)).then_some(())
+        })
+        .await;
+        admin.call(&OperationCancel { operation, reason: None }).await.expect("is cancelled");
+        let what = format!("it ends after {step}");
+        let ended =
+            eventually(&what, async || admin.call(&get).await.ok().filter(|operation| operation.status.is_final()))
+                .await;
+        assert_eq!(ended.status, OperationStatus::Cancelled, "{step}: {ended:?}");
+        assert!(look(&daemon).await.is_none(), "{step}");
+        eventually(&format!("nothing is left of {step}"), async || {
+            difference(&before, &host.files()).is_empty().then_some(())
+        })
+        .await;
     }
     daemon.stop().await;
 }

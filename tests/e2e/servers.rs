@@ -11,10 +11,13 @@ use tomo_proto::{
         audit::AuditSearch,
         operation::{OperationCancel, OperationGet},
         overview::Overview,
-        person::{AddServer, ConnectServer, EditServer, ForgetCredential, ScanHostKey, SecretText, SshSecret},
+        person::{
+            AddServer, ConnectServer, EditServer, ForgetCredential, InitVault, LockVault, RotateVault, ScanHostKey,
+            SecretText, SshSecret, UnlockVault,
+        },
         server::{ServerAdd, ServerGet, ServerList, ServerPart, ServerRemove},
     },
-    error::ErrorCode,
+    error::{ApiError, ErrorCode},
     model::{
         agent::AgentState,
         operation::{Operation, OperationStatus},
@@ -27,6 +30,7 @@ use tomo_tests::{
     cli::Tomo,
     daemon::{PASSWORD, TestDaemon},
     http::Http,
+    program::Program,
     ssh::{Hostile, Nuisance, PASSPHRASE, Rogue, Sshd},
     terminal::{Key, Terminal},
 };
@@ -216,6 +220,8 @@ async fn whatever_fails_on_the_way_is_said_with_what_to_do_and_leaves_nothing() 
             "",
         ),
     ];
+    let root = AddServer { user: "root".to_owned(), install: Some(InstallRights::Metrics), ..good.clone() };
+    let cases = cases.into_iter().chain([("no systemd", root, ErrorCode::HostFailed, "does not run systemd")]);
     for (what, request, code, said) in cases {
         let failed = add(&admin, &request).await;
         assert_eq!(failed.status, OperationStatus::Failed, "{what}: {failed:?}");
@@ -444,5 +450,97 @@ async fn the_dashboard_adds_a_server_from_its_form_and_shows_it() {
         assert!(!raw.windows(secret.len()).any(|part| part == secret.as_bytes()), "a password is not shown");
     }
     drop(terminal);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sealed_vault_keeps_credentials_and_a_rotated_one_still_opens_them() {
+    let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
+    let admin = daemon.admin();
+    assert_eq!(add(&admin, &adding("web-1", &sshd, password(PASSWORD))).await.status, OperationStatus::Succeeded);
+    let master = || SecretText::new("a master password");
+    admin.person(&InitVault { password: master() }).await.expect("a master password is set");
+    admin.person(&RotateVault { password: master() }).await.expect("everything is sealed anew");
+    let connects = async || {
+        let begun = admin.person(&connecting("web-1")).await.map_err(|refused| refused.error)?;
+        Ok::<_, ApiError>(end(&admin, begun).await.status)
+    };
+    assert_eq!(connects().await, Ok(OperationStatus::Succeeded));
+    admin.person(&LockVault {}).await.expect("is locked");
+    for refused in [
+        connects().await.expect_err("the credential is sealed"),
+        admin.person(&adding("web-2", &sshd, password(PASSWORD))).await.expect_err("it could not be kept").error,
+    ] {
+        assert_eq!(
+            (refused.code, refused.next.as_deref()),
+            (ErrorCode::Sealed, Some("tomo vault unlock")),
+            "{refused:?}"
+        );
+    }
+    admin.person(&UnlockVault { password: master() }).await.expect("is unlocked");
+    assert_eq!(connects().await, Ok(OperationStatus::Succeeded));
+    assert_eq!(lies_about(&daemon, PASSWORD), None);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_at_a_terminal_is_shown_the_host_key_and_asked_for_the_password() {
+    let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
+    let tomo = Tomo::at_socket(&daemon);
+    let port = sshd.port().to_string();
+    let words = ["server", "add", "web-1", "--host", "127.0.0.1", "--user", "ana", "--port", &port];
+    for (answer, is_added) in [("n\n", false), ("yes\n", true)] {
+        let mut terminal = Terminal::start("tomo", &words, tomo.environment(), 100, 40);
+        terminal.wait_for("Is it the right one?").await;
+        assert!(terminal.text().contains(&sshd.host_key()), "{}", terminal.text());
+        terminal.type_text(answer);
+        if is_added {
+            terminal.wait_for("Password of ana").await;
+            terminal.type_text(&format!("{PASSWORD}\n"));
+            terminal.wait_for("adding server web-1 succeeded").await;
+            assert!(!terminal.text().contains(PASSWORD), "{}", terminal.text());
+        } else {
+            terminal.wait_for("nothing was sent there").await;
+        }
+        assert_eq!(names(&daemon.admin()).await.is_empty(), !is_added);
+    }
+    // Several at once, each with its key agreed to.
+    let file = sshd.folder().join("config");
+    let key = sshd.key_file("ed25519").display().to_string();
+    let text = format!("Host web-2 web-3\n HostName 127.0.0.1\n Port {port}\n User ana\n IdentityFile {key}\n");
+    std::fs::write(&file, text).expect("writes");
+    let file = file.display().to_string();
+    let mut terminal = Terminal::start("tomo", &["server", "import", &file], tomo.environment(), 100, 60);
+    terminal.wait_for("Add these 2 servers?").await;
+    terminal.type_text("y\n");
+    for count in 1..=2 {
+        let asked = "Is it the right one?";
+        terminal.wait_until("the key is shown", |screen| screen.contents().matches(asked).count() == count).await;
+        terminal.type_text("y\n");
+    }
+    terminal.wait_for("2 added, 0 not").await;
+    assert_eq!(names(&daemon.admin()).await, ["web-1", "web-2", "web-3"]);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_own_ssh_agent_signs_in_over_the_local_socket_and_nothing_is_kept() {
+    let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
+    let socket = sshd.folder().join("agent.sock");
+    let mut command = tokio::process::Command::new("ssh-agent");
+    let mut agent = Program::spawn(command.arg("-D").arg("-a").arg(&socket), "").await;
+    agent.logged("SSH_AUTH_SOCK").await;
+    let mut add = tokio::process::Command::new("ssh-add");
+    let added = add.arg("-q").arg(sshd.key_file("ecdsa")).env("SSH_AUTH_SOCK", &socket).status().await;
+    assert!(added.expect("ssh-add runs").success());
+    let (port, host_key) = (sshd.port().to_string(), sshd.host_key());
+    let words = ["server", "add", "web-1", "--host", "127.0.0.1", "--user", "ana", "--port", &port];
+    let words = [&words[..], &["--host-key", &host_key, "--ssh-agent"]].concat();
+    let without = Tomo::at_socket(&daemon).run(&words).await;
+    assert!(without.code == Some(2) && without.stderr.contains("SSH_AUTH_SOCK"), "{without:?}");
+    let tomo = Tomo::at_socket(&daemon).env("SSH_AUTH_SOCK", &socket.display().to_string());
+    let _added = tomo.run(&words).await.ok();
+    let ssh = get(&daemon.admin(), "web-1", &[]).await.summary.ssh.expect("is known");
+    assert_eq!((ssh.auth, ssh.credential_kept), (Some(SshAuth::Agent), false));
     daemon.stop().await;
 }

@@ -31,7 +31,7 @@ const PASSWORD_HASH: &str =
 /// Passphrase of the one key that has one.
 pub const PASSPHRASE: &str = "open sesame";
 
-/// A real sshd on loopback. Its users have the harness's password and every key of [`Sshd::key`]:
+/// A real sshd on loopback, without systemd. Its users have the harness's password and every key of [`Sshd::key`]:
 /// `ana`, an ordinary one; `loud`, whose shell talks; `root`.
 #[derive(Debug)]
 pub struct Sshd {
@@ -107,7 +107,8 @@ impl Sshd {
         let file = self.folder.path().join("sshd_config");
         fs::write(&file, config).expect("a file can be written");
         fs::create_dir_all("/run/sshd").expect("a folder can be made: the tests want root");
-        let script = "mount --bind \"$1/passwd\" /etc/passwd && mount --bind \"$1/shadow\" /etc/shadow && exec /usr/sbin/sshd -D -e -f \"$1/sshd_config\"";
+        let script = "mount --bind \"$1/passwd\" /etc/passwd && mount --bind \"$1/shadow\" /etc/shadow && \
+            { [ ! -d /run/systemd ] || mount -t tmpfs none /run/systemd; } && exec /usr/sbin/sshd -D -e -f \"$1/sshd_config\"";
         let mut command = tokio::process::Command::new("unshare");
         command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(self.folder.path());
         let mut program = Program::spawn(&mut command, "").await;

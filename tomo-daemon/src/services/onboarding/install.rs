@@ -175,11 +175,13 @@ impl Context {
         self.tell(running, "make a folder below /tmp", None);
         let folder = host.connection.make_folder().await.map_err(failed)?;
         let mut is_there = false;
-        let installing = self.carry_over_and_run(running, caller, host, rights, (&file, &folder), &mut is_there);
-        let outcome = tokio::select! {
-            outcome = installing => outcome,
+        let mut outcome = tokio::select! {
+            carried = self.carry_over(running, host, &file, &folder) => carried,
             () = self.stopped(running) => Err(Stopped::Cancelled),
         };
+        if outcome.is_ok() {
+            outcome = self.let_it_install(running, caller, host, rights, &folder, &mut is_there).await;
+        }
         let removed = host.connection.remove_folder(&folder).await;
         if outcome.is_err() && is_there {
             self.remove_agent(running, host).await;
@@ -188,21 +190,32 @@ impl Context {
         removed.map_err(failed)
     }
 
-    async fn carry_over_and_run(
+    async fn carry_over(
+        &self,
+        running: &Running,
+        host: &Host<'_>,
+        file: &Path,
+        folder: &Folder,
+    ) -> Result<(), Stopped> {
+        self.tell(running, "carry the agent over", Some(0));
+        let mut progress = |percent| self.tell(running, "carry the agent over", Some(percent));
+        let carried = host.connection.upload(file, folder, &mut progress).await;
+        carried.map_err(|error| at_host(&error, Some(host.visit.whom.name())).into())
+    }
+
+    /// Runs the agent's own installation. Whoever cancels meanwhile waits for its end, since it cannot be undone from two sides.
+    async fn let_it_install(
         &self,
         running: &Running,
         caller: &Caller,
         host: &Host<'_>,
         rights: InstallRights,
-        (file, folder): (&Path, &Folder),
+        folder: &Folder,
         is_there: &mut bool,
     ) -> Result<(), Stopped> {
         let visit = host.visit;
         let name = visit.whom.name();
         let failed = |error: SshError| at_host(&error, Some(name));
-        self.tell(running, "carry the agent over", Some(0));
-        let mut progress = |percent| self.tell(running, "carry the agent over", Some(percent));
-        host.connection.upload(file, folder, &mut progress).await.map_err(failed)?;
         let labels = match &visit.whom {
             Whom::New { labels, .. } => labels.clone(),
             Whom::Known(_) => std::collections::BTreeMap::new(),
@@ -224,7 +237,14 @@ impl Context {
             }
         };
         let words = install_words(rights, visit.again);
-        let (status, said) = host.as_root(Some(folder), words, &token, &mut tell).await.map_err(failed)?;
+        let (status, said) = tokio::select! {
+            ran = host.as_root(Some(folder), words, &token, &mut tell) => ran.map_err(failed)?,
+            // Without us it takes back what it has done.
+            () = self.stop.cancelled() => {
+                *is_there = false;
+                return Err(Stopped::Cancelled);
+            }
+        };
         if status != Some(0) || !done {
             // It has taken everything back itself.
             *is_there = false;
@@ -236,7 +256,11 @@ impl Context {
             return Err(host.refuse(format!("the agent could not be installed: {why}"), next).into());
         }
         self.tell(running, "wait for the agent's first figures", None);
-        self.first_figures(name).await.map_err(Stopped::Failed)
+        tokio::select! {
+            biased;
+            () = self.stopped(running) => Err(Stopped::Cancelled),
+            figures = self.first_figures(name) => figures.map_err(Stopped::Failed),
+        }
     }
 
     /// Shuts the agent out that a server has, so that it can enroll anew.
