@@ -103,8 +103,14 @@ impl Daemon {
         let vault = open_vault(&config, &store)?;
         let authority = Authority::open(data, &clock)?;
         let live = Live::new(clock.clone());
-        let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone())
-            .context("stop what uses that UDP port, or choose another with hub.listen (or --port)")?;
+        let hub = Hub::start(&config.hub, authority.clone(), store.clone(), live.clone(), clock.clone()).map_err(
+            |error| {
+                let error = anyhow::Error::from(error);
+                anyhow::anyhow!(
+                    "{error:#}: stop what uses that UDP port, or choose another (hub.listen; --port of tomo local)"
+                )
+            },
+        )?;
         let (listener, url) = http::bind(&config.http).await?;
         let services = Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
         let handlers = handlers(Arc::clone(&services), live)?;

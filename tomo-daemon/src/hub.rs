@@ -72,7 +72,7 @@ pub enum HubError {
     #[error("the link broke before the answer came")]
     Broken,
     /// The listener could not be opened.
-    #[error("cannot listen for agents on {address}: {source}")]
+    #[error("cannot listen for agents on {address}")]
     Listen {
         /// Wanted address.
         address: SocketAddr,

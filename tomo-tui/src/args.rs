@@ -144,9 +144,9 @@ pub(crate) enum Command {
         /// TCP and UDP port to listen on, on loopback; 0 takes a free one.
         #[arg(long, default_value_t = 0)]
         port: u16,
-        /// Add N made-up servers with plausible figures, to see a fleet.
-        #[arg(long, default_value_t = 0, value_name = "N")]
-        demo: usize,
+        /// Add N made-up servers (at most 200) with plausible figures, to see a fleet.
+        #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=200))]
+        demo: u16,
     },
     /// Sign in to a daemon and remember the login; asks about the daemon's certificate at the first time.
     Login {
@@ -644,6 +644,9 @@ pub(crate) enum UserCommand {
         /// viewer, operator, deployer or admin.
         #[arg(long, default_value = "viewer")]
         role: Role,
+        /// Read the password from standard input instead of asking.
+        #[arg(long)]
+        password_stdin: bool,
     },
     /// Change a person's role.
     Role {

@@ -83,6 +83,11 @@ fn saved_for(target: &Target) -> Option<Saved> {
     saved(&target.profile).filter(|saved| saved.url == target.url)
 }
 
+/// The certificate (SHA-256, hex) that a daemon has to show: the named one, or the one that the login has pinned.
+pub(crate) fn known_fingerprint(target: &Target) -> Option<String> {
+    target.fingerprint.clone().or_else(|| saved_for(target)?.fingerprint)
+}
+
 /// HTTP to a target, if it shows the certificate that was named, or that the login has pinned.
 fn http_for(target: &Target, login: Option<&Saved>) -> Result<http::Http, ClientError> {
     let pinned = login.and_then(|login| login.fingerprint.clone());
@@ -237,6 +242,7 @@ impl Client {
             Ok(Err(ClientError::Api(error))) if error.code == ErrorCode::Unauthenticated => self.signed_out(),
             // HTTP answers, but not with a refusal of the daemon's: what MCP said counts.
             Ok(Err(told)) if !matches!(&told, ClientError::Api(error) if error.code == ErrorCode::Internal) => told,
+            _ if reason.contains(http::NOT_PINNED) => ClientError::Certificate(http::without_prefix(reason)),
             _ => ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) },
         }
     }

@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 async fn run(args: Args, options: &str) -> anyhow::Result<()> {
     if let Some(Command::Local { headless, data, port, demo }) = &args.command {
-        let options = local::LocalOptions { data: data.clone(), port: *port, demo: *demo };
+        let options = local::LocalOptions { data: data.clone(), port: *port, demo: usize::from(*demo) };
         return run_local(&options, *headless, &args).await;
     }
     let target = target(&args, options)?;

@@ -102,7 +102,9 @@ impl Handle<Overview> for Services {
             };
             if summary.status == AppStatus::Failed {
                 let why = app.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
-                problem(Severity::Critical, format!("it should run and does not{why}"), "app_logs");
+                // Without a container there is no log.
+                let next = if self.context.container_of(app).is_some() { "app_logs" } else { "app_get" };
+                problem(Severity::Critical, format!("it should run and does not{why}"), next);
             } else if summary.restarts >= RESTART_LOOP {
                 problem(Severity::Warning, format!("the engine restarted it {} times", summary.restarts), "app_logs");
             } else if let Some(error) = &app.last_error {

@@ -41,7 +41,7 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
             }
             line(made.token.reveal());
             note(format!(
-                "on {}, before {}: paste it into `tomo-agent enroll`, then `tomo-agent run`",
+                "on {}, before {}: paste it into `sudo tomo-agent install --rights deploys` (without systemd: `tomo-agent enroll`, then `tomo-agent run`)",
                 made.server,
                 time(made.expires_at)
             ));

@@ -115,7 +115,14 @@ pub(super) async fn approve(client: &Client, plan: &Plan, yes: bool, name: Optio
         }
     }
     let request = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name };
-    Ok(client.call(&request).await?)
+    client.call(&request).await.map_err(|error| match error {
+        ClientError::Api(denied) if denied.code == ErrorCode::Denied => {
+            let message = format!("{}; the plan stays open", denied.message);
+            let waits = ApiError::new(ErrorCode::ApprovalRequired, message);
+            ClientError::from(waits.with_next(format!("somebody who may runs {}", approval_of(plan)))).into()
+        }
+        other => other.into(),
+    })
 }
 
 fn nobody_agreed(plan: &Plan) -> ClientError {
@@ -244,7 +251,14 @@ fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> {
         Some(code) => code,
     };
     let why = error.map_or_else(String::new, |error| format!(": {}", error.message));
-    let next = error.and_then(|error| error.next.clone());
-    let next = next.unwrap_or_else(|| format!("tomo operation get {}", operation.operation));
-    Err(ClientError::from(ApiError::new(code, format!("{named} {how}{why}")).with_next(next)).into())
+    let kept = format!("tomo operation get {}", operation.operation);
+    // An app's log was shown above.
+    let is_shown = |next: &String| operation.kind.is_of_app() && !json && next.starts_with("operation_get ");
+    let next = error.map_or(Some(kept), |error| error.next.clone()).filter(|next| !is_shown(next));
+    let error = ApiError::new(code, format!("{named} {how}{why}"));
+    Err(ClientError::from(match next {
+        Some(next) => error.with_next(next),
+        None => error,
+    })
+    .into())
 }

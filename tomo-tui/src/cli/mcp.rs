@@ -11,7 +11,7 @@ use tomo_proto::{
 
 use crate::{
     args::DEFAULT_PROFILE,
-    client::{Client, ClientError, Target},
+    client::{Client, ClientError, Target, known_fingerprint},
 };
 
 /// AI tools whose configuration is known.
@@ -69,6 +69,11 @@ pub(crate) fn config(client: McpClient, target: &Target, address: Option<&str>) 
     let mut program = vec!["mcp", "--url", &target.url];
     if target.profile != DEFAULT_PROFILE {
         program.extend(["--profile", &target.profile]);
+    }
+    // Another account on this machine has no saved login that knows the daemon's certificate.
+    let fingerprint = known_fingerprint(target);
+    if let Some(fingerprint) = &fingerprint {
+        program.extend(["--fingerprint", fingerprint]);
     }
     // Each client has its own way to name a variable, so that no secret stands in a file.
     let (place, key, variable) = match client {

@@ -32,11 +32,16 @@ pub(super) async fn token(client: &Client, command: TokenCommand, as_json: bool)
                     token.name.clone(),
                     token.owner_name.clone(),
                     scopes.join(","),
+                    if token.selectors.servers.is_empty() {
+                        "all".to_owned()
+                    } else {
+                        token.selectors.servers.iter().cloned().collect::<Vec<_>>().join(",")
+                    },
                     time(token.expires_at),
                     token.id.to_string(),
                 ]
             });
-            table(["TOKEN", "OWNER", "SCOPES", "EXPIRES", "ID"], rows.collect());
+            table(["TOKEN", "OWNER", "SCOPES", "SERVERS", "EXPIRES", "ID"], rows.collect());
         }
         TokenCommand::Create { name, scopes, preset, days, servers } => {
             let mut scopes: std::collections::BTreeSet<Scope> = scopes.into_iter().collect();

@@ -9,7 +9,7 @@ use tomo_proto::api::{
 use crate::{
     args::UserCommand,
     cli::{
-        account::{read_passwords, read_secret},
+        account::{read_new, read_passwords, read_secret},
         change,
         output::{self, done, line, table, time},
     },
@@ -30,8 +30,9 @@ pub(super) async fn user(client: &Client, command: UserCommand, as_json: bool) -
             table(["USER", "ROLE", "SINCE"], rows.collect());
             return Ok(());
         }
-        UserCommand::Create { user, role } => {
-            let password = read_secret("Password of the new user", false)?;
+        UserCommand::Create { user, role, password_stdin } => {
+            let what = "Password of the new user (at least 10 characters)";
+            let password = if password_stdin { read_secret(what, true)? } else { read_new(what)? };
             client.person(&CreateUser { username: user, role, password, email: None }).await?
         }
         UserCommand::Role { user, role } => client.person(&SetRole { username: user, role }).await?,

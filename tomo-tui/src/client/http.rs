@@ -111,10 +111,15 @@ impl Http {
             source = deeper.source();
         }
         if reason.contains(NOT_PINNED) {
-            return ClientError::Certificate(reason);
+            return ClientError::Certificate(without_prefix(&reason));
         }
         ClientError::NotConnected { url: self.url.clone(), reason }
     }
+}
+
+/// The verifier's own words, without what rustls says before them.
+pub(super) fn without_prefix(reason: &str) -> String {
+    reason.find(NOT_PINNED).map_or(reason, |at| &reason[at..]).to_owned()
 }
 
 /// How a person vouches for a certificate.
@@ -125,7 +130,7 @@ pub(crate) fn vouch(fingerprint: &str) -> String {
 }
 
 /// Head of what is said about a certificate that is not accepted.
-const NOT_PINNED: &str = "the daemon's certificate is not";
+pub(super) const NOT_PINNED: &str = "the daemon's certificate is not";
 
 /// One certificate is accepted: the pinned one.
 #[derive(Debug)]

@@ -50,6 +50,11 @@ impl<T> Default for List<T> {
 }
 
 impl<T: Listed> List<T> {
+    /// An empty list that is sorted by a column.
+    pub(crate) fn sorted(column: usize) -> Self {
+        Self { sort: Some((column, T::downwards(column))), ..Self::default() }
+    }
+
     /// Everything, in the order it came.
     pub(crate) fn items(&self) -> &[T] {
         &self.items

@@ -137,7 +137,8 @@ impl State {
             overview: None,
             servers: List::default(),
             apps: List::default(),
-            plans: List::default(),
+            // What waits for a person comes first.
+            plans: List::sorted(0),
             operations: List::default(),
             view: View::Overview,
             back: Vec::new(),

@@ -388,7 +388,7 @@ fn the_fleet_is_in_the_overview_at_80_columns() {
         "91%",
         "needs attention (1)",
         "its agent is not connected",
-        "1 plan(s) wait",
+        "1 plan waits",
     ] {
         dashboard.shows(text);
     }

@@ -145,13 +145,13 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     if let Some(overview) = &state.overview {
         if overview.plans_pending > 0 {
-            add(format!("{} plan(s) wait", overview.plans_pending), theme.warn);
+            add(waiting(overview.plans_pending), theme.warn);
         }
         if !overview.operations.is_empty() {
             add(format!("{} running", overview.operations.len()), theme.accent);
         }
         if !overview.problems.is_empty() {
-            add(format!("{} problem(s)", overview.problems.len()), theme.bad);
+            add(problems(overview.problems.len()), theme.bad);
         }
     }
     if state.read_only {
@@ -291,4 +291,12 @@ fn safe(text: &str, width: u16) -> Line<'static> {
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 fn rate(one_way: u64, other_way: u64) -> String {
     format::rate(one_way.saturating_add(other_way) as f64)
+}
+
+fn waiting(plans: u32) -> String {
+    if plans == 1 { "1 plan waits".to_owned() } else { format!("{plans} plans wait") }
+}
+
+fn problems(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }

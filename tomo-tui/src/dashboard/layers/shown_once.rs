@@ -21,7 +21,7 @@ impl ShownOnce {
             title: format!("Enroll the agent of {}", made.server),
             before: format!(
                 "Run this on {} as root, and paste the token when it asks. It works once, until {}.\n\n  \
-                 tomo-agent enroll\n  tomo-agent run\n\nThe token:",
+                 tomo-agent install --rights deploys\n\nThe token:",
                 made.server,
                 crate::cli::output::time(made.expires_at)
             ),

@@ -256,7 +256,10 @@ impl State {
             self.effects.push(Effect::Quit);
             return;
         }
-        let question = format!("{running} operation(s) are under way. They go on without the dashboard.");
+        let question = match running {
+            1 => "An operation is under way. It goes on without the dashboard.".to_owned(),
+            _ => format!("{running} operations are under way. They go on without the dashboard."),
+        };
         self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
     }
 }

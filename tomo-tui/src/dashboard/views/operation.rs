@@ -106,7 +106,8 @@ impl OperationView {
                     let unlock = action::row(Action::UnlockVault);
                     Some(format!("{} ({})", unlock.title, unlock.keys[0]))
                 }
-                _ => error.next.clone(),
+                // Its log is right here.
+                _ => error.next.clone().filter(|next| !next.starts_with("operation_get ")),
             };
             if let Some(next) = next {
                 lines.extend(

@@ -140,7 +140,9 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
     if let Some(decided) = &plan.decided_by {
         fact("decided by", decided.clone());
     }
-    fact("needs", who.to_owned());
+    if plan.status == PlanStatus::Pending {
+        fact("needs", who.to_owned());
+    }
     if let Some(operation) = &plan.operation {
         fact("became", format!("{operation}  (Enter shows it)"));
     }
