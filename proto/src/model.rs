@@ -13,5 +13,6 @@ pub mod plan;
 pub mod policy;
 pub mod server;
 pub mod settings;
+pub mod spec;
 pub mod ssh;
 pub mod user;

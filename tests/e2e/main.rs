@@ -13,6 +13,7 @@ mod fleet;
 mod halves;
 mod harness;
 mod jwt;
+mod liar;
 mod lifecycle;
 mod local;
 mod login;

@@ -33,5 +33,6 @@ pub mod ssh;
 
 // What a test looks through.
 pub mod http;
+pub mod liar;
 pub mod mcp;
 pub mod terminal;

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    api::person::SecretText,
+    api::{check_name, person::SecretText},
     error::ErrorCode,
     id::{AppId, CommandId, RevisionId},
-    model::app::{AppSpec, LogLine},
+    model::{
+        app::{AppSpec, LogLine},
+        spec::check_image,
+    },
 };
 
 /// Daemon → agent, the one frame it sends on a command stream.
@@ -105,6 +108,26 @@ impl Command {
             Self::ReadLogs { .. } => "logs",
             Self::PullImage { .. } => "pull",
             Self::DeployApp { .. } => "deploy",
+        }
+    }
+
+    /// Whether every name in it is one: they become parts of paths, of the engine's API and of files, and a daemon may lie.
+    ///
+    /// # Errors
+    /// Says which is none.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::RemoveContainer { volumes, .. } => volumes.iter().try_for_each(|name| check_name(name)),
+            Self::PullImage { image } => check_image(image),
+            Self::DeployApp { deploy } => {
+                check_name(&deploy.name)?;
+                deploy.secrets.keys().try_for_each(|name| check_name(name))?;
+                deploy.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
+            }
+            Self::StartContainer { .. }
+            | Self::StopContainer { .. }
+            | Self::RestartContainer { .. }
+            | Self::ReadLogs { .. } => Ok(()),
         }
     }
 

@@ -17,6 +17,7 @@ use tomo_proto::{
     model::{
         app::{AppSpec, HealthCheck, PortSpec, RestartPolicy},
         container::Health,
+        spec::SECRET_REFERENCE,
     },
     text::display_line,
     wire::{
@@ -243,7 +244,7 @@ fn container_of(deploy: &DeployApp) -> Result<ContainerCreateBody, Failure> {
     let spec = &deploy.spec;
     let mut env = Vec::with_capacity(spec.env.len());
     for (key, value) in &spec.env {
-        let value = match value.strip_prefix("secret://") {
+        let value = match value.strip_prefix(SECRET_REFERENCE) {
             Some(name) => deploy.secrets.get(name).map(|secret| secret.reveal().to_owned()).ok_or_else(|| {
                 Failure::new(ErrorCode::NotFound, format!("the secret \"{name}\" of variable {key} did not come along"))
             })?,

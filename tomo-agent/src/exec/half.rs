@@ -97,6 +97,10 @@ impl Half {
             tracing::warn!(command = %request.id, verb = request.command.verb(), %refusal, "refused by the policy");
             return Outcome::failed(ErrorCode::RefusedByPolicy, refusal.to_string(), Some(refusal.next().to_owned()));
         }
+        if let Err(message) = request.command.check() {
+            tracing::warn!(command = %request.id, verb = request.command.verb(), message, "malformed");
+            return Outcome::failed(ErrorCode::Invalid, message, None);
+        }
         // An agent that has just started looks first what an earlier run left behind.
         let mut known = self.stands.inventory.engine.subscribe();
         let looked = known.wait_for(|state| *state != EngineState::Unknown);

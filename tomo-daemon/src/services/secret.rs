@@ -11,6 +11,7 @@ use tomo_proto::{
     model::{
         app::{App, AppSpec},
         audit::AuditOutcome,
+        spec::SECRET_REFERENCE,
         user::Scope,
     },
 };
@@ -23,8 +24,6 @@ use crate::{
 
 /// Largest value.
 const VALUE_BYTES: usize = 16 * 1024;
-/// Head of a reference in an app's environment.
-pub(super) const REFERENCE: &str = "secret://";
 
 fn require_plan(caller: &Caller) -> Result<(), ServiceError> {
     if caller.scopes.contains(&Scope::Plan) {
@@ -35,7 +34,7 @@ fn require_plan(caller: &Caller) -> Result<(), ServiceError> {
 
 /// Names of the secrets that an app's environment refers to.
 pub(super) fn references(spec: &AppSpec) -> impl Iterator<Item = (&str, &str)> {
-    spec.env.iter().filter_map(|(key, value)| Some((key.as_str(), value.strip_prefix(REFERENCE)?)))
+    spec.env.iter().filter_map(|(key, value)| Some((key.as_str(), value.strip_prefix(SECRET_REFERENCE)?)))
 }
 
 impl HandlePerson<SetSecret> for Services {
