@@ -20,6 +20,7 @@ mod login;
 mod mcp;
 mod mcp_stdio;
 mod real_host;
+mod real_host_units;
 mod renewal;
 mod servers;
 mod ssh;

@@ -3,12 +3,10 @@
 //! Its image is made once, from packages, and kept below the target folder and in the engine. Needs root, `debootstrap` and the
 //! engine.
 
-use std::{
-    path::Path,
-    process::{Command, Output},
-};
+use std::{path::Path, process::Command};
 
 use crate::{
+    cli,
     docker::{docker, unique},
     eventually::{eventually, eventually_within},
 };
@@ -114,34 +112,44 @@ impl RealHost {
         shown.split_whitespace().nth(1).expect("a fingerprint").to_owned()
     }
 
+    /// A program that will run there as root. The engine's own way in ends where systemd arranges its groups anew.
+    fn inside(&self, words: &[&str]) -> Command {
+        let pid = docker(&["inspect", "-f", "{{.State.Pid}}", &self.name]);
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--"]).args(words);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", "/root");
+        command
+    }
+
     /// Runs a program there as root and returns what it prints.
     ///
     /// # Panics
     /// It fails.
     #[must_use]
     pub fn exec(&self, words: &[&str]) -> String {
-        let ran = self.run(words);
-        let said = || format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        assert!(ran.status.success(), "{words:?} on the host: {}: {}", ran.status, said());
-        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+        let output = self.inside(words).output().expect("nsenter runs: it takes root");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{words:?} on the host: {error}");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Runs a program there as root and returns what it prints, whatever its exit code.
+    /// Runs a program there as root and returns what it prints on both outputs, whatever its exit code.
+    ///
+    /// # Panics
+    /// It cannot be started.
     #[must_use]
     pub fn try_exec(&self, words: &[&str]) -> String {
-        String::from_utf8_lossy(&self.run(words).stdout).trim().to_owned()
+        let output = self.inside(words).output().expect("nsenter runs: it takes root");
+        let said = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&said).trim().to_owned()
     }
 
-    /// Not through the engine: where control groups are of the first version, systemd removes the one the engine would use.
-    fn run(&self, words: &[&str]) -> Output {
-        let first = docker(&["inspect", "-f", "{{.State.Pid}}", &self.name]);
-        let mut enter = Command::new("nsenter");
-        enter.args(["--target", &first, "--mount", "--uts", "--ipc", "--net", "--pid", "--root"]).args(words);
-        enter
-            .env_clear()
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("HOME", "/root");
-        enter.output().expect("`nsenter` runs: install util-linux")
+    /// Runs a program there as root with `input` on its standard input.
+    pub async fn run(&self, words: &[&str], input: &str) -> cli::Output {
+        cli::run(&mut self.inside(words).into(), input).await
     }
 
     /// Every file below the folders that belong to the host's owner, without what a running system writes by itself.
