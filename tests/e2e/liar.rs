@@ -62,7 +62,6 @@ fn forbidden_folders(root: &Path) -> Vec<String> {
         "/etc/",
         "/etc/shadow",
         "/root",
-        "/root/.ssh",
         "/home",
         "/proc",
         "/proc/1/root",

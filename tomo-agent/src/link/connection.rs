@@ -210,9 +210,9 @@ async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> 
     let mut facts = shared.facts.subscribe();
     let mut containers = shared.containers.subscribe();
     let mut policy = shared.exec.policy();
-    // The hello has carried both.
-    facts.borrow_and_update();
-    policy.borrow_and_update();
+    // The hello has carried both, but they may have changed since.
+    facts.mark_changed();
+    policy.mark_changed();
     containers.mark_changed();
     let mut sent = acknowledged;
     let mut schema: Option<Arc<Vec<SeriesKey>>> = None;
