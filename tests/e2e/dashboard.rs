@@ -251,7 +251,7 @@ async fn a_persons_yes_is_given_in_the_inbox() {
     let port = PortSpec { container: 80, host: free_port(), protocol: Protocol::Tcp, loopback: true };
     let spec = AppSpec { image: "nginx:1.27".to_owned(), ports: vec![port], ..AppSpec::default() };
     let plan = token.call(&deploy(&unique("shop"), spec)).await.expect("a plan");
-    terminal.wait_for("1 plan(s) wait").await;
+    terminal.wait_for("1 plan waits").await;
     terminal.type_text("3");
     terminal.wait_for(&plan.target).await;
     terminal.type_text("A");
