@@ -18,8 +18,7 @@ const response = await fetch(`${process.env.TOMO_URL}/mcp`, {
   },
   body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: meta } }),
 });
-const line = (await response.text()).split('\n').find((text) => text.startsWith('data: {'));
-const { tools } = JSON.parse(line.slice('data: '.length)).result;
+const { tools } = (await response.json()).result;
 const read = tools.map(({ name, description, inputSchema }) => ({ name, description, input_schema: inputSchema }));
 const count = encode(JSON.stringify(read)).length;
 console.log(`core list: ${tools.length} tools, ${count} tokens of 3000, ${JSON.stringify(tools).length} bytes of 32000`);
