@@ -36,6 +36,7 @@ use tomo_tests::{
     docker::{Image, docker, unique},
     eventually::eventually,
     http::Http,
+    rounds::rounds,
 };
 
 const MASTER: &str = "a master password of mine";
@@ -183,11 +184,6 @@ async fn the_host_can_give_the_master_password_at_the_start() {
     daemon.stop().await;
 }
 
-/// `TOMO_TEST_ROUNDS` asks for more than fit the gate.
-fn rounds(usual: u32) -> u32 {
-    std::env::var("TOMO_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_killed_while_the_password_changes_knows_exactly_one_of_both() {
     let mut daemon = TestDaemon::spawn().await;
@@ -202,7 +198,7 @@ async fn a_daemon_killed_while_the_password_changes_knows_exactly_one_of_both() 
         let request = ChangeVaultPassword { current: text(&current), new: text(&new) };
         // The kill comes at another moment each time, some after the change.
         let asking = tokio::spawn(async move { client.raw_person(&request).await });
-        let moment = Duration::from_millis(u64::from(round * 97 % 900));
+        let moment = Duration::from_millis(u64::try_from(round * 97 % 900).expect("fits"));
         drop(timeout(moment, std::future::pending::<()>()).await);
         daemon.kill().await;
         asking.abort();

@@ -17,8 +17,9 @@
 //! # }
 //! ```
 
-// What waits.
+// What waits, and how often something is tried.
 pub mod eventually;
+pub mod rounds;
 
 // What is under test.
 pub mod agent;
