@@ -25,10 +25,10 @@ use crate::{
         error::ServiceError,
         execute::Work,
         lookup,
-        operation::under_way,
+        operation::Begun,
         secret, spec,
     },
-    store::{NewAuditEntry, StoreError, WriteTx, records::SecretRecord},
+    store::records::SecretRecord,
 };
 
 /// Verb of a deploy in a policy file.
@@ -156,46 +156,23 @@ impl Services {
         let operation = self.context.new_operation(caller, work.kind(), &name, Some(&server.name));
         let intent = self.context.entry(caller, action, AuditOutcome::Intent).about("app", &name).because(reason);
         let intent = intent.with(format!("{} on {}", operation.operation, server.name));
+        if !self.context.hub.is_online(server.id) && self.context.running_on(&server.name, &name).is_none() {
+            let message = format!("the agent of server \"{}\" is not connected", server.name);
+            return Err(ServiceError::new(ErrorCode::AgentOffline, message)
+                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)));
+        }
         // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
-        let begun = self.context.tasks.spawn(Arc::clone(&self.context).begin(operation, work, intent, server));
+        let context = Arc::clone(&self.context);
+        let begun = self.context.tasks.spawn(async move {
+            match context.begin(operation.clone(), intent.clone()).await? {
+                Begun::New(running) => context.spawn(running, work, intent),
+                Begun::Already(other) => return Ok(*other),
+            }
+            Ok(operation)
+        });
         let failed =
             |error| ServiceError::new(ErrorCode::Internal, "beginning the operation failed").with_source(error);
         begun.await.map_err(failed)?
-    }
-}
-
-impl Context {
-    async fn begin(
-        self: Arc<Self>,
-        operation: Operation,
-        work: Work,
-        intent: NewAuditEntry,
-        server: Server,
-    ) -> Result<Operation, ServiceError> {
-        let running = match self.operations.begin(operation.clone()) {
-            Ok(running) => running,
-            Err(other) if other.kind == work.kind() => return Ok(*other),
-            Err(other) => return Err(under_way(&other)),
-        };
-        let (stored, entry) = (operation.clone(), intent.clone());
-        let written = if self.hub.is_online(server.id) {
-            let write = move |change: &mut WriteTx<'_>| {
-                change.put(&stored)?;
-                change.audit(entry);
-                Ok::<_, StoreError>(())
-            };
-            self.store.write(write).await.map_err(ServiceError::from)
-        } else {
-            let message = format!("the agent of server \"{}\" is not connected", server.name);
-            Err(ServiceError::new(ErrorCode::AgentOffline, message)
-                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)))
-        };
-        if let Err(error) = written {
-            self.operations.end(operation.operation);
-            return Err(error);
-        }
-        self.spawn(running, work, intent);
-        Ok(operation)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
         error::ServiceError,
         execute::{Ended, note_step},
         lookup::not_found,
-        operation::{Running, under_way},
+        operation::{Begun, Running},
     },
     store::{NewAuditEntry, StoreError, records::BackupRecord},
 };
@@ -60,23 +60,12 @@ impl Context {
                 .with_next("tomo vault init")
         })?;
         let operation = self.new_operation(caller, OperationKind::CreateBackup, TARGET, None);
-        let running = match self.operations.begin(operation.clone()) {
-            Ok(running) => running,
-            Err(other) if other.kind == OperationKind::CreateBackup => return Ok(*other),
-            Err(other) => return Err(under_way(&other)),
-        };
         let intent = self.entry(caller, OperationKind::CreateBackup.as_str(), AuditOutcome::Intent).because(reason);
         let intent = intent.about("backup", "").with(operation.operation.to_string());
-        let (begun, entry) = (operation.clone(), intent.clone());
-        let stored = self.store.write(move |change| {
-            change.put(&begun)?;
-            change.audit(entry);
-            Ok::<_, StoreError>(())
-        });
-        if let Err(error) = stored.await {
-            self.operations.end(operation.operation);
-            return Err(error.into());
-        }
+        let running = match self.begin(operation.clone(), intent.clone()).await? {
+            Begun::New(running) => running,
+            Begun::Already(other) => return Ok(*other),
+        };
         let context = Arc::clone(self);
         self.tasks.spawn(async move { context.back_up(running, intent).await });
         Ok(operation)

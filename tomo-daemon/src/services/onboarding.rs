@@ -34,7 +34,7 @@ use crate::{
         access::{Authorized, Caller, Principal},
         error::ServiceError,
         lookup,
-        operation::under_way,
+        operation::{Begun, under_way},
     },
     ssh::{self, Connection, Credential, Secret, SshError, Target},
     store::{
@@ -416,21 +416,14 @@ impl Services {
         if visit.keeps() {
             drop(self.context.open_vault().await?);
         }
-        let running = self.context.operations.begin(operation.clone()).map_err(|other| under_way(&other))?;
         let ssh = &visit.ssh;
         let details = format!("{} {}@{}:{}", operation.operation, ssh.user, ssh.host, ssh.port);
         let intent = self.context.entry(caller, operation.kind.as_str(), AuditOutcome::Intent);
         let intent = intent.about("server", &operation.target).with(display_line(&details, 300));
-        let (begun, entry) = (operation.clone(), intent.clone());
-        let stored = self.context.store.write(move |change| {
-            change.put(&begun)?;
-            change.audit(entry);
-            Ok::<_, StoreError>(())
-        });
-        if let Err(error) = stored.await {
-            self.context.operations.end(operation.operation);
-            return Err(error.into());
-        }
+        let running = match self.context.begin(operation.clone(), intent.clone()).await? {
+            Begun::New(running) => running,
+            Begun::Already(other) => return Err(under_way(&other)),
+        };
         let (context, caller) = (Arc::clone(&self.context), caller.clone());
         self.context.tasks.spawn(async move { context.pay_visit(running, caller, visit, intent).await });
         Ok(operation)

@@ -85,6 +85,40 @@ impl Operations {
     }
 }
 
+/// What came of the wish to begin an operation.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// It stands in the store and is under way.
+    New(Running),
+    /// One of the same kind on the same target was under way already.
+    Already(Box<Operation>),
+}
+
+impl Context {
+    /// Notes an operation as under way, and writes it down together with its intent.
+    ///
+    /// # Errors
+    /// Something of another kind is under way on the target, or the store cannot be written.
+    pub(super) async fn begin(&self, operation: Operation, intent: NewAuditEntry) -> Result<Begun, ServiceError> {
+        let running = match self.operations.begin(operation.clone()) {
+            Ok(running) => running,
+            Err(other) if other.kind == operation.kind => return Ok(Begun::Already(other)),
+            Err(other) => return Err(under_way(&other)),
+        };
+        let id = operation.operation;
+        let stored = self.store.write(move |change| {
+            change.put(&operation)?;
+            change.audit(intent);
+            Ok::<_, StoreError>(())
+        });
+        if let Err(error) = stored.await {
+            self.operations.end(id);
+            return Err(error.into());
+        }
+        Ok(Begun::New(running))
+    }
+}
+
 /// A daemon that died left operations that nobody knows the end of.
 pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now_ms();
