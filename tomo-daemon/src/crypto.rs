@@ -20,6 +20,13 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
 }
 
+/// A 64-bit key for what is known by its name: the head of the name's SHA-256.
+#[must_use]
+pub fn name_key(name: &str) -> u64 {
+    let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+    hash.as_ref().iter().take(8).fold(0, |key, byte| key << 8 | u64::from(*byte))
+}
+
 /// Bytes as lower-case hex.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {

@@ -30,8 +30,8 @@ use crate::{
         jwt::Keys,
     },
     store::{
-        NewAuditEntry, Store, StoreError,
-        records::{SessionRecord, TokenRecord, UserRecord},
+        NewAuditEntry, Record as _, Store, StoreError,
+        records::{LoginFailures, SessionRecord, TokenRecord, UserRecord},
     },
 };
 
@@ -64,8 +64,8 @@ pub(super) struct Auth {
 struct Known {
     sessions: HashMap<SessionId, KnownSession>,
     tokens: HashMap<TokenId, KnownToken>,
-    /// By `user NAME` and `from ADDRESS`.
-    failures: HashMap<String, Failures>,
+    /// By `user NAME` and `from ADDRESS`; as in the store.
+    failures: HashMap<String, LoginFailures>,
 }
 
 #[derive(Debug, Clone)]
@@ -87,14 +87,8 @@ struct KnownToken {
     ended: CancellationToken,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Failures {
-    count: u32,
-    last_at: u64,
-}
-
-impl Failures {
-    fn wait_ms(self) -> u64 {
+impl LoginFailures {
+    fn wait_ms(&self) -> u64 {
         match self.count.checked_sub(FREE_FAILURES) {
             None => 0,
             Some(over) => 1_000_u64.saturating_mul(1 << over.min(20)).min(LONGEST_WAIT_MS),
@@ -112,6 +106,8 @@ impl Auth {
             known: Mutex::default(),
         };
         auth.reload(store)?;
+        let failures = store.read(|view| view.list::<LoginFailures>())?;
+        auth.known().failures = failures.into_iter().map(|failures| (failures.source.clone(), failures)).collect();
         Ok(auth)
     }
 
@@ -211,20 +207,26 @@ impl Auth {
             .with_next(format!("try again in {seconds} s")))
     }
 
-    fn note_failure(&self, keys: &[String; 2]) {
+    /// Counts a failure of each source, and returns the counts to be written down and the sources to be forgotten.
+    fn note_failure(&self, keys: &[String; 2]) -> (Vec<LoginFailures>, Vec<LoginFailures>) {
         let now_ms = self.clock.now_ms();
         let mut known = self.known();
+        let mut forgotten = Vec::new();
         if known.failures.len() >= MAX_SOURCES {
-            known.failures.retain(|_, failures| now_ms.saturating_sub(failures.last_at) < LONGEST_WAIT_MS);
+            let old = |failures: &LoginFailures| now_ms.saturating_sub(failures.last_at) >= LONGEST_WAIT_MS;
+            forgotten.extend(known.failures.extract_if(|_, failures| old(failures)).map(|(_, failures)| failures));
         }
         if known.failures.len() >= MAX_SOURCES {
-            known.failures.clear();
+            forgotten.extend(known.failures.drain().map(|(_, failures)| failures));
         }
-        for key in keys {
-            let failures = known.failures.entry(key.clone()).or_default();
-            failures.count = failures.count.saturating_add(1);
-            failures.last_at = now_ms;
-        }
+        let count = |key: &String| {
+            let before = known.failures.remove(key);
+            let count = before.map_or(0, |before| before.count).saturating_add(1);
+            let failures = LoginFailures { source: key.clone(), count, last_at: now_ms };
+            known.failures.insert(key.clone(), failures.clone());
+            failures
+        };
+        (keys.iter().map(count).collect(), forgotten)
     }
 
     fn answer(&self, session: &Session, role: Role, refresh: &str) -> Result<LoginAnswer, ServiceError> {
@@ -273,21 +275,27 @@ impl Services {
         let password = login.password.clone();
         let fits = Auth::hash(&turn, move || crypto::verify_password(password.reveal(), &hash)).await?;
         let Some(record) = found.filter(|_| fits) else {
-            self.auth.note_failure(&keys);
+            let (counted, forgotten) = self.auth.note_failure(&keys);
             drop(turn);
             let entry = self
                 .anonymous("auth.login", AuditOutcome::Denied, address)
                 .about("user", &display_line(&login.username, 64));
-            self.write_entry(entry).await?;
+            self.context
+                .store
+                .write(move |change| {
+                    forgotten.iter().for_each(|failures| change.remove::<LoginFailures>(failures.key()));
+                    counted.iter().try_for_each(|failures| change.put(failures))?;
+                    change.audit(entry);
+                    Ok::<_, ServiceError>(())
+                })
+                .await?;
             return Err(wrong_login());
         };
         drop(turn);
-        {
+        let forgiven: Vec<LoginFailures> = {
             let mut known = self.auth.known();
-            for key in &keys {
-                known.failures.remove(key);
-            }
-        }
+            keys.iter().filter_map(|key| known.failures.remove(key)).collect()
+        };
         let now_ms = self.context.clock.now_ms();
         let life_ms = u64::from(self.context.settings()?.session_hours) * 3_600_000;
         let secret = crypto::hex(&crypto::random_bytes::<32>());
@@ -312,6 +320,7 @@ impl Services {
                 let mut user = change.get::<UserRecord>(record.user.id.to_u64())?.ok_or_else(wrong_login)?;
                 user.user.last_login_at = Some(now_ms);
                 change.put(&user)?;
+                forgiven.iter().for_each(|failures| change.remove::<LoginFailures>(failures.key()));
                 for old in change.list::<SessionRecord>()? {
                     if old.session.expires_at <= now_ms {
                         change.remove::<SessionRecord>(old.session.id.to_u64());
@@ -499,16 +508,6 @@ impl Services {
             details: String::new(),
             ip_address: address.to_owned(),
         }
-    }
-
-    async fn write_entry(&self, entry: NewAuditEntry) -> Result<(), ServiceError> {
-        self.context
-            .store
-            .write(move |change| {
-                change.audit(entry);
-                Ok(())
-            })
-            .await
     }
 }
 

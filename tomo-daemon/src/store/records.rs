@@ -16,7 +16,7 @@ use tomo_proto::{
     },
 };
 
-use crate::{store::Record, vault::WrappedKey};
+use crate::{crypto, store::Record, vault::WrappedKey};
 
 /// An account with its password hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +43,17 @@ pub struct TokenRecord {
     pub token: ApiToken,
     /// SHA-256 of the secret half, hex.
     pub secret_hash: String,
+}
+
+/// Failed logins in a row, of a name or from an address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginFailures {
+    /// `user NAME` or `from ADDRESS`.
+    pub source: String,
+    /// How many.
+    pub count: u32,
+    /// The newest (UTC ms).
+    pub last_at: u64,
 }
 
 /// A plan with what it would do.
@@ -191,6 +202,7 @@ records! {
     UserRecord, "users", |it| UserId::to_u64(it.user.id);
     SessionRecord, "sessions", |it| SessionId::to_u64(it.session.id);
     TokenRecord, "tokens", |it| TokenId::to_u64(it.token.id);
+    LoginFailures, "login_failures", |it| crypto::name_key(&it.source);
     Server, "servers", |it| it.id.to_u64();
     Agent, "agents", |it| it.id.to_u64();
     Enrolment, "enrolments", |it| it.id.to_u64();
