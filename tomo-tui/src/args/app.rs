@@ -1,0 +1,99 @@
+//! Apps.
+
+use clap::{Args as ClapArgs, Subcommand};
+use tomo_proto::model::app::{HealthCheck, PortSpec, RestartPolicy, VolumeSpec};
+
+use super::{Consent, name, pair};
+use crate::cli::spec;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// List apps.
+    List,
+    /// Show one app.
+    Get {
+        /// Name, server/name or id.
+        app: String,
+    },
+    /// Show an app's log.
+    Logs {
+        /// Name, server/name or id.
+        app: String,
+        /// Go on with new lines as they come, until Ctrl-C.
+        #[arg(short, long)]
+        follow: bool,
+        /// How many of the newest lines to begin with.
+        #[arg(long, default_value_t = 100)]
+        tail: u32,
+        /// Only lines that contain this text.
+        #[arg(long)]
+        grep: Option<String>,
+    },
+    /// Start an app.
+    Start(Operate),
+    /// Stop an app.
+    Stop(Operate),
+    /// Restart an app.
+    Restart(Operate),
+    /// Deploy an app: shows the plan, asks, applies, waits.
+    Deploy(Deploy),
+    /// Remove an app.
+    Remove {
+        /// Name, server/name or id.
+        app: String,
+        /// Also delete its named volumes.
+        #[arg(long)]
+        volumes: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Operate {
+    /// Name, server/name or id.
+    pub(crate) app: String,
+    /// Why, for the audit.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+// The generated one is a line that is wider than terminals are.
+#[command(
+    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]"
+)]
+pub(crate) struct Deploy {
+    /// Name of the app; new, or the one to update.
+    #[arg(value_parser = name)]
+    pub(crate) app: String,
+    /// Server it runs on.
+    #[arg(long)]
+    pub(crate) server: String,
+    /// Image with its tag, e.g. nginx:1.27.
+    #[arg(long)]
+    pub(crate) image: String,
+    /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
+    #[arg(short, long = "port", value_name = "PORT", value_parser = spec::port)]
+    pub(crate) ports: Vec<PortSpec>,
+    /// Set a variable: KEY=VALUE, or KEY=secret://NAME for a stored secret; may be given several times.
+    #[arg(short, long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
+    /// Mount a volume (NAME:TARGET) or a folder of the host (/PATH:TARGET), with :ro to only read; may be given several times.
+    #[arg(short, long = "volume", value_name = "VOLUME", value_parser = spec::volume)]
+    pub(crate) volumes: Vec<VolumeSpec>,
+    /// When the engine restarts it: unless-stopped, always, on-failure or no.
+    #[arg(long, default_value = "unless-stopped")]
+    pub(crate) restart: RestartPolicy,
+    /// Memory limit, e.g. 256M or 1G.
+    #[arg(long, value_parser = spec::size)]
+    pub(crate) memory: Option<u64>,
+    /// How to tell that it works, on the container's own port: http:PORT/PATH or tcp:PORT.
+    #[arg(long, value_parser = spec::health)]
+    pub(crate) health: Option<HealthCheck>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+    /// Command to run instead of the image's, after --.
+    #[arg(last = true)]
+    pub(crate) command: Vec<String>,
+}

@@ -1,0 +1,70 @@
+//! The daemon itself: its audit trail, settings, vault and backups.
+
+use clap::Subcommand;
+use tomo_proto::model::settings::SettingChange;
+
+use super::{Consent, setting};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Who did or tried what.
+    Search {
+        /// Only rows whose actor contains this, e.g. user:ana.
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only rows whose action contains this, e.g. app_deploy.
+        #[arg(long)]
+        action: Option<String>,
+        /// How many rows, newest first.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Check the hash chain from the first row.
+    Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SettingsCommand {
+    /// Show the settings.
+    Get,
+    /// Plan to change settings, NAME=VALUE each.
+    Set {
+        /// Setting and new value as NAME=VALUE; `tomo settings get` lists them.
+        #[arg(required = true, value_name = "NAME=VALUE", value_parser = setting)]
+        changes: Vec<SettingChange>,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// List the backups that were restored for a test.
+    List,
+    /// Make a backup, encrypted, while the daemon serves, and restore it for a test.
+    Create,
+    /// Restore a backup for a test again.
+    Verify {
+        /// Number of the backup.
+        number: u64,
+        /// Ask for the master password of its time (or read it from standard input): for a data key that was rotated since.
+        #[arg(long)]
+        ask_password: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum VaultCommand {
+    /// Whether secrets can be used, and under which key they lie.
+    Status,
+    /// Set a master password: from then on the vault is sealed whenever the daemon starts. Nobody can recover the password.
+    Init,
+    /// Give the master password, so that secrets can be used.
+    Unlock,
+    /// Seal the vault again: what needs a secret waits, everything else goes on.
+    Lock,
+    /// Change the master password. On standard input: the old one, then the new one, a line each.
+    ChangePassword,
+    /// Make a new data key and seal every secret under it.
+    Rotate,
+}

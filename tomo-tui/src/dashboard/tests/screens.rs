@@ -1,0 +1,219 @@
+//! What the views show, what keys and clicks do in them, and what is refused.
+
+use super::*;
+
+#[test]
+fn it_paints_before_the_daemon_answers() {
+    let mut dashboard = Dashboard::empty();
+    dashboard.shows("connecting");
+    dashboard.shows("loading");
+}
+
+#[test]
+fn the_fleet_is_in_the_overview_at_80_columns() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    for text in [
+        "web-1",
+        "up",
+        "degraded",
+        "down",
+        "42%",
+        "38%",
+        "91%",
+        "needs attention (1)",
+        "its agent is not connected",
+        "1 plan waits",
+    ] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
+fn a_newcomer_is_told_how_to_add_a_server() {
+    let mut dashboard = Dashboard::empty();
+    dashboard.send(Event::LinkUp);
+    dashboard.send(Event::Answer(Answer::Servers(Ok(Vec::new()))));
+    dashboard.shows("no server is managed yet");
+    dashboard.shows("press a");
+}
+
+#[test]
+fn the_way_back_and_the_way_out_are_in_every_footer() {
+    for keys in ["1", "enter", "2", "2 enter", "2 L", "3", "3 enter", "4", "4 enter"] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.press(keys);
+        dashboard.answer_view();
+        for text in ["esc back", "? help", "q quit"] {
+            dashboard.shows(text);
+        }
+    }
+}
+
+#[test]
+fn q_leaves_from_wherever_one_is() {
+    for keys in ["", "enter", "2", "2 enter", "2 L", "3 enter"] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        for key in keys.split_whitespace() {
+            dashboard.press(key);
+            dashboard.answer_view();
+        }
+        let effects = dashboard.press("q");
+        assert!(matches!(&effects[..], [Effect::Quit]), "after {keys:?}: {effects:?}");
+    }
+}
+
+#[test]
+fn a_refused_key_says_why() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    assert!(dashboard.press("n").is_empty());
+    dashboard.shows("it needs the scope plan");
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.state.read_only = true;
+    dashboard.press("n");
+    dashboard.shows("read-only");
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2 S");
+    dashboard.shows("shop runs already");
+}
+
+#[test]
+fn stopping_an_app_is_asked_about_and_no_has_the_keys() {
+    let mut dashboard = Dashboard::filled(Role::Operator);
+    dashboard.press("2");
+    assert!(dashboard.press("T").is_empty());
+    dashboard.shows("Stop shop on web-1");
+    assert!(dashboard.press("enter").is_empty());
+    dashboard.press("T tab");
+    let effects = dashboard.press("enter");
+    assert!(matches!(&effects[..], [Effect::Stop(app)] if *app == AppId::from_u64(7).to_string()), "{effects:?}");
+}
+
+#[test]
+fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("3 A");
+    for text in ["deploy shop on web-1", "~ image: shop:1.1", "about 2 s", "token:ai (ana)", "because red"] {
+        dashboard.shows(text);
+    }
+    let effects = dashboard.press("tab enter");
+    assert!(
+        matches!(&effects[..], [Effect::Approve { request, apply: false }] if request.hash == "abc"),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn a_plan_that_was_applied_shows_what_came_of_it() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let applied =
+        Plan { status: PlanStatus::Applied, outcome: Some(OperationStatus::Failed), ..plan(Approval::Confirm) };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![applied] }))));
+    dashboard.press("3");
+    dashboard.shows("✗ failed");
+    dashboard.press("enter");
+    dashboard.shows("✗ failed");
+}
+
+#[test]
+fn a_login_that_ends_asks_again_and_goes_on() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())));
+    assert!(matches!(dashboard.state.view, View::Login(_)));
+    dashboard.shows("Your login at test has ended");
+    dashboard.send(Event::Answer(Answer::Login(Err(refused(ErrorCode::Unauthenticated, "wrong name or password")))));
+    dashboard.shows("wrong name or password");
+}
+
+#[test]
+fn opening_a_server_watches_it_and_leaving_stops_that() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let effects = dashboard.press("enter");
+    let watched = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| if let Effect::Watch(uris) = effect { Some(uris.clone()) } else { None })
+    };
+    assert_eq!(watched(&effects).expect("watches"), ["tomo://overview", "tomo://servers/web-1"]);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Metrics(range) if range.span_ms == 300_000)));
+    dashboard.answer_view();
+    for text in ["Debian 12", "CPU", "Memory", "Network", "Disk", "containers (1)", "shop"] {
+        dashboard.shows(text);
+    }
+    let effects = dashboard.press("-");
+    assert!(
+        matches!(&effects[..], [Effect::Metrics(range)] if range.span_ms == 900_000 && range.step_s == 3),
+        "{effects:?}"
+    );
+    assert_eq!(watched(&dashboard.press("esc")).expect("watches"), ["tomo://overview"]);
+}
+
+#[test]
+fn lines_of_another_log_are_not_shown() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press("2 L");
+    let line = |text: &str| LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned() };
+    let answer =
+        |text| AppLogsAnswer { lines: vec![line(text)], next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
+    dashboard.send(Event::Answer(Answer::Logs(1, Ok(answer("foreign")))));
+    assert!(!dashboard.screen().contains("foreign"));
+    let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
+    let number = view.number;
+    let more = dashboard.send(Event::Answer(Answer::Logs(number, Ok(answer("own")))));
+    assert!(matches!(&more[..], [Effect::Logs { cursor: Some(_), .. }]), "{more:?}");
+    dashboard.shows("own");
+    dashboard.shows("following");
+}
+
+#[test]
+fn the_palette_finds_a_server() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press(": w e b 2");
+    dashboard.shows("web-2");
+    dashboard.press("enter");
+    assert!(matches!(&dashboard.state.view, View::Server(view) if view.name == "web-2"));
+}
+
+#[test]
+fn a_click_selects_and_a_second_one_opens() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let row = u16::try_from(dashboard.screen().lines().position(|line| line.starts_with("web-2")).expect("is there"))
+        .expect("fits");
+    for opened in [false, true] {
+        dashboard.buffer(80, 24);
+        let hit = dashboard.hits.at(2, row);
+        dashboard.state.pointer(hit, 0, (2, row), NOW);
+        assert_eq!(matches!(&dashboard.state.view, View::Server(view) if view.name == "web-2"), opened);
+    }
+}
+
+#[test]
+fn an_error_stays_until_escape() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.send(Event::Answer(Answer::Started(Err(refused(ErrorCode::Internal, "it broke (log id 7)")))));
+    dashboard.shows("it broke (log id 7)");
+    dashboard.state.update(Event::Due, NOW + 3_600_000);
+    dashboard.shows("it broke (log id 7)");
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("it broke"));
+}
+
+#[test]
+fn nothing_moves_when_nothing_happens() {
+    let dashboard = Dashboard::filled(Role::Admin);
+    assert_eq!(dashboard.state.next_due(), None);
+    assert!(matches!(dashboard.state.link, Link::Live));
+}
+
+#[test]
+fn every_view_fits_the_smallest_screens() {
+    for keys in [
+        "1", "enter", "2", "2 enter", "2 L", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "1 a",
+        "enter i", "U",
+    ] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.seal();
+        dashboard.press(keys);
+        dashboard.answer_view();
+        for (width, height) in (1..12).flat_map(|width| (1..8).map(move |height| (width, height))) {
+            dashboard.buffer(width, height);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How a server is reached by SSH, and what its host's policy allows.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    model::{
+        agent::AgentState,
+        server::ServerDetail,
+        ssh::{Ssh, SshAuth, SshProbe, SshSudo},
+    },
+    text::display_line,
+    wire::command::Command,
+};
+
+use super::ServerView;
+use crate::{
+    dashboard::{
+        action::{self, Action},
+        theme::Theme,
+    },
+    format::{self, wrap},
+};
+
+impl ServerView {
+    /// How the host is reached by SSH, and what its policy allows.
+    pub(super) fn access_lines(
+        &self,
+        detail: &ServerDetail,
+        theme: &Theme,
+        width: usize,
+        now_ms: u64,
+    ) -> Vec<Line<'static>> {
+        const LABEL: usize = 13;
+        let mut lines = vec![Line::styled("By SSH", theme.title)];
+        let add = |lines: &mut Vec<Line<'static>>, label: &str, text: &str, style: Style| {
+            let text = display_line(text, 2_000);
+            for (place, part) in wrap(&text, width.saturating_sub(LABEL)).into_iter().enumerate() {
+                let label = if place == 0 { label } else { "" };
+                let label = Span::styled(format!("{label:<LABEL$}"), theme.dim);
+                lines.push(Line::from(vec![label, Span::styled(part, style)]));
+            }
+        };
+        let connect = format!("tomo server connect {}", self.name);
+        match &detail.summary.ssh {
+            None => {
+                let next = format!("nothing is known; next: tomo server edit {} --host HOST --user USER", self.name);
+                add(&mut lines, "address", &next, theme.dim);
+            }
+            Some(ssh) => {
+                add(&mut lines, "address", &address(ssh), theme.text);
+                match &ssh.host_key {
+                    Some(key) => add(&mut lines, "host key", key, theme.text),
+                    None => add(&mut lines, "host key", &format!("none agreed to yet; next: {connect}"), theme.warn),
+                }
+                let auth = ssh.auth.map_or("nothing yet", SshAuth::as_str);
+                let kept = match (ssh.credential_kept, self.no_credential()) {
+                    (true, _) => {
+                        let [test, forget] = [Action::TestServer, Action::ForgetCredential].map(action::row);
+                        format!("kept, sealed; {} tests it, {} forgets it", test.keys[0], forget.keys[0])
+                    }
+                    (false, why) => why.unwrap_or_default(),
+                };
+                add(&mut lines, "signs in by", auth, theme.text);
+                add(&mut lines, "credential", &kept, theme.text);
+            }
+        }
+        if let Some(probe) = &detail.probe {
+            add(&mut lines, "last look", &looked(probe, now_ms), theme.text);
+        }
+        lines.push(Line::default());
+        lines.push(Line::styled("What the host's policy allows", theme.title));
+        let Some(policy) = &detail.policy else {
+            let text = match detail.summary.agent {
+                AgentState::None => "nothing: there is no agent",
+                _ => "not known until its agent connects",
+            };
+            add(&mut lines, "", text, theme.dim);
+            return lines;
+        };
+        for (label, list) in [
+            ("verbs", &policy.verbs),
+            ("images", &policy.images),
+            ("ports", &policy.ports),
+            ("bind mounts", &policy.bind_roots),
+        ] {
+            match list.is_empty() {
+                true => add(&mut lines, label, "none", theme.dim),
+                false => add(&mut lines, label, &list.join(", "), theme.text),
+            }
+        }
+        let refused: Vec<&str> = Command::VERBS.into_iter().filter(|verb| policy.allow_verb(verb).is_err()).collect();
+        if !refused.is_empty() {
+            lines.push(Line::default());
+            add(&mut lines, "not allowed", &refused.join(", "), theme.warn);
+        }
+        if let Some(why) = self.no_deploys() {
+            add(&mut lines, "no deploys", &why, theme.warn);
+        }
+        lines.push(Line::default());
+        add(&mut lines, "", "Only the host's owner changes this, in /etc/tomo/agent-policy.toml there.", theme.dim);
+        lines
+    }
+}
+
+/// Where SSH leads to, and through what.
+fn address(ssh: &Ssh) -> String {
+    let jump = ssh.jump.as_ref().map(|jump| format!(", through {}@{}:{}", jump.user, jump.host, jump.port));
+    format!("{}@{}:{}{}", ssh.user, ssh.host, ssh.port, jump.unwrap_or_default())
+}
+
+/// What a look around by SSH found.
+pub(super) fn looked(probe: &SshProbe, now_ms: u64) -> String {
+    let docker = match (&probe.docker.version, probe.docker.socket) {
+        (Some(version), _) => format!("Docker {version}"),
+        (None, true) => "Docker, not for this user".to_owned(),
+        (None, false) => "no Docker".to_owned(),
+    };
+    format!(
+        "{} ago: {}, kernel {}, {} cores, {} memory, {docker}, root by {}",
+        format::duration(now_ms.saturating_sub(probe.at_ms)),
+        probe.os,
+        probe.kernel,
+        probe.cpu_count,
+        format::bytes(probe.memory_total_bytes),
+        match probe.sudo {
+            SshSudo::Root => "being it",
+            SshSudo::Passwordless => "sudo",
+            SshSudo::Password => "sudo with a password",
+            SshSudo::None => "no way",
+        }
+    )
+}

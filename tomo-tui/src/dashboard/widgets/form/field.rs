@@ -1,0 +1,174 @@
+//! One value that a form asks for: text, or one of several.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use zeroize::Zeroizing;
+
+use crate::dashboard::widgets::textfield::{Edit, Hidden, TextField};
+
+/// One value a form asks for.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(super) id: &'static str,
+    pub(super) label: &'static str,
+    pub(super) help: &'static str,
+    pub(super) placeholder: &'static str,
+    pub(super) fixed: bool,
+    /// The field and the values of it with which this one is asked for; always without.
+    pub(super) when: Option<(&'static str, &'static [&'static str])>,
+    pub(super) check: fn(&str) -> Result<(), String>,
+    pub(super) input: Input,
+    /// What is wrong with the value, by the field's own check.
+    pub(super) error: Option<String>,
+    /// What the daemon said about it, until it is edited.
+    pub(super) refusal: Option<String>,
+    /// Whether somebody has been here: only then is an error shown.
+    pub(super) touched: bool,
+}
+
+#[derive(Debug)]
+pub(super) enum Input {
+    Text(TextField),
+    Choice { options: Vec<String>, chosen: usize, initial: usize },
+}
+
+impl Field {
+    fn new(id: &'static str, label: &'static str, input: Input) -> Self {
+        Self {
+            id,
+            label,
+            help: "",
+            placeholder: "",
+            fixed: false,
+            when: None,
+            check: |_| Ok(()),
+            input,
+            error: None,
+            refusal: None,
+            touched: false,
+        }
+    }
+
+    /// A line of text.
+    pub(crate) fn text(id: &'static str, label: &'static str) -> Self {
+        Self::new(id, label, Input::Text(TextField::new(false, Hidden::Nothing)))
+    }
+
+    /// A line that nobody sees.
+    pub(crate) fn secret(id: &'static str, label: &'static str) -> Self {
+        Self::new(id, label, Input::Text(TextField::new(false, Hidden::All)))
+    }
+
+    /// Any number of lines.
+    pub(crate) fn lines(id: &'static str, label: &'static str) -> Self {
+        Self::new(id, label, Input::Text(TextField::new(true, Hidden::Nothing)))
+    }
+
+    /// Lines of `KEY=VALUE` whose values nobody sees.
+    pub(crate) fn secret_lines(id: &'static str, label: &'static str) -> Self {
+        Self::new(id, label, Input::Text(TextField::new(true, Hidden::Values)))
+    }
+
+    /// One of several values, the first one at first.
+    pub(crate) fn choice(id: &'static str, label: &'static str, options: Vec<String>) -> Self {
+        Self::new(id, label, Input::Choice { options, chosen: 0, initial: 0 })
+    }
+
+    /// What to write, shown while the field has the keys.
+    pub(crate) fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// What an empty field shows.
+    pub(crate) fn placeholder(mut self, placeholder: &'static str) -> Self {
+        self.placeholder = placeholder;
+        self
+    }
+
+    /// Shows the value and takes no other.
+    pub(crate) fn fixed(mut self) -> Self {
+        self.fixed = true;
+        self
+    }
+
+    /// Asks for the value only while another field is asked for and holds one of these.
+    pub(crate) fn when(mut self, id: &'static str, values: &'static [&'static str]) -> Self {
+        self.when = Some((id, values));
+        self
+    }
+
+    /// Says what is wrong with a value.
+    pub(crate) fn check(mut self, check: fn(&str) -> Result<(), String>) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// The value at first; the form is not dirty while it stays.
+    pub(crate) fn value(mut self, value: &str) -> Self {
+        self.set(value);
+        match &mut self.input {
+            Input::Text(text) => text.settle(),
+            Input::Choice { chosen, initial, .. } => *initial = *chosen,
+        }
+        self
+    }
+
+    pub(super) fn set(&mut self, value: &str) {
+        match &mut self.input {
+            Input::Text(text) => text.set(value),
+            Input::Choice { options, chosen, .. } => {
+                *chosen = options.iter().position(|option| option == value).unwrap_or(*chosen);
+            }
+        }
+        self.checked();
+    }
+
+    pub(super) fn get(&self) -> Zeroizing<String> {
+        match &self.input {
+            Input::Text(text) => text.text(),
+            Input::Choice { options, chosen, .. } => options.get(*chosen).cloned().unwrap_or_default().into(),
+        }
+    }
+
+    pub(super) fn checked(&mut self) {
+        self.error = (self.check)(&self.get()).err();
+        self.refusal = None;
+    }
+
+    pub(super) fn shown_error(&self) -> Option<&str> {
+        self.refusal.as_deref().or_else(|| self.error.as_deref().filter(|_| self.touched))
+    }
+
+    /// Rows of the value.
+    pub(super) fn height(&self) -> usize {
+        const MOST: usize = 6;
+        match &self.input {
+            Input::Text(text) => text.line_count().min(MOST),
+            Input::Choice { .. } => 1,
+        }
+    }
+
+    pub(super) fn key(&mut self, key: KeyEvent) -> Edit {
+        let edit = match &mut self.input {
+            Input::Text(text) => text.key(key),
+            Input::Choice { options, chosen, .. } => {
+                let step = match key.code {
+                    KeyCode::Left => options.len().saturating_sub(1),
+                    KeyCode::Right | KeyCode::Char(' ') => 1,
+                    KeyCode::Char(first) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                        let starts = |step: &usize| options[(*chosen + step) % options.len()].starts_with(first);
+                        (1..=options.len()).find(starts).unwrap_or(0)
+                    }
+                    _ => return Edit::Ignored,
+                };
+                *chosen = (*chosen + step).checked_rem(options.len()).unwrap_or(0);
+                Edit::Changed
+            }
+        };
+        if edit == Edit::Changed {
+            self.touched = true;
+            self.checked();
+        }
+        edit
+    }
+}
