@@ -117,7 +117,7 @@ impl Drop for Image {
     }
 }
 
-fn busybox() -> &'static Path {
+pub(crate) fn busybox() -> &'static Path {
     let known = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
     known.into_iter().find(|path| path.exists()).expect("busybox is there: install busybox-static, or use tests/run")
 }

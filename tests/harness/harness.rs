@@ -27,6 +27,7 @@ pub mod cli;
 pub mod daemon;
 pub mod disk;
 pub mod docker;
+pub mod engine;
 pub mod host;
 pub mod program;
 pub mod real_host;
