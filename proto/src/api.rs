@@ -13,6 +13,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod container;
 pub mod operation;
 pub mod overview;
 pub mod person;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod resource;
 pub mod server;
 pub mod settings;
+pub mod stock;
 
 /// What calling a tool can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +94,21 @@ macro_rules! for_each_tool {
             $crate::api::app::AppRestart,
             $crate::api::app::AppDeploy,
             $crate::api::app::AppRemove,
+            $crate::api::container::ContainerGet,
+            $crate::api::container::ContainerLogs,
+            $crate::api::container::ContainerStart,
+            $crate::api::container::ContainerStop,
+            $crate::api::container::ContainerRestart,
+            $crate::api::stock::ImageList,
+            $crate::api::stock::ImagePull,
+            $crate::api::stock::ImageRemove,
+            $crate::api::stock::VolumeList,
+            $crate::api::stock::VolumeCreate,
+            $crate::api::stock::VolumeRemove,
+            $crate::api::stock::NetworkList,
+            $crate::api::stock::NetworkCreate,
+            $crate::api::stock::NetworkRemove,
+            $crate::api::stock::ServerPrune,
             $crate::api::agent::AgentList,
             $crate::api::agent::AgentRevoke,
             $crate::api::operation::OperationGet,

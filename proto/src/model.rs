@@ -15,4 +15,5 @@ pub mod server;
 pub mod settings;
 pub mod spec;
 pub mod ssh;
+pub mod stock;
 pub mod user;

@@ -227,6 +227,18 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
             asked.push(json!({ verb: { "container": name, "timeout_secs": 1, "volumes": [name], "command": "sh" } }));
         }
         asked.push(json!({ "pull_image": { "image": name } }));
+        asked.push(json!({ "inspect_container": { "container": name } }));
+        asked.push(json!({ "list_stock": {} }));
+        asked.push(json!({ "create_volume": { "name": name } }));
+        asked.push(json!({ "create_network": { "name": name, "internal": false } }));
+        for item in [
+            json!({ "kind": "container", "id": name, "name": name, "size_bytes": 0, "ours": true }),
+            json!({ "kind": "volume", "name": name, "driver": "local", "ours": true }),
+            json!({ "kind": "network", "id": name, "name": name, "driver": "bridge", "ours": true }),
+            json!({ "kind": "image", "id": name, "names": [name], "size_bytes": 0 }),
+        ] {
+            asked.push(json!({ "discard": { "items": [item] } }));
+        }
         if name != foreign {
             asked
                 .push(json!({ "read_logs": { "container": name, "tail": 1, "follow": false, "path": "/etc/shadow" } }));
@@ -304,7 +316,7 @@ async fn a_daemon_that_lies_gets_nothing_that_the_policy_does_not_allow() {
         drop(std::os::unix::net::UnixListener::bind(root.join("engine.sock")).expect("a socket can be made"));
         let allowed = root.join("allowed").display().to_string();
         format!(
-            "verbs = [\"logs\", \"deploy\"]\nimages = [\"{}\"]\nports = [\"20000-20010\"]\nbind_roots = [\"{allowed}\"]\n",
+            "verbs = [\"logs\", \"deploy\"]\nforeign = [\"logs\"]\nimages = [\"{}\"]\nports = [\"20000-20010\"]\nbind_roots = [\"{allowed}\"]\n",
             image.name()
         )
     };

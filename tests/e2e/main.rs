@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod cli;
 mod connect;
+mod containers;
 mod dashboard;
 mod deploy;
 mod door;

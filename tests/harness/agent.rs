@@ -21,7 +21,8 @@ use crate::{
 };
 
 /// A policy file that allows everything a policy can allow.
-pub const ALLOW_ALL: &str = "verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"pull\", \"deploy\"]\n\
+pub const ALLOW_ALL: &str = "verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"pull\", \"create\", \"deploy\"]\n\
+    foreign = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\"]\n\
     images = [\"*\"]\nports = [\"1024-65535\"]\nbind_roots = [\"/srv\", \"/tmp\"]\n";
 /// A policy file that allows nothing but metrics.
 pub const ALLOW_NOTHING: &str = "verbs = []\n";
@@ -96,6 +97,15 @@ impl TestAgent {
     pub async fn without_engine(daemon: &TestDaemon, server: &str) -> Self {
         let mut agent = Self::prepare(ALLOW_ALL, Kind::Program);
         agent.engine = agent.folder.path().join("no-engine.sock");
+        agent.enroll(daemon, server).await;
+        agent.resume().await;
+        agent
+    }
+
+    /// Enrolls and starts the `tomo-agent` binary as on a host whose engine is at a socket, and waits until it is connected.
+    pub async fn with_engine(daemon: &TestDaemon, server: &str, policy: &str, socket: &Path) -> Self {
+        let mut agent = Self::prepare(policy, Kind::Program);
+        agent.engine = socket.to_owned();
         agent.enroll(daemon, server).await;
         agent.resume().await;
         agent

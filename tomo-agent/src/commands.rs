@@ -3,18 +3,22 @@
 mod container;
 mod deploy;
 mod logs;
+mod look;
 mod pull;
+mod stock;
 
 use tomo_proto::{
     error::ErrorCode,
+    text::display_line,
     wire::command::{Command, CommandEvent, Outcome},
 };
 
 pub(crate) use deploy::{Undo, recover};
 
 use crate::{
-    docker::{Engine, EngineError},
+    docker::{APP_LABEL, Engine, EngineError},
     exec::Events,
+    policy::{Policy, Refusal},
 };
 
 /// A command that did not work.
@@ -42,9 +46,40 @@ impl From<EngineError> for Failure {
     }
 }
 
-/// Runs one command. What a cancelled or failed one has to put back stands in `undo`.
-pub(crate) async fn run(engine: &Engine, command: &Command, events: &Events, undo: &mut Undo) -> Outcome {
-    let done = match command {
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(ErrorCode::RefusedByPolicy, refusal.to_string()).with_next(refusal.next())
+    }
+}
+
+/// Runs one command that the policy allows as far as the command itself says. What a cancelled or failed one has to put back
+/// stands in `undo`.
+pub(crate) async fn run(
+    engine: &Engine,
+    policy: &Policy,
+    command: &Command,
+    events: &Events,
+    undo: &mut Undo,
+) -> Outcome {
+    let done = carry_out(engine, policy, command, events, undo).await;
+    done.unwrap_or_else(|failure| Outcome::failed(failure.code, failure.message, failure.next))
+}
+
+async fn carry_out(
+    engine: &Engine,
+    policy: &Policy,
+    command: &Command,
+    events: &Events,
+    undo: &mut Undo,
+) -> Result<Outcome, Failure> {
+    if let Some(container) = command.container() {
+        let labels = engine.inspect(container.as_str()).await?.config.and_then(|config| config.labels);
+        if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
+            let shown = display_line(container.as_str(), 80);
+            policy.check_foreign(command.verb(), &format!("container \"{shown}\""))?;
+        }
+    }
+    match command {
         Command::StartContainer { container } => container::start(engine, container.as_str(), events).await,
         Command::StopContainer { container, timeout_secs } => {
             container::stop(engine, container.as_str(), *timeout_secs, events).await
@@ -58,10 +93,14 @@ pub(crate) async fn run(engine: &Engine, command: &Command, events: &Events, und
         Command::ReadLogs { container, tail, since_ms, follow } => {
             logs::read(engine, container.as_str(), *tail, *since_ms, *follow, events).await
         }
-        Command::PullImage { image } => pull::ensure(engine, image, events).await.map(|_| Outcome::done()),
+        Command::InspectContainer { container } => look::container(engine, container.as_str(), events).await,
+        Command::ListStock {} => look::stock(engine, events).await,
+        Command::CreateVolume { name } => stock::create_volume(engine, name, events).await,
+        Command::CreateNetwork { name, internal } => stock::create_network(engine, name, *internal, events).await,
+        Command::Discard { items } => stock::discard(engine, policy, items, events).await,
+        Command::PullImage { image } => pull::fetch(engine, image, events).await.map(|_| Outcome::done()),
         Command::DeployApp { deploy } => deploy::run(engine, deploy, events, undo).await,
-    };
-    done.unwrap_or_else(|failure| Outcome::failed(failure.code, failure.message, failure.next))
+    }
 }
 
 /// Tells how far a command is.

@@ -1,8 +1,10 @@
 //! The container engine's API, as far as Tomo uses it. The only module that knows bollard.
 
+pub(crate) mod configuration;
 pub(crate) mod inventory;
+mod stock;
 
-use std::{path::Path, pin::Pin, time::Duration};
+use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
 
 use bollard::{
     Docker,
@@ -21,10 +23,12 @@ use tomo_proto::{error::ErrorCode, text::display_line};
 /// Seconds a request may take that is not a stream.
 const REQUEST_TIMEOUT_SECS: u64 = 120;
 
-/// Label of everything Tomo makes: id of the app.
+/// Label of everything Tomo makes for an app: id of the app.
 pub(crate) const APP_LABEL: &str = "dev.tomo.app";
 /// Label: name of the app.
 pub(crate) const NAME_LABEL: &str = "dev.tomo.name";
+/// Label of what Tomo makes for no app.
+pub(crate) const MADE_LABEL: &str = "dev.tomo.made";
 /// Label: id of the revision.
 pub(crate) const REVISION_LABEL: &str = "dev.tomo.revision";
 
@@ -70,6 +74,7 @@ fn in_full(error: &Error) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     docker: Docker,
+    socket: Arc<Path>,
 }
 
 /// How far a pull is.
@@ -91,7 +96,8 @@ impl Engine {
     /// Prepares a connection; nothing is sent yet.
     pub(crate) fn connect(socket: &Path) -> Answer<Self> {
         let path = socket.to_string_lossy();
-        Ok(Self { docker: Docker::connect_with_unix(&path, REQUEST_TIMEOUT_SECS, bollard::API_DEFAULT_VERSION)? })
+        let docker = Docker::connect_with_unix(&path, REQUEST_TIMEOUT_SECS, bollard::API_DEFAULT_VERSION)?;
+        Ok(Self { docker, socket: Arc::from(socket) })
     }
 
     /// Version of the engine and of its API.

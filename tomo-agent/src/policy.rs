@@ -24,9 +24,9 @@ const TEMPLATE: &str = include_str!("policy.example.toml");
 pub enum Rights {
     /// Nothing: the agent measures.
     Metrics,
-    /// Start, stop and restart containers and read their logs.
+    /// Start, stop and restart any container, read its log and how it was made.
     Containers,
-    /// Also pull images, deploy apps on ports from 1024 up, and remove them.
+    /// Also pull images, make volumes and networks, deploy apps on ports from 1024 up, and remove them.
     Deploys,
 }
 
@@ -36,7 +36,7 @@ impl Rights {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Metrics => "metrics only",
-            Self::Containers => "metrics, and start, stop, restart and logs of containers",
+            Self::Containers => "metrics, and start, stop, restart, logs and configuration of any container",
             Self::Deploys => "metrics, containers, and deploys of any image on ports from 1024 up, without bind mounts",
         }
     }
@@ -44,13 +44,15 @@ impl Rights {
     /// A commented policy file.
     #[must_use]
     pub fn render(self) -> String {
-        let (verbs, images, ports): (&[&str], &[&str], &[&str]) = match self {
-            Self::Metrics => (&[], &[], &[]),
-            Self::Containers => (&["start", "stop", "restart", "logs"], &[], &[]),
-            Self::Deploys => (&Command::VERBS, &["*"], &["1024-65535"]),
+        /// Of any container, whoever made it; nothing is lost by it.
+        const OPERATING: &[&str] = &["start", "stop", "restart", "logs", "inspect"];
+        let (verbs, images, ports, foreign): (&[&str], &[&str], &[&str], &[&str]) = match self {
+            Self::Metrics => (&[], &[], &[], &[]),
+            Self::Containers => (OPERATING, &[], &[], OPERATING),
+            Self::Deploys => (&Command::VERBS, &["*"], &["1024-65535"], OPERATING),
         };
         let mut text = TEMPLATE.to_owned();
-        for (key, list) in [("verbs", verbs), ("images", images), ("ports", ports)] {
+        for (key, list) in [("verbs", verbs), ("images", images), ("ports", ports), ("foreign", foreign)] {
             let shown: Vec<String> = list.iter().map(|entry| format!("\"{entry}\"")).collect();
             text = text.replace(&format!("\n{key} = []"), &format!("\n{key} = [{}]", shown.join(", ")));
         }
@@ -75,6 +77,7 @@ struct Rules {
     images: Option<Spanned<Vec<String>>>,
     bind_roots: Option<Spanned<Vec<String>>>,
     ports: Option<Spanned<Vec<String>>>,
+    foreign: Option<Spanned<Vec<String>>>,
     // What no file can allow, for owners who want to see it said: false or empty.
     capabilities: Option<Spanned<Vec<String>>>,
     privileged: Option<Spanned<bool>>,
@@ -159,6 +162,7 @@ impl Policy {
             images: list(&self.rules.images),
             bind_roots: list(&self.rules.bind_roots),
             ports: list(&self.rules.ports),
+            foreign: list(&self.rules.foreign),
             problem: self.broken.as_deref().map(|problem| display_line(problem, 400)),
         }
     }
@@ -185,6 +189,9 @@ impl Policy {
             ("host ports", &self.rules.ports, "ports", |range| format!("{range} can be published")),
             ("bind mounts", &self.rules.bind_roots, "bind_roots", |root| {
                 format!("folders below {root} can be mounted")
+            }),
+            ("foreign", &self.rules.foreign, "foreign", |verb| {
+                format!("{verb} also counts for what Tomo did not make")
             }),
         ] {
             let place = place(rule, key);
@@ -224,6 +231,15 @@ impl Policy {
         }
     }
 
+    /// Whether a verb counts for something that Tomo did not make; `what` is that, fit to be shown.
+    ///
+    /// # Errors
+    /// Names the line that refuses it, or the one that is missing.
+    pub fn check_foreign(&self, verb: &str, what: &str) -> Result<(), Refusal> {
+        let what = format!("{what}, which Tomo did not make,");
+        self.summary().allow_foreign(verb, &what).map_err(|objection| self.refuse(objection))
+    }
+
     fn refuse(&self, objection: Objection) -> Refusal {
         let path = self.path.display();
         match objection {
@@ -240,6 +256,7 @@ impl Policy {
                     "verbs" => &self.rules.verbs,
                     "images" => &self.rules.images,
                     "bind_roots" => &self.rules.bind_roots,
+                    "foreign" => &self.rules.foreign,
                     _ => &self.rules.ports,
                 };
                 let message = rule.as_ref().map_or_else(
@@ -292,6 +309,17 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
             if !Command::VERBS.contains(&verb.as_str()) {
                 let error = format!("\"{verb}\" is not a verb; they are {}", Command::VERBS.join(", "));
                 return Err(at(verbs, error));
+            }
+        }
+    }
+    if let Some(foreign) = &rules.foreign {
+        for verb in foreign.get_ref() {
+            if !Command::FOREIGN_VERBS.contains(&verb.as_str()) {
+                let known = Command::FOREIGN_VERBS.join(", ");
+                return Err(at(
+                    foreign,
+                    format!("\"{verb}\" is not a verb for what Tomo did not make; they are {known}"),
+                ));
             }
         }
     }
@@ -382,6 +410,28 @@ mod tests {
     }
 
     #[test]
+    fn what_tomo_did_not_make_has_a_line_of_its_own() {
+        for (text, expected) in [
+            ("verbs = [\"stop\"]", "has no line `foreign = […]`"),
+            ("verbs = [\"stop\"]\nforeign = []", "refused by line 2 of /etc/tomo/agent-policy.toml: foreign = []"),
+            ("verbs = []\nforeign = [\"stop\"]", "refused by line 1"),
+            ("verbs = [\"stop\"]\nforeign = [\"deploy\"]", "malformed (line 2: \"deploy\" is not a verb for what"),
+        ] {
+            let refusal = policy(text).check_foreign("stop", "container \"db\"").expect_err("is refused").to_string();
+            assert!(refusal.contains(expected), "{text}: {refusal}");
+        }
+        let policy = policy("verbs = [\"stop\", \"start\"]\nforeign = [\"stop\"]");
+        assert_eq!(policy.check_foreign("stop", "container \"db\""), Ok(()));
+        let refusal = policy.check_foreign("start", "container \"db\"").expect_err("is refused");
+        assert!(
+            refusal
+                .to_string()
+                .starts_with("\"start\" of container \"db\", which Tomo did not make, is refused by line 2")
+        );
+        assert!(refusal.next().contains("`foreign`"), "{}", refusal.next());
+    }
+
+    #[test]
     fn a_policy_is_explained_line_by_line() {
         let text =
             "# mine\nverbs = [\"stop\", \"deploy\"]\nimages = [\"nginx:*\", \"redis:7\"]\n\nports = [\"8000-8100\"]\n";
@@ -451,7 +501,7 @@ mod tests {
     #[test]
     fn new_policies_allow_what_they_are_asked_for_and_keep_their_comments() {
         for (rights, verbs, images) in
-            [(Rights::Metrics, 0, 0), (Rights::Containers, 4, 0), (Rights::Deploys, Command::VERBS.len(), 1)]
+            [(Rights::Metrics, 0, 0), (Rights::Containers, 5, 0), (Rights::Deploys, Command::VERBS.len(), 1)]
         {
             let text = rights.render();
             assert_eq!(text.lines().filter(|line| line.starts_with('#')).count(), TEMPLATE.matches("# ").count());
@@ -460,6 +510,8 @@ mod tests {
             let summary = policy.summary();
             assert_eq!((summary.verbs.len(), summary.images.len(), summary.bind_roots.len()), (verbs, images, 0));
             assert_eq!(policy.check(&stop()).is_ok(), rights != Rights::Metrics);
+            assert_eq!(policy.check_foreign("stop", "x").is_ok(), rights != Rights::Metrics);
+            assert!(policy.check_foreign("remove", "x").is_err(), "nobody gives other people's things away unasked");
         }
     }
 }

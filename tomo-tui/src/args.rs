@@ -2,6 +2,7 @@
 
 mod app;
 mod change;
+mod container;
 mod daemon;
 mod people;
 mod server;
@@ -14,6 +15,7 @@ use tomo_proto::{api::check_name, model::settings::SettingChange};
 use crate::cli::mcp::McpClient;
 pub(crate) use app::{AppCommand, Deploy};
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
+pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, VolumeCommand};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
 pub(crate) use people::{Preset, SecretCommand, TokenCommand, UserCommand};
 pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};
@@ -173,6 +175,18 @@ pub(crate) enum Command {
     /// Deploy, look at, operate and remove apps.
     #[command(subcommand)]
     App(Box<AppCommand>),
+    /// List a server's containers, whoever made them; look at, follow and operate those that are no app's.
+    #[command(subcommand)]
+    Container(ContainerCommand),
+    /// List, pull and remove images of a server.
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// List, make and remove volumes of a server.
+    #[command(subcommand)]
+    Volume(VolumeCommand),
+    /// List, make and remove networks of a server.
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Look at, approve, deny and apply plans.
     #[command(subcommand)]
     Plan(PlanCommand),

@@ -6,11 +6,13 @@ mod agent;
 mod app;
 mod audit;
 mod backup;
+mod container;
 pub(crate) mod mcp;
 pub(crate) mod onboard;
 mod plan;
 mod server;
 mod settings;
+mod stock;
 mod token;
 mod user;
 mod vault;
@@ -53,6 +55,10 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::Server(command) => server::server(client, command, as_json).await,
         Command::Agent(command) => agent::agent(client, command, as_json).await,
         Command::App(command) => app::app(client, *command, as_json).await,
+        Command::Container(command) => container::container(client, command, as_json).await,
+        Command::Image(command) => stock::image(client, command, as_json).await,
+        Command::Volume(command) => stock::volume(client, command, as_json).await,
+        Command::Network(command) => stock::network(client, command, as_json).await,
         Command::Plan(command) => plan::plan(client, command, as_json).await,
         Command::Operation(command) => plan::operation(client, command, as_json).await,
         Command::Audit(command) => audit::audit(client, command, as_json).await,

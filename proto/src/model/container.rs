@@ -147,3 +147,131 @@ pub struct ContainerUsage {
     /// Written to disks.
     pub write_bytes_per_sec: u64,
 }
+
+/// How a container was made. Values that look secret were masked on its host: their names stay.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerConfig {
+    /// Id of the image it runs, `sha256:…`.
+    pub image_id: String,
+    /// Command of the image, replaced or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// What the command is given to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Environment, the image's included.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Volumes, folders of the host and filesystems in memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<ContainerMount>,
+    /// Networks it is in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// User inside; empty for the image's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// When the engine restarts it, as engines write it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub restart: String,
+    /// Memory limit; 0 for none.
+    #[serde(default)]
+    pub memory_limit_bytes: u64,
+    /// CPU limit in thousandths of a core; 0 for none.
+    #[serde(default)]
+    pub cpu_limit_millis: u64,
+    /// What gives it more of the host than usual: privileged, the host's network or processes, capabilities, devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub powers: Vec<String>,
+}
+
+/// A mount of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerMount {
+    /// `volume`, `bind` or `tmpfs`.
+    pub kind: String,
+    /// Volume name or folder of the host; empty for a filesystem in memory.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// Path inside.
+    pub target: String,
+    /// Whether it can only be read.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+/// One container and how it was made.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ContainerDetail {
+    /// Name of its server.
+    pub server: String,
+    /// What is known of it all the time.
+    #[serde(flatten)]
+    pub container: Container,
+    /// How it was made.
+    pub config: ContainerConfig,
+}
+
+/// What stands for a value that is not shown.
+pub const MASKED: &str = "(masked)";
+
+/// Whether the value of a variable is likely a secret, by its name or because it is an address with a password in it.
+#[must_use]
+pub fn is_secret_looking(name: &str, value: &str) -> bool {
+    const WORDS: [&str; 15] = [
+        "PASS",
+        "PWD",
+        "SECRET",
+        "TOKEN",
+        "KEY",
+        "CREDENTIAL",
+        "CREDS",
+        "AUTH",
+        "PRIVATE",
+        "SALT",
+        "DSN",
+        "COOKIE",
+        "SIGNATURE",
+        "CERT",
+        "LICENSE",
+    ];
+    // A path says where a secret is, not what it is: PATH, SSH_AUTH_SOCK, …_FILE.
+    let name = name.to_ascii_uppercase();
+    let named = WORDS.iter().any(|word| name.contains(word)) && !value.starts_with('/') && !value.is_empty();
+    let has_password = || {
+        let (_, rest) = value.split_once("://")?;
+        let (user, _) = rest.split(['/', '?', '#']).next()?.rsplit_once('@')?;
+        user.split_once(':').filter(|(_, password)| !password.is_empty())
+    };
+    named || has_password().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_secret_is_told_by_name_and_by_form() {
+        for (name, value) in [
+            ("DB_PASSWORD", "x"),
+            ("db_passwd", "hunter2"),
+            ("API_KEY", "abc"),
+            ("GITHUB_TOKEN", "ghp_x"),
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("DATABASE_URL", "postgres://shop:hunter2@db:5432/shop?x=1"),
+            ("REDIS", "redis://:hunter2@cache/0"),
+        ] {
+            assert!(is_secret_looking(name, value), "{name}={value}");
+        }
+        for (name, value) in [
+            ("PATH", "/usr/bin:/bin"),
+            ("MODE", "production"),
+            ("DB_PASSWORD_FILE", "/run/secrets/db"),
+            ("HOME_PAGE", "https://example.com/a@b:c"),
+            ("ORIGIN", "https://user@example.com"),
+            ("DB_PASSWORD", ""),
+        ] {
+            assert!(!is_secret_looking(name, value), "{name}={value}");
+        }
+    }
+}

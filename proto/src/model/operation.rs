@@ -22,6 +22,20 @@ pub enum OperationKind {
     StopApp,
     /// Restarts an app.
     RestartApp,
+    /// Starts a container that is no app's.
+    StartContainer,
+    /// Stops a container that is no app's.
+    StopContainer,
+    /// Restarts a container that is no app's.
+    RestartContainer,
+    /// Pulls an image.
+    PullImage,
+    /// Makes a volume.
+    CreateVolume,
+    /// Makes a network.
+    CreateNetwork,
+    /// Removes images, volumes, networks or stopped containers.
+    Discard,
     /// Adds a server.
     AddServer,
     /// Looks around on a server by SSH.
@@ -42,13 +56,36 @@ impl OperationKind {
     pub const fn is_of_app(self) -> bool {
         match self {
             Self::DeployApp | Self::RemoveApp | Self::StartApp | Self::StopApp | Self::RestartApp => true,
-            Self::AddServer
+            Self::StartContainer
+            | Self::StopContainer
+            | Self::RestartContainer
+            | Self::PullImage
+            | Self::CreateVolume
+            | Self::CreateNetwork
+            | Self::Discard
+            | Self::AddServer
             | Self::ProbeServer
             | Self::InstallAgent
             | Self::RemoveServer
             | Self::ChangeSettings
             | Self::CreateBackup => false,
         }
+    }
+
+    /// Whether its target is on a server, where another server can have one of that name.
+    #[must_use]
+    pub const fn is_on_server(self) -> bool {
+        self.is_of_app()
+            || matches!(
+                self,
+                Self::StartContainer
+                    | Self::StopContainer
+                    | Self::RestartContainer
+                    | Self::PullImage
+                    | Self::CreateVolume
+                    | Self::CreateNetwork
+                    | Self::Discard
+            )
     }
 
     /// The kind as it stands in answers.
@@ -60,6 +97,13 @@ impl OperationKind {
             Self::StartApp => "start_app",
             Self::StopApp => "stop_app",
             Self::RestartApp => "restart_app",
+            Self::StartContainer => "start_container",
+            Self::StopContainer => "stop_container",
+            Self::RestartContainer => "restart_container",
+            Self::PullImage => "pull_image",
+            Self::CreateVolume => "create_volume",
+            Self::CreateNetwork => "create_network",
+            Self::Discard => "discard",
             Self::AddServer => "add_server",
             Self::ProbeServer => "probe_server",
             Self::InstallAgent => "install_agent",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AppId, OperationId, PlanId, ServerId},
-    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange},
+    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
 /// Who has to agree before a plan is applied.
@@ -73,6 +73,15 @@ pub enum PlannedChange {
         /// Also delete its named volumes.
         volumes: bool,
     },
+    /// Remove things from a server that are no app's.
+    Discard {
+        /// Server by id.
+        server: ServerId,
+        /// How they were chosen.
+        choice: Choice,
+        /// Each as it was then.
+        items: Vec<Item>,
+    },
     /// Add a server that is reached by SSH.
     AddServer {
         /// Its name.
@@ -98,6 +107,18 @@ pub enum PlannedChange {
         /// Each with its new value.
         changes: Vec<SettingChange>,
     },
+}
+
+/// How the things that a plan removes were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// One, by its name.
+    Named,
+    /// All of what Tomo made and nothing uses.
+    Ours,
+    /// Everything that nothing uses, whoever made it.
+    All,
 }
 
 /// One line of a plan's difference.

@@ -43,6 +43,9 @@ pub struct PolicySummary {
     pub bind_roots: Vec<String>,
     /// Host ports that may be published, as in `1024-65535`.
     pub ports: Vec<String>,
+    /// Verbs that also count for what Tomo did not make: containers, images, volumes, networks.
+    #[serde(default)]
+    pub foreign: Vec<String>,
     /// Why the file could not be used, so that nothing is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -78,6 +81,15 @@ impl PolicySummary {
     /// What the policy does not allow.
     pub fn allow_verb(&self, verb: &str) -> Result<(), Objection> {
         listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
+    }
+
+    /// Whether commands with this verb may also touch what Tomo did not make. `what` is that, fit to be shown.
+    ///
+    /// # Errors
+    /// What the policy does not allow.
+    pub fn allow_foreign(&self, verb: &str, what: &str) -> Result<(), Objection> {
+        self.allow_verb(verb)?;
+        listed("foreign", &self.foreign, || format!("\"{verb}\" of {what}"), |allowed| allowed == verb)
     }
 
     /// Whether an image may be pulled and run.

@@ -10,7 +10,9 @@ use crate::{
     id::{AppId, CommandId, RevisionId},
     model::{
         app::{AppSpec, LogLine},
+        container::ContainerConfig,
         spec::check_image,
+        stock::{Item, Stock},
     },
 };
 
@@ -66,10 +68,34 @@ pub enum Command {
         /// Go on with new lines until the stream closes.
         follow: bool,
     },
-    /// Pull an image; one that is already there is used.
+    /// Pull an image, also if one of that name is there.
     PullImage {
         /// Name with tag or digest.
         image: String,
+    },
+    /// Look at how a container was made. Answers with [`CommandEvent::Found`].
+    InspectContainer {
+        /// Which.
+        container: ContainerRef,
+    },
+    /// List images, volumes, networks and stopped containers. Answers with [`CommandEvent::Found`], in parts.
+    ListStock {},
+    /// Make a volume that carries Tomo's label.
+    CreateVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Make a bridge network that carries Tomo's label.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+        /// Let it lead nowhere outside.
+        internal: bool,
+    },
+    /// Remove exactly these things, if each of them is as it is told here; else none of them.
+    Discard {
+        /// What goes.
+        items: Vec<Item>,
     },
     /// Put an app's container in place, replacing the one there; on failure the old one is as before.
     DeployApp {
@@ -107,6 +133,9 @@ impl Command {
             Self::RemoveContainer { .. } => "remove",
             Self::ReadLogs { .. } => "logs",
             Self::PullImage { .. } => "pull",
+            Self::InspectContainer { .. } | Self::ListStock {} => "inspect",
+            Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
+            Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
         }
     }
@@ -119,6 +148,8 @@ impl Command {
         match self {
             Self::RemoveContainer { volumes, .. } => volumes.iter().try_for_each(|name| check_name(name)),
             Self::PullImage { image } => check_image(image),
+            Self::CreateVolume { name } | Self::CreateNetwork { name, .. } => check_name(name),
+            Self::Discard { items } => items.iter().try_for_each(Item::check),
             Self::DeployApp { deploy } => {
                 check_name(&deploy.name)?;
                 deploy.secrets.keys().try_for_each(|name| check_name(name))?;
@@ -127,12 +158,31 @@ impl Command {
             Self::StartContainer { .. }
             | Self::StopContainer { .. }
             | Self::RestartContainer { .. }
-            | Self::ReadLogs { .. } => Ok(()),
+            | Self::ReadLogs { .. }
+            | Self::InspectContainer { .. }
+            | Self::ListStock {} => Ok(()),
+        }
+    }
+
+    /// The container that it is about, which may be one that Tomo did not make.
+    #[must_use]
+    pub const fn container(&self) -> Option<&ContainerRef> {
+        match self {
+            Self::StartContainer { container }
+            | Self::StopContainer { container, .. }
+            | Self::RestartContainer { container, .. }
+            | Self::ReadLogs { container, .. }
+            | Self::InspectContainer { container } => Some(container),
+            _ => None,
         }
     }
 
     /// Every verb a policy file can list.
-    pub const VERBS: [&'static str; 7] = ["start", "stop", "restart", "remove", "logs", "pull", "deploy"];
+    pub const VERBS: [&'static str; 9] =
+        ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy"];
+
+    /// Verbs that a policy file can let count for what Tomo did not make.
+    pub const FOREIGN_VERBS: [&'static str; 6] = ["start", "stop", "restart", "remove", "logs", "inspect"];
 }
 
 /// Name or id of a container: the engine's grammar and nothing else, so that it cannot reach another path of its API.
@@ -187,8 +237,20 @@ pub enum CommandEvent {
         /// At most 500; each already safe to show.
         lines: Vec<LogLine>,
     },
+    /// What was asked for; a list may come in several parts.
+    Found(Box<Found>),
     /// It is over.
     Outcome(Outcome),
+}
+
+/// What a command that looks has found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// How a container was made.
+    Container(ContainerConfig),
+    /// A part of what lies on the host.
+    Stock(Stock),
 }
 
 /// How a command ended.
@@ -232,7 +294,10 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::frame::{decode, encode};
+    use crate::{
+        model::stock::{Image, Network, Stopped, Volume},
+        wire::frame::{decode, encode},
+    };
 
     #[test]
     fn a_container_reference_cannot_leave_its_path() {
@@ -251,6 +316,30 @@ mod tests {
         let body = encode(&command).expect("encodes");
         assert_eq!(body, b"\x01\x81\xaestop_container\x82\xa9container\xa3web\xactimeout_secs\x0a");
         assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+    }
+
+    #[test]
+    fn a_clean_up_is_these_bytes_and_its_names_are_checked() {
+        let volume = Volume { name: "data".to_owned(), driver: "local".to_owned(), ..Volume::default() };
+        let command = Command::Discard { items: vec![Item::Volume(volume.clone())] };
+        let body = encode(&command).expect("encodes");
+        let expected = b"\x01\x81\xa7discard\x81\xa5items\x91\x85\xa4kind\xa6volume\xa4name\xa4data\xa6driver\xa5local\
+            \xaacreated_at\x00\xa4ours\xc2";
+        assert_eq!(body, expected);
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        assert_eq!(command.check(), Ok(()));
+        let network = Network { id: "../x".to_owned(), ..Network::default() };
+        let image =
+            Image { id: format!("sha256:{}", "a".repeat(64)), names: vec!["x y".to_owned()], ..Image::default() };
+        for item in [
+            Item::Volume(Volume { name: "../data".to_owned(), ..volume }),
+            Item::Network(network),
+            Item::Image(image),
+            Item::Image(Image { id: "sha256:x".to_owned(), ..Image::default() }),
+            Item::Container(Stopped { id: "a?force=1".to_owned(), ..Stopped::default() }),
+        ] {
+            assert!(Command::Discard { items: vec![item.clone()] }.check().is_err(), "{item:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Making sure that an image is on the host.
+//! Bringing an image onto the host.
 
 use futures::StreamExt as _;
 use tomo_proto::text::display_line;
@@ -16,6 +16,12 @@ pub(super) async fn ensure(engine: &Engine, image: &str, events: &Events) -> Res
         progress(events, format!("image {shown} is on the host"), Some(100)).await;
         return Ok(id);
     }
+    fetch(engine, image, events).await
+}
+
+/// Pulls an image, also if one of that name is there. Returns its id.
+pub(super) async fn fetch(engine: &Engine, image: &str, events: &Events) -> Result<String, Failure> {
+    let shown = display_line(image, 120);
     progress(events, format!("pull {shown}"), None).await;
     let mut pulling = engine.pull(image);
     let mut told = None;

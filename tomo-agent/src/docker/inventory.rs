@@ -152,7 +152,7 @@ fn describe(summary: ContainerSummary, details: ContainerInspectResponse) -> Con
     }
 }
 
-fn parse_time(text: Option<&str>) -> u64 {
+pub(crate) fn parse_time(text: Option<&str>) -> u64 {
     text.and_then(|text| text.parse::<jiff::Timestamp>().ok())
         .and_then(|time| u64::try_from(time.as_millisecond()).ok())
         .unwrap_or(0)

@@ -116,7 +116,7 @@ impl Half {
         let deadline = Duration::from_millis(request.deadline_ms).min(LONGEST);
         let mut undo = commands::Undo::new(Journal::new(self.config.journal.clone()));
         let outcome = tokio::select! {
-            outcome = timeout(deadline, commands::run(engine, &request.command, events, &mut undo)) => outcome.unwrap_or_else(|_| {
+            outcome = timeout(deadline, commands::run(engine, &policy, &request.command, events, &mut undo)) => outcome.unwrap_or_else(|_| {
                 let message = format!("not done within {} s; what was begun is undone", deadline.as_secs());
                 Outcome::failed(ErrorCode::Conflict, message, None)
             }),

@@ -304,6 +304,17 @@ async fn the_policy_and_foreign_containers_are_respected() {
     let (code, message, _) =
         failure(host.run(Command::RemoveContainer { container: host.container(), volumes: Vec::new() }).await.1);
     assert!(code == ErrorCode::Conflict && message.contains("not made by Tomo"), "{message}");
+    // Nor is it read, looked at or stopped without a line for what Tomo did not make.
+    let policy = "verbs = [\"stop\", \"logs\", \"inspect\"]\nforeign = [\"logs\"]\n";
+    std::fs::write(host._folder.path().join("policy.toml"), policy).expect("writes");
+    let container = host.container();
+    let stop = Command::StopContainer { container: container.clone(), timeout_secs: 1 };
+    for command in [stop, Command::InspectContainer { container: container.clone() }] {
+        let (code, message, _) = failure(host.run(command).await.1);
+        assert!(code == ErrorCode::RefusedByPolicy && message.contains("line 2"), "{message}");
+    }
+    let logs = Command::ReadLogs { container, tail: None, since_ms: None, follow: false };
+    assert_eq!(host.run(logs).await.1, Outcome::done());
     assert!(host.running().is_some());
 }
 

@@ -34,7 +34,7 @@ use crate::{
 /// Verb of a deploy in a policy file.
 const DEPLOY: &str = "deploy";
 /// Label of an app's container: its id.
-const APP_LABEL: &str = "dev.tomo.app";
+pub(super) const APP_LABEL: &str = "dev.tomo.app";
 
 impl Context {
     /// An app's container, as its server last told.
@@ -231,7 +231,7 @@ impl Context {
 }
 
 /// The policy of a server's owner says no. The agent would say so too, with the line.
-fn refused(server: &str, objection: Objection) -> ServiceError {
+pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
     let (message, next) = match objection {
         Objection::Never { what } => (what, "use a named volume, or another folder".to_owned()),
         Objection::NotListed { key, what } => (

@@ -1,4 +1,4 @@
-//! Log lines of an app, straight from its server. The cursor says what was read, so that nothing is kept between two calls.
+//! Log lines of a container, straight from its server. The cursor says what was read, so that nothing is kept between two calls.
 
 use std::{
     collections::HashMap,
@@ -12,15 +12,24 @@ use tomo_proto::{
     api::app::{AppLogs, AppLogsAnswer},
     error::ErrorCode,
     id::{AppId, CommandId},
-    model::app::{App, LogLine},
+    model::{
+        app::{App, LogLine},
+        server::Server,
+    },
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
 };
 
 use crate::{
     crypto,
-    hub::HubError,
     live::Topic,
-    services::{Context, Handle, Services, access::Authorized, audit::limit, error::ServiceError, lookup, span},
+    services::{
+        Context, Handle, Services,
+        access::{Authorized, Caller},
+        ask::not_sent,
+        audit::limit,
+        error::ServiceError,
+        lookup, span,
+    },
 };
 
 /// Text of one answer.
@@ -89,18 +98,45 @@ impl Cursor {
 
 impl Handle<AppLogs> for Services {
     async fn handle(&self, caller: Authorized<'_, AppLogs>, request: AppLogs) -> Result<AppLogsAnswer, ServiceError> {
+        let (app, server) = self.context.store.read(|view| lookup::app(view, &caller, &request.app))?;
+        let invalid = |error| ServiceError::new(ErrorCode::Invalid, error);
+        let container = ContainerRef::new(format!("tomo-{}", app.name)).map_err(invalid)?;
+        let AppLogs { tail, since, grep, cursor, wait_s, .. } = request;
+        self.context.read_log(&caller, &server, container, Query { tail, since, grep, cursor, wait_s }).await
+    }
+}
+
+/// Which lines of a log.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) tail: Option<u32>,
+    pub(super) since: Option<String>,
+    pub(super) grep: Option<String>,
+    pub(super) cursor: Option<String>,
+    pub(super) wait_s: Option<u32>,
+}
+
+impl Context {
+    /// Reads a container's log.
+    ///
+    /// # Errors
+    /// What was asked for does not fit, or the agent is away or says no.
+    pub(super) async fn read_log(
+        &self,
+        caller: &Caller,
+        server: &Server,
+        container: ContainerRef,
+        request: Query,
+    ) -> Result<AppLogsAnswer, ServiceError> {
         let tail = limit(request.tail, 100, 1_000)?;
         let wait_s = request.wait_s.unwrap_or(0);
         if wait_s > WAIT_MAX {
             return Err(ServiceError::new(ErrorCode::Invalid, format!("wait_s is 0 to {WAIT_MAX}, not {wait_s}"))
                 .with_field("wait_s"));
         }
-        let now_ms = self.context.clock.now_ms();
+        let now_ms = self.clock.now_ms();
         let since = request.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
         let before = request.cursor.as_deref().map(Cursor::parse).transpose()?;
-        let (app, server) = self.context.store.read(|view| lookup::app(view, &caller, &request.app))?;
-        let invalid = |error| ServiceError::new(ErrorCode::Invalid, error);
-        let container = ContainerRef::new(format!("tomo-{}", app.name)).map_err(invalid)?;
         let follow = before.is_some() && wait_s > 0;
         let command = Command::ReadLogs {
             container,
@@ -111,19 +147,8 @@ impl Handle<AppLogs> for Services {
         let request_id = CommandId::from_parts(now_ms, crypto::random_u32());
         let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
-        let not_sent = |error| match error {
-            HubError::Busy => ServiceError::new(
-                ErrorCode::Conflict,
-                format!("the agent of server \"{}\" has too much to do: try again in a moment", server.name),
-            ),
-            _ => ServiceError::new(
-                ErrorCode::AgentOffline,
-                format!("the agent of server \"{}\" is not connected", server.name),
-            )
-            .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)),
-        };
-        let sent = self.context.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command }).await;
-        let mut sent = sent.map_err(not_sent)?;
+        let sent = self.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command }).await;
+        let mut sent = sent.map_err(|error| not_sent(server, &error))?;
 
         let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
         let (mut newest, mut seen_at) = (start, 0);
@@ -163,7 +188,7 @@ impl Handle<AppLogs> for Services {
                         None => error,
                     });
                 }
-                Ok(Some(CommandEvent::Progress { .. })) => {}
+                Ok(Some(CommandEvent::Progress { .. } | CommandEvent::Found(_))) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -217,7 +242,7 @@ impl Context {
             match event {
                 CommandEvent::Log { .. } => self.live.publish(Topic::AppLogs(app.id)),
                 CommandEvent::Outcome(_) => return,
-                CommandEvent::Progress { .. } => {}
+                CommandEvent::Progress { .. } | CommandEvent::Found(_) => {}
             }
         }
     }

@@ -27,35 +27,59 @@ use crate::{
 const HEALTH_SECS: u32 = 90;
 /// Longest deploy: a slow pull and the health gate.
 const DEPLOY: Duration = Duration::from_secs(1_800);
+/// Longest clean-up of a server.
+const DISCARD: Duration = Duration::from_secs(600);
 /// Longest other command.
 const SHORT: Duration = Duration::from_secs(90);
 /// The agent's own deadline ends first; this much later the link counts as broken.
 const GRACE: Duration = Duration::from_secs(20);
 /// Seconds a container gets to end.
-const STOP_SECS: u32 = 10;
+pub(super) const STOP_SECS: u32 = 10;
 
 /// What an operation does on a server, and to the app's record.
 #[derive(Debug, Clone)]
 pub(super) enum Work {
-    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec },
-    Remove { app: App, volumes: bool },
-    Start { app: App },
-    Stop { app: App },
-    Restart { app: App },
+    Deploy {
+        app: AppId,
+        name: String,
+        server: ServerId,
+        revision: RevisionId,
+        spec: AppSpec,
+    },
+    Remove {
+        app: App,
+        volumes: bool,
+    },
+    Start {
+        app: App,
+    },
+    Stop {
+        app: App,
+    },
+    Restart {
+        app: App,
+    },
+    /// What is no app's.
+    OnServer {
+        server: ServerId,
+        kind: OperationKind,
+        command: Command,
+    },
 }
 
 impl Work {
     const fn server(&self) -> ServerId {
         match self {
-            Self::Deploy { server, .. } => *server,
+            Self::Deploy { server, .. } | Self::OnServer { server, .. } => *server,
             Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.server,
         }
     }
 
-    const fn app(&self) -> AppId {
+    const fn app(&self) -> Option<AppId> {
         match self {
-            Self::Deploy { app, .. } => *app,
-            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.id,
+            Self::Deploy { app, .. } => Some(*app),
+            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => Some(app.id),
+            Self::OnServer { .. } => None,
         }
     }
 
@@ -66,6 +90,7 @@ impl Work {
             Self::Start { .. } => OperationKind::StartApp,
             Self::Stop { .. } => OperationKind::StopApp,
             Self::Restart { .. } => OperationKind::RestartApp,
+            Self::OnServer { kind, .. } => *kind,
         }
     }
 }
@@ -144,12 +169,13 @@ impl Context {
     async fn carry_out(&self, running: Running, work: Work, intent: NewAuditEntry) {
         let id = running.state.borrow().operation;
         self.live.publish(Topic::Operation(id));
-        self.live.publish(Topic::App(work.app()));
+        let tell = |app: Option<AppId>| app.map(|app| self.live.publish(Topic::App(app)));
+        tell(work.app());
         running.state.send_modify(|operation| note_step(operation, "send to the agent", None, self.clock.now_ms()));
         let ended = self.command(&running, &work).await;
         let app = work.app();
         self.conclude(running, intent, ended, move |change, operation| settle(change, &work, operation)).await;
-        self.live.publish(Topic::App(app));
+        tell(app);
     }
 
     /// Writes the end of an operation down, with what it means for other records, and tells it.
@@ -250,7 +276,7 @@ impl Context {
                     running.state.send_modify(|operation| note_step(operation, &step, percent, now_ms));
                     self.live.publish(Topic::Operation(running.state.borrow().operation));
                 }
-                Ok(Some(CommandEvent::Log { .. })) => {}
+                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_))) => {}
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ended::Done,
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, log }))) => {
                     let error = OperationError {
@@ -294,6 +320,14 @@ impl Context {
             }
             Work::Restart { app } => {
                 (Command::RestartContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
+            }
+            Work::OnServer { command, kind, .. } => {
+                let limit = match kind {
+                    OperationKind::PullImage => DEPLOY,
+                    OperationKind::Discard => DISCARD,
+                    _ => SHORT,
+                };
+                (command.clone(), limit)
             }
         })
     }

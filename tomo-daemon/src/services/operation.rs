@@ -56,7 +56,7 @@ impl Operations {
         let same = |other: &Operation| {
             other.target == operation.target
                 && other.kind.is_of_app() == operation.kind.is_of_app()
-                && (other.server == operation.server || !operation.kind.is_of_app())
+                && (other.server == operation.server || !operation.kind.is_on_server())
                 && !other.status.is_final()
         };
         if let Some(other) = all.values().map(|running| running.state.borrow().clone()).find(same) {

@@ -17,6 +17,7 @@ use tomo_proto::{
         user::Scope,
     },
     text::display_line,
+    wire::command::Command,
 };
 
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
         About as _, Handle, Services,
         access::{Authorized, Caller},
         audit::limit,
+        discard,
         error::ServiceError,
         execute::Work,
         lookup::unknown_id,
@@ -84,19 +86,19 @@ impl Look for WriteTx<'_> {
 }
 
 /// A plan's facts, made from its change and what the store says now.
-struct Facts {
-    summary: String,
-    target: String,
-    approval: Approval,
-    changes: Vec<Change>,
-    downtime: Option<String>,
-    data_loss: Option<String>,
-    warnings: Vec<String>,
+pub(super) struct Facts {
+    pub(super) summary: String,
+    pub(super) target: String,
+    pub(super) approval: Approval,
+    pub(super) changes: Vec<Change>,
+    pub(super) downtime: Option<String>,
+    pub(super) data_loss: Option<String>,
+    pub(super) warnings: Vec<String>,
     /// SHA-256 of the target as it is, hex.
-    state: String,
+    pub(super) state: String,
 }
 
-fn state_of(value: &impl serde::Serialize) -> String {
+pub(super) fn state_of(value: &impl serde::Serialize) -> String {
     crypto::sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
 }
 
@@ -168,6 +170,10 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 },
                 state: state_of(&(app.id, app.revision)),
             })
+        }
+        PlannedChange::Discard { server, choice, items } => {
+            let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
+            Ok(discard::facts(&server, *choice, items))
         }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             if look.servers()?.iter().any(|known| known.name == *name) {
@@ -345,7 +351,7 @@ impl Services {
     /// What a plan says whose agent would have to do something but has no connection.
     fn warn_offline(&self, change: &PlannedChange) -> Result<Option<String>, ServiceError> {
         let server = match change {
-            PlannedChange::DeployApp { server, .. } => Some(*server),
+            PlannedChange::DeployApp { server, .. } | PlannedChange::Discard { server, .. } => Some(*server),
             PlannedChange::RemoveApp { app, .. } => {
                 self.context.store.read(|view| view.get::<App>(app.to_u64()))?.map(|app| app.server)
             }
@@ -369,6 +375,9 @@ impl Services {
                 let app = view.get::<App>(app.to_u64())?;
                 (app.as_ref().map(|app| app.server), app.map(|app| app.name))
             }
+            // Whoever sees some apps only does not see what belongs to none.
+            PlannedChange::Discard { server, .. } if caller.selectors.apps.is_empty() => (Some(*server), None),
+            PlannedChange::Discard { .. } => return Ok(false),
             PlannedChange::RemoveServer { server } => (Some(*server), None),
             PlannedChange::AddServer { name, labels, .. } => {
                 return Ok(caller.selectors.admit_server(name, labels));
@@ -617,6 +626,14 @@ impl Handle<PlanApply> for Services {
         }
         let blank = self.context.new_operation(&caller, OperationKind::DeployApp, &record.plan.target, None);
         let entry = self.context.entry(&caller, "plan_apply", AuditOutcome::Intent).because(request.reason.as_ref());
+        if let (PlanStatus::Approved, PlannedChange::Discard { server, items, .. }) =
+            (record.plan.status, &record.change)
+            && !self.context.still_there(*server, items).await?
+        {
+            self.context.store.write(move |tx| mark_stale(tx, record, entry)).await?;
+            self.context.live.publish(Topic::Plan(id));
+            return Err(moved(id));
+        }
         let (context, operation, now_ms) = (Arc::clone(&self.context), blank.operation, self.context.clock.now_ms());
         // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
         let begun = self.context.tasks.spawn(async move {
@@ -747,6 +764,16 @@ fn apply(
                 .about("app", &app.name)
                 .with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((begin(operations, &operation)?, Work::Remove { app, volumes }, intent)))
+        }
+        PlannedChange::Discard { server, items, .. } => {
+            let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
+            operation.kind = OperationKind::Discard;
+            operation.server = Some(host.name.clone());
+            let intent = action(operation.kind)
+                .about("server", &host.name)
+                .with(format!("{}: {}", operation.operation, record.plan.summary));
+            let work = Work::OnServer { server, kind: operation.kind, command: Command::Discard { items } };
+            Applied::Spawn(Box::new((begin(operations, &operation)?, work, intent)))
         }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             tx.put(&Server {

@@ -54,6 +54,16 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
     lines
 }
 
+/// An amount of data as people read it.
+pub(super) fn amount(bytes: u64) -> String {
+    match bytes {
+        0..1_024 => format!("{bytes} B"),
+        1_024..1_048_576 => format!("{} KiB", bytes >> 10),
+        1_048_576..1_073_741_824 => format!("{} MiB", bytes >> 20),
+        _ => format!("{}.{} GiB", bytes >> 30, ((bytes % (1 << 30)) * 10) >> 30),
+    }
+}
+
 /// An amount of memory in the largest unit that says it exactly.
 fn memory(bytes: u64) -> String {
     match bytes {

@@ -19,15 +19,8 @@ pub(crate) enum AppCommand {
     Logs {
         /// Name, server/name or id.
         app: String,
-        /// Go on with new lines as they come, until Ctrl-C.
-        #[arg(short, long)]
-        follow: bool,
-        /// How many of the newest lines to begin with.
-        #[arg(long, default_value_t = 100)]
-        tail: u32,
-        /// Only lines that contain this text.
-        #[arg(long)]
-        grep: Option<String>,
+        #[command(flatten)]
+        log: LogArgs,
     },
     /// Start an app.
     Start(Operate),
@@ -47,6 +40,23 @@ pub(crate) enum AppCommand {
         #[command(flatten)]
         consent: Consent,
     },
+}
+
+/// Which lines of a log.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LogArgs {
+    /// Go on with new lines as they come, until Ctrl-C.
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the newest lines to begin with.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) tail: u32,
+    /// Only lines from then on: a duration back from now (10m) or a time (RFC 3339).
+    #[arg(long)]
+    pub(crate) since: Option<String>,
+    /// Only lines that contain this text.
+    #[arg(long)]
+    pub(crate) grep: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -62,6 +62,16 @@ pub(crate) enum ServerCommand {
         /// Name or id.
         server: String,
     },
+    /// Remove what nothing uses and Tomo made; shows each thing with its size and asks first.
+    Prune {
+        /// Name or id.
+        server: String,
+        /// Also what Tomo did not make: images, other people's volumes, networks and stopped containers.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Plan to forget a server.
     Remove {
         /// Name or id.

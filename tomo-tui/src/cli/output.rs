@@ -125,8 +125,13 @@ fn as_subcommand(next: &str) -> String {
                 format!("{noun} {verb}")
             }
         };
-        let values = arguments.values().filter_map(|value| value.as_str());
-        Some(values.fold(format!("tomo {words}"), |line, value| format!("{line} {value}")))
+        // The server comes first, then what is on it, then switches.
+        let values = arguments.iter().filter_map(|(key, value)| Some((key, value.as_str()?.to_owned())));
+        let (servers, others): (Vec<_>, Vec<_>) = values.partition(|(key, _)| *key == "server");
+        let switches = arguments.iter().filter(|(_, value)| value.as_bool() == Some(true));
+        let switches = switches.map(|(key, _)| format!("--{}", key.replace('_', "-")));
+        let words_of = servers.into_iter().chain(others).map(|(_, value)| value).chain(switches);
+        Some(words_of.fold(format!("tomo {words}"), |line, word| format!("{line} {word}")))
     };
     parse().unwrap_or_else(|| next.to_owned())
 }
@@ -186,6 +191,11 @@ pub(crate) fn failure(error: &anyhow::Error, options: &str) -> u8 {
     code
 }
 
+/// The present (UTC ms).
+pub(super) fn now_ms() -> u64 {
+    u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0)
+}
+
 /// A time as people read it, in the local zone.
 pub(crate) fn time(ms: u64) -> String {
     let time = i64::try_from(ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
@@ -203,6 +213,8 @@ mod tests {
         for (next, said) in [
             ("server_list {}", "tomo server list"),
             (r#"server_get {"server":"web-1"}"#, "tomo server get web-1"),
+            (r#"container_get {"container":"db","server":"web-1"}"#, "tomo container get web-1 db"),
+            (r#"server_prune {"all":true,"server":"web-1"}"#, "tomo server prune web-1 --all"),
             ("auth_whoami {}", "tomo whoami"),
             ("app_deploy {}", "tomo app deploy NAME --server SERVER --image IMAGE"),
             ("auth_token_list {}", "tomo token list"),

@@ -1,14 +1,17 @@
 //! Servers.
 
 use tomo_proto::{
-    api::server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
+    api::{
+        server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
+        stock::ServerPrune,
+    },
     model::server::ServerSummary,
 };
 
 use crate::{
     args::{ConnectArgs, ServerCommand},
     cli::{
-        change, onboard,
+        change, container, onboard,
         output::{self, line, table},
     },
     client::Client,
@@ -92,8 +95,9 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             if let Some(policy) = &answer.policy {
                 let list = |items: &[String]| if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
                 line(format!(
-                    "the host's policy allows {}; images {}; ports {}; bind mounts below {}",
+                    "the host's policy allows {}; of what Tomo did not make {}; images {}; ports {}; bind mounts below {}",
                     list(&policy.verbs),
+                    list(&policy.foreign),
                     list(&policy.images),
                     list(&policy.ports),
                     list(&policy.bind_roots)
@@ -105,12 +109,8 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                     None => line(format!("it refuses {}: not among its `verbs`", refused.join(", "))),
                 }
             }
-            let rows = answer
-                .containers
-                .iter()
-                .map(|one| [one.name.clone(), one.state.as_str().to_owned(), one.image.clone()]);
             line("");
-            table(["CONTAINER", "STATE", "IMAGE"], rows.collect());
+            container::containers(&answer.containers, output::now_ms());
         }
         ServerCommand::Metrics { server, metrics, since } => {
             let answer =
@@ -154,6 +154,10 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
         ServerCommand::Edit(arguments) => return onboard::edit(client, *arguments, as_json).await,
         ServerCommand::Export { server } => return onboard::export(client, server).await,
         ServerCommand::ForgetCredential { server } => return onboard::forget_credential(client, server, as_json).await,
+        ServerCommand::Prune { server, all, consent } => {
+            let plan = client.call(&ServerPrune { server, all, reason: consent.reason.clone() }).await?;
+            return change::carry_out(client, plan, &consent, as_json).await;
+        }
         ServerCommand::Remove { server, consent } => {
             let plan = client.call(&ServerRemove { server, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;

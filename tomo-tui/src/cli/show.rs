@@ -2,6 +2,7 @@
 
 use tomo_proto::model::{
     app::{AppDetail, HealthCheck},
+    container::ContainerDetail,
     operation::Operation,
     settings::Settings,
 };
@@ -52,6 +53,52 @@ pub(super) fn app(detail: &AppDetail) {
     }
     for revision in &detail.revisions {
         fact("deployed", format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
+    }
+}
+
+pub(super) fn container(detail: &ContainerDetail) {
+    let (container, config) = (&detail.container, &detail.config);
+    fact("container", format!("{} on {}", container.name, detail.server));
+    fact("app", container.app.as_deref().unwrap_or_default());
+    let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+    fact("state", format!("{}{code}", container.state.as_str()));
+    fact("health", container.health.as_str());
+    fact("restarts", format!("{} by the engine", container.restarts));
+    fact("made", time(container.created_at));
+    fact("image", &container.image);
+    fact("image id", &config.image_id);
+    fact("entrypoint", config.entrypoint.join(" "));
+    fact("command", config.command.join(" "));
+    fact("user", &config.user);
+    for port in &container.ports {
+        let host = port.host.map_or_else(|| "not published".to_owned(), |host| format!("{}:{host}", port.address));
+        fact("port", format!("{}/{} {host}", port.container, port.protocol));
+    }
+    for (key, value) in &config.env {
+        fact("env", format!("{key}={value}"));
+    }
+    for mount in &config.mounts {
+        let mode = if mount.read_only { " (read-only)" } else { "" };
+        fact("mount", format!("{} {} at {}{mode}", mount.kind, mount.source, mount.target));
+    }
+    fact("networks", config.networks.join(" "));
+    fact("restart", &config.restart);
+    fact("memory", if config.memory_limit_bytes > 0 { bytes(config.memory_limit_bytes) } else { String::new() });
+    let thousandths = config.cpu_limit_millis;
+    fact(
+        "cpu",
+        if thousandths > 0 {
+            format!("{}.{:03} cores", thousandths / 1_000, thousandths % 1_000)
+        } else {
+            String::new()
+        },
+    );
+    fact("powers", config.powers.join(", "));
+    if let Some(usage) = &container.usage {
+        fact("uses", format!("{:.2} cores, {}", usage.cpu_cores, bytes(usage.memory_bytes)));
+    }
+    for (key, value) in &container.labels {
+        fact("label", format!("{key}={value}"));
     }
 }
 

@@ -1,0 +1,33 @@
+//! Looking: how a container was made, what else lies on the host. Nothing changes.
+
+use tomo_proto::{
+    model::stock::Stock,
+    wire::command::{CommandEvent, Found, Outcome},
+};
+
+use crate::{
+    commands::Failure,
+    docker::{Engine, configuration},
+    exec::Events,
+};
+
+/// Things of one part of a list: with the longest names they still fit a frame.
+const PART: usize = 50;
+
+pub(super) async fn container(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
+    let config = configuration::of(engine.inspect(container).await?);
+    events.tell(CommandEvent::Found(Box::new(Found::Container(config)))).await;
+    Ok(Outcome::done())
+}
+
+pub(super) async fn stock(engine: &Engine, events: &Events) -> Result<Outcome, Failure> {
+    let Stock { images, volumes, networks, stopped } = engine.stock().await?;
+    let images = images.chunks(PART).map(|part| Stock { images: part.to_vec(), ..Stock::default() });
+    let volumes = volumes.chunks(PART).map(|part| Stock { volumes: part.to_vec(), ..Stock::default() });
+    let networks = networks.chunks(PART).map(|part| Stock { networks: part.to_vec(), ..Stock::default() });
+    let stopped = stopped.chunks(PART).map(|part| Stock { stopped: part.to_vec(), ..Stock::default() });
+    for part in images.chain(volumes).chain(networks).chain(stopped) {
+        events.tell(CommandEvent::Found(Box::new(Found::Stock(part)))).await;
+    }
+    Ok(Outcome::done())
+}
