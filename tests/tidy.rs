@@ -8,7 +8,7 @@ use std::{
 
 /// A crate, and the places whose code may name it. A place is a file, or a folder with its files.
 const DOORS: &[(&str, &[&str])] = &[
-    ("redb", &["tomo-daemon/src/store", "tests/e2e/audit"]),
+    ("redb", &["tomo-daemon/src/store", "tests/harness/store_file"]),
     ("quinn", &["tomo-daemon/src/hub", "tomo-agent/src/link", "tomo-agent/src/identity", "tests"]),
     (
         "rustls",

@@ -16,3 +16,4 @@ pub mod frame;
 pub mod handshake;
 pub mod report;
 pub mod seam;
+pub mod witness;

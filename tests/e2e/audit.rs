@@ -1,8 +1,7 @@
 //! The audit trail: what was done to it shows, and no text in it can forge a row or give a secret away.
 
-use std::{fs, path::Path};
+use std::fs;
 
-use redb::{Database, ReadableTable as _, TableDefinition, WriteTransaction};
 use serde_json::json;
 use tomo_proto::{
     api::{
@@ -18,43 +17,10 @@ use tomo_tests::{
     agent::TestAgent,
     cli::{Tomo, run},
     daemon::TestDaemon,
+    store_file::{Edit, edit},
 };
 
-/// The trail's table and the one that anchors its head, as they lie in the file.
-const AUDIT: TableDefinition<'static, u64, &'static [u8]> = TableDefinition::new("audit");
-const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
-
-type Tampering = fn(&WriteTransaction);
-
-/// Changes the file of a stopped daemon with the store's own library, so that every checksum of the file fits.
-fn tamper(path: &Path, change: impl FnOnce(&WriteTransaction)) {
-    let database = Database::open(path).expect("the store opens");
-    let transaction = database.begin_write().expect("the store can be written");
-    change(&transaction);
-    transaction.commit().expect("the store can be written");
-}
-
-fn row(transaction: &WriteTransaction, seq: u64) -> Vec<u8> {
-    let table = transaction.open_table(AUDIT).expect("there is a trail");
-    let bytes = table.get(seq).expect("can be read").expect("the row is there");
-    bytes.value().to_vec()
-}
-
-fn put(transaction: &WriteTransaction, seq: u64, bytes: &[u8]) {
-    let mut table = transaction.open_table(AUDIT).expect("there is a trail");
-    drop(table.insert(seq, bytes).expect("can be written"));
-}
-
-fn remove(transaction: &WriteTransaction, seq: u64) {
-    let mut table = transaction.open_table(AUDIT).expect("there is a trail");
-    drop(table.remove(seq).expect("can be written"));
-}
-
-fn last(transaction: &WriteTransaction) -> u64 {
-    let table = transaction.open_table(AUDIT).expect("there is a trail");
-    let newest = table.last().expect("can be read").expect("there are rows");
-    newest.0.value()
-}
+type Tampering = fn(&Edit);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_was_done_to_a_row_is_found_and_named() {
@@ -70,37 +36,36 @@ async fn whatever_was_done_to_a_row_is_found_and_named() {
     let path = daemon.data().join("tomo.redb");
     let good = fs::read(&path).expect("can be read");
     let cases: [(&str, &str, Tampering); 7] = [
-        ("a changed row", "row 5", |tx| {
-            let mut bytes = row(tx, 5);
+        ("a changed row", "row 5", |file| {
+            let mut bytes = file.row(5);
             let place = bytes.windows(6).position(|part| part == b"secret").expect("the row is about a secret");
             bytes[place..place + 6].copy_from_slice(b"nobody");
-            put(tx, 5, &bytes);
+            file.put(5, &bytes);
         }),
-        ("a changed hash", "row 5", |tx| {
-            let mut bytes = row(tx, 5);
+        ("a changed hash", "row 5", |file| {
+            let mut bytes = file.row(5);
             bytes[0] ^= 1;
-            put(tx, 5, &bytes);
+            file.put(5, &bytes);
         }),
-        ("a removed row", "row 4 is missing", |tx| remove(tx, 4)),
-        ("two rows swapped", "row 6", |tx| {
-            let (one, other) = (row(tx, 6), row(tx, 7));
-            put(tx, 6, &other);
-            put(tx, 7, &one);
+        ("a removed row", "row 4 is missing", |file| file.remove(4)),
+        ("two rows swapped", "row 6", |file| {
+            let (one, other) = (file.row(6), file.row(7));
+            file.put(6, &other);
+            file.put(7, &one);
         }),
-        ("a row that is no row", "row 3", |tx| put(tx, 3, b"short")),
-        ("the newest rows cut off", "missing", |tx| {
-            let newest = last(tx);
-            remove(tx, newest);
-            remove(tx, newest - 1);
+        ("a row that is no row", "row 3", |file| file.put(3, b"short")),
+        ("the newest rows cut off", "missing", |file| {
+            let newest = file.last();
+            file.remove(newest);
+            file.remove(newest - 1);
         }),
-        ("the head wound back", "", |tx| {
-            let mut meta = tx.open_table(META).expect("there is a head");
-            drop(meta.insert("audit_head", [0; 40].as_slice()).expect("can be written"));
+        ("the head wound back", "", |file| {
+            file.set_head(&[0; 120]);
         }),
     ];
     for (what, named, change) in cases {
         fs::write(&path, &good).expect("can be written");
-        tamper(&path, change);
+        edit(&path, change);
         let offline = run(daemon.command().arg("check"), "").await;
         assert_eq!(offline.code, Some(1), "{what}: {offline:?}");
         assert!(offline.stderr.contains("tampered") && offline.stderr.contains(named), "{what}: {}", offline.stderr);

@@ -22,6 +22,7 @@ use tomo_tests::{
     daemon::{Setup, TestDaemon},
     eventually::{eventually, eventually_within},
     http::Http,
+    killer::kill_at,
 };
 
 const MASTER: &str = "a master password of mine";
@@ -160,11 +161,23 @@ async fn a_daemon_killed_while_it_backs_up_is_as_it_was_and_backs_up_again() {
     with_password(&daemon.admin()).await;
     let file = daemon.folder().join("master");
     fs::write(&file, MASTER).expect("can be written");
-    for moment in [0, 5, 20, 60, 120] {
+    let mut killed = 0;
+    for moment in [1, 2, 3, 5, 8, 13, 21] {
         let admin = daemon.admin();
-        drop(admin.call(&BackupCreate::default()).await);
-        drop(tokio::time::timeout(Duration::from_millis(moment), std::future::pending::<()>()).await);
-        daemon.kill().await;
+        let strace = kill_at(moment, daemon.program().pid()).await;
+        // Whoever asks a daemon that is gone panics.
+        let asked = tokio::spawn(async move {
+            let operation = admin.call(&BackupCreate::default()).await?;
+            admin.wait_for(operation).await
+        });
+        let is_alive = asked.await.is_ok();
+        drop(strace);
+        if is_alive {
+            daemon.kill().await;
+        } else {
+            killed += 1;
+            daemon.ended().await;
+        }
         daemon.respawn().await;
         let admin = daemon.admin();
         admin
@@ -185,6 +198,6 @@ async fn a_daemon_killed_while_it_backs_up_is_as_it_was_and_backs_up_again() {
     }
     let listed = daemon.admin().call(&BackupList {}).await.expect("is told").backups;
     let servers = daemon.admin().call(&ServerList::default()).await.expect("is told");
-    assert!(listed.len() >= 5 && servers.total == 0, "{listed:?}");
+    assert!(listed.len() >= 7 && servers.total == 0 && killed > 3, "{killed} kills: {listed:?}");
     daemon.stop().await;
 }

@@ -66,7 +66,7 @@ async fn init_makes_everything_once_and_keeps_it_private() {
         assert!(!contains(&bytes, PASSWORD.as_bytes()), "{name:?} holds the password");
     }
     let again = init(&["init", "--password-stdin"], PASSWORD).await;
-    assert_says(&again, &["holds a daemon's data already", "tomo-daemon run"]);
+    assert_says(&again, &["is there already", "tomo-daemon run"]);
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

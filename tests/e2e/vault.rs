@@ -4,11 +4,9 @@ use std::{
     fs::{self, File},
     io::{BufRead as _, BufReader},
     os::unix::fs::{FileExt as _, PermissionsExt as _},
-    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use tokio::time::timeout;
 use tomo_proto::{
     api::{
         app::AppDeploy,
@@ -36,6 +34,7 @@ use tomo_tests::{
     docker::{Image, docker, unique},
     eventually::eventually,
     http::Http,
+    killer::kill_at,
     rounds::rounds,
 };
 
@@ -196,12 +195,15 @@ async fn a_daemon_killed_while_the_password_changes_knows_exactly_one_of_both() 
         let new = format!("{MASTER} {round}");
         let client = daemon.admin();
         let request = ChangeVaultPassword { current: text(&current), new: text(&new) };
-        // The kill comes at another moment each time, some after the change.
-        let asking = tokio::spawn(async move { client.raw_person(&request).await });
-        let moment = Duration::from_millis(u64::try_from(round * 97 % 900).expect("fits"));
-        drop(timeout(moment, std::future::pending::<()>()).await);
-        daemon.kill().await;
-        asking.abort();
+        // The kill comes with another of its writes each time, in the end after the last one.
+        let strace = kill_at(1 + (round - 1) % 16, daemon.program().pid()).await;
+        let answered = client.raw_person(&request).await;
+        drop(strace);
+        if answered.is_some() {
+            daemon.kill().await;
+        } else {
+            daemon.ended().await;
+        }
         daemon.respawn().await;
         let admin = daemon.admin();
         let (old_opens, new_opens) = (opens(&admin, &current).await, opens(&admin, &new).await);
@@ -217,6 +219,7 @@ async fn a_daemon_killed_while_the_password_changes_knows_exactly_one_of_both() 
         admin.person(&RotateVault { password: text(&current) }).await.expect("everything opens");
     }
     assert_eq!(kept + changed, rounds(8));
+    assert!(kept > 0, "no kill came before the change");
     daemon.stop().await;
 }
 

@@ -106,6 +106,19 @@ impl TestDaemon {
         Setup::default().spawn().await
     }
 
+    /// Data that an earlier release left, from an archive in `tests/golden`; nothing serves it yet.
+    ///
+    /// # Panics
+    /// There is no such archive, or no `tar`.
+    pub async fn golden(archive: &str) -> Self {
+        let daemon = Self::prepare(Setup::default());
+        let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(archive);
+        let mut unpack = Command::new("tar");
+        unpack.arg("-xzf").arg(archive).arg("-C").arg(daemon.folder.path()).arg("--no-same-owner");
+        drop(cli::run(&mut unpack, "").await.ok());
+        daemon
+    }
+
     fn prepare(setup: Setup) -> Self {
         let folder = tempfile::Builder::new().prefix("tomo-test-").tempdir().expect("a folder can be made");
         std::fs::write(folder.path().join("daemon.toml"), "").expect("a file can be written");
@@ -248,6 +261,17 @@ impl TestDaemon {
     pub async fn kill(&mut self) {
         match self.running.take() {
             Some(Running::Program(program)) => program.kill().await,
+            _ => panic!("only a running program can be killed"),
+        }
+    }
+
+    /// Waits for the end of a spawned daemon that somebody else kills; the data stays.
+    ///
+    /// # Panics
+    /// It does not run, or goes on.
+    pub async fn ended(&mut self) {
+        match self.running.take() {
+            Some(Running::Program(mut program)) => drop(program.wait().await),
             _ => panic!("only a running program can be killed"),
         }
     }

@@ -3,6 +3,7 @@
 //! The only module that knows quinn (with [`crate::identity`]).
 
 mod connection;
+mod heads;
 pub(crate) mod network;
 pub(crate) mod outbox;
 pub(crate) mod sampler;
@@ -77,6 +78,7 @@ pub(crate) struct Shared {
     pub(crate) exec: Exec,
     pub(crate) boot_id: u64,
     pub(crate) outbox: outbox::Outbox,
+    heads: heads::Heads,
     pub(crate) interval_ms: watch::Sender<u32>,
     pub(crate) facts: watch::Sender<Arc<HostFacts>>,
     pub(crate) containers: watch::Sender<Arc<Vec<Container>>>,
@@ -97,6 +99,7 @@ impl Shared {
             exec,
             boot_id: u64::from_le_bytes(boot_id),
             outbox: outbox::Outbox::default(),
+            heads: heads::Heads::open(state),
             interval_ms: watch::Sender::new(DEFAULT_INTERVAL_MS),
             facts: watch::Sender::default(),
             containers: watch::Sender::default(),

@@ -101,7 +101,7 @@ impl Args {
                 println!("  tomo-daemon run{}", self.same_daemon());
                 println!("  tomo vault unlock");
             }
-            Command::Check => println!("{}", Daemon::check(&config()?.data).await?),
+            Command::Check => println!("{}", Daemon::check(&config()?.data, &clock).await?),
             Command::Run => {
                 let daemon = Daemon::start(config()?, clock).await?;
                 eprintln!("listening for clients on {} and for agents on {}", daemon.http_addr(), daemon.hub_addr());

@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    crypto::{random_bytes, write_private},
-    store::Store,
+    crypto::random_bytes,
+    data::{self, STORE, key_files},
+    store::{NewAuditEntry, Store, StoreError},
+    tls,
     vault::{DataKey, WrappedKey},
 };
 
@@ -33,10 +35,6 @@ const TAG: usize = 16;
 const HEAD: usize = 16 * 1024;
 /// Bytes of the nonce that the STREAM leaves to us.
 const NONCE: usize = 19;
-/// The store's file in a data folder.
-const STORE: &str = "tomo.redb";
-/// What a data folder holds and a backup does not: the data key in clear.
-const LEFT_OUT: [&str; 1] = ["data.key"];
 
 /// What stands at the head of a backup, in clear but bound to every piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,21 +142,6 @@ impl<R: Read> Read for Opener<R> {
         self.at += taken;
         Ok(taken)
     }
-}
-
-/// Files of a data folder that go into a backup beside the store, by name.
-fn key_files(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(data).with_context(|| format!("cannot read {}", data.display()))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let is_key = [".pem", ".key"].iter().any(|end| name.ends_with(end)) && !LEFT_OUT.contains(&name.as_str());
-        if is_key && entry.file_type()?.is_file() {
-            files.push(entry.path());
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// What a new backup is called and sealed with.
@@ -280,7 +263,7 @@ pub fn read_head(file: &Path) -> anyhow::Result<Head> {
     Ok(read_head_of(&mut BufReader::new(source)).with_context(|| format!("{} cannot be used", file.display()))?.0)
 }
 
-/// Opens a backup into a folder that is made for it.
+/// Opens a backup into an empty folder.
 fn unpack(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<usize> {
     let mut source = BufReader::new(File::open(file)?);
     let (head, bound) = read_head_of(&mut source)?;
@@ -289,7 +272,6 @@ fn unpack(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<usize> {
     let nonce = <[u8; NONCE]>::try_from(head.nonce.as_slice()).context("its head was changed")?;
     let stream = DecryptorBE32::new(<&Key>::from(&*own), (&nonce).into());
     let mut opener = Opener::new(source, stream, bound)?;
-    fs::DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut files = 0;
     loop {
         let mut length = [0; 2];
@@ -316,41 +298,63 @@ fn unpack(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<usize> {
     Ok(files)
 }
 
-/// Opens a backup into a folder and checks everything in it.
-async fn restore_into(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<Restored> {
+/// Opens a backup into a folder and checks everything in it. A row for its audit trail says that it is in use again, if it is.
+async fn restore_into(
+    file: &Path,
+    key: &DataKey,
+    folder: &Path,
+    now_ms: u64,
+    mark: Option<NewAuditEntry>,
+) -> anyhow::Result<Restored> {
     let (from, with, to) = (file.to_owned(), key.clone(), folder.to_owned());
     let files = tokio::task::spawn_blocking(move || unpack(&from, &with, &to)).await??;
-    let store = Store::open(&folder.join(STORE))?;
-    let check = store.verify_audit();
+    let store = Store::open(&folder.join(STORE), &tls::signing_key(folder)?, now_ms)?;
+    let checked = check(&store, mark).await;
     store.shutdown().await;
-    let check = check?;
+    Ok(Restored { files, rows: checked? })
+}
+
+async fn check(store: &Store, mark: Option<NewAuditEntry>) -> anyhow::Result<u64> {
+    let check = store.verify_audit()?;
     if let Some(broken) = check.broken {
         bail!("the audit trail in it was tampered with: {broken}");
     }
-    Ok(Restored { files, rows: check.rows })
+    if let Some(mark) = mark {
+        let marked = store.write(move |change| {
+            change.audit(mark);
+            Ok::<_, StoreError>(())
+        });
+        marked.await?;
+    }
+    Ok(check.rows)
 }
 
 /// Restores a backup for a test, beside it, and removes the result.
 ///
 /// # Errors
 /// Names the backup and what is wrong with it.
-pub async fn verify(file: &Path, key: &DataKey) -> anyhow::Result<Restored> {
+pub async fn verify(file: &Path, key: &DataKey, now_ms: u64) -> anyhow::Result<Restored> {
     let folder = file.with_extension("test");
     drop(fs::remove_dir_all(&folder));
-    let restored = restore_into(file, key, &folder).await;
+    make(&folder)?;
+    let restored = restore_into(file, key, &folder, now_ms, None).await;
     drop(fs::remove_dir_all(&folder));
     restored.with_context(|| format!("{} cannot be restored", file.display()))
 }
 
-/// Restores a backup as a daemon's data folder, which must not hold a store yet.
+/// Restores a backup as a daemon's data folder, which must not hold a store yet. The first row after the backup's own is the mark that
+/// explains to witnesses why the audit trail goes back.
 ///
 /// # Errors
 /// Names the file or folder and what to do; the folder holds no store then.
-pub async fn restore(file: &Path, data: &Path, password: &[u8], older: bool) -> anyhow::Result<(Head, Restored)> {
-    let store = data.join(STORE);
-    if store.exists() {
-        bail!("{} is there already: stop that daemon and move {} away first", store.display(), data.display());
-    }
+pub async fn restore(
+    file: &Path,
+    data: &Path,
+    password: &[u8],
+    older: bool,
+    now_ms: u64,
+    mark: impl FnOnce(&Head) -> NewAuditEntry,
+) -> anyhow::Result<(Head, Restored)> {
     let head = read_head(file)?;
     if !older && let Some(newer) = newest_beside(file, &head) {
         bail!(
@@ -361,21 +365,23 @@ pub async fn restore(file: &Path, data: &Path, password: &[u8], older: bool) -> 
             newer.0
         );
     }
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.with_context(|| format!("cannot make {}", data.display()))?;
-    let key = head.wrapped.unwrap(password).with_context(|| format!("{} does not open", file.display()))?;
-    let beside = data.join("restore.new");
-    drop(fs::remove_dir_all(&beside));
-    let restored = restore_into(file, &key, &beside).await;
-    let restored = restored.with_context(|| format!("{} cannot be restored", file.display()))?;
-    // The store comes last: where it is, everything is.
-    for path in key_files(&beside)? {
-        write_private(&data.join(path.file_name().unwrap_or_default()), &fs::read(&path)?)?;
+    let making = data::begin(data)?;
+    let restoring = async {
+        let key = head.wrapped.unwrap(password).with_context(|| format!("{} does not open", file.display()))?;
+        let restored = restore_into(file, &key, &making, now_ms, Some(mark(&head))).await;
+        restored.with_context(|| format!("{} cannot be restored", file.display()))
+    };
+    let restored = restoring.await;
+    if restored.is_err() {
+        data::clear(data)?;
     }
-    fs::rename(beside.join(STORE), &store).with_context(|| format!("cannot write {}", store.display()))?;
-    File::open(data)?.sync_all()?;
-    fs::remove_dir_all(&beside).with_context(|| format!("cannot remove {}", beside.display()))?;
+    let restored = restored?;
+    data::finish(data)?;
     Ok((head, restored))
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new().mode(0o700).create(folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
 /// A newer backup of the same daemon in the same folder: its number and file.

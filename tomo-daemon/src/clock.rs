@@ -8,6 +8,12 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+/// A time (UTC ms) as text: `2026-11-27 10:00:00 UTC`.
+pub(crate) fn date(at_ms: u64) -> String {
+    let time = i64::try_from(at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| format!("{at_ms} ms"), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// Wall clock in UTC milliseconds: the system's, or one that a test moves.
 #[derive(Debug, Clone, Default)]
 pub struct Clock {

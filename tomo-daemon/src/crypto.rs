@@ -1,10 +1,11 @@
-//! Hashes, random bytes, and files that are their owner's alone.
+//! Hashes, signatures, random bytes, and files that are their owner's alone.
 
 use std::{
     fs,
     io::Write as _,
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::Path,
+    sync::Arc,
 };
 
 use anyhow::{Context as _, ensure};
@@ -12,7 +13,37 @@ use argon2::{
     Argon2,
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
+use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use zeroize::Zeroizing;
+
+/// A key that signs (Ed25519). Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SigningKey(Arc<Ed25519KeyPair>);
+
+impl SigningKey {
+    /// Reads a private key (PKCS#8, DER).
+    ///
+    /// # Errors
+    /// It is none, or one of another kind.
+    pub fn from_pkcs8(der: &[u8]) -> anyhow::Result<Self> {
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der);
+        Ok(Self(Arc::new(pair.map_err(|error| anyhow::anyhow!("it is no Ed25519 key: {error}"))?)))
+    }
+
+    /// Signs a message.
+    #[must_use]
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let mut signature = [0; 64];
+        signature.copy_from_slice(self.0.sign(message).as_ref());
+        signature
+    }
+
+    /// Whether this key signed a message.
+    #[must_use]
+    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, self.0.public_key()).verify(message, signature).is_ok()
+    }
+}
 
 /// SHA-256 as lower-case hex.
 #[must_use]

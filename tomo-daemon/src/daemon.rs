@@ -1,6 +1,6 @@
 //! The composition root: opens the store, starts the hub, the services and the listeners, and ends them in turn.
 
-use std::{fs, net::SocketAddr, os::unix::fs::DirBuilderExt as _, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
 use tomo_proto::{
@@ -14,25 +14,23 @@ use tomo_proto::{
 
 use crate::{
     backup,
-    clock::Clock,
+    clock::{Clock, date},
     config::Config,
     crypto,
+    data::{self, DATA_KEY, STORE},
     http::{self, Http},
     hub::Hub,
     live::Live,
     mcp::{self, ServerHandler, Surface},
-    services::{Services, check_password},
+    services::{Services, Trail, check_password},
     store::{
-        NewAuditEntry, Store, StoreError,
+        NewAuditEntry, Store,
         records::{SessionRecord, UserRecord, VAULT_KEY, VaultRecord},
     },
-    tls::Authority,
+    tls::{self, Authority},
     vault::{self, DataKey, Vault},
 };
 
-/// Files in the data folder.
-const STORE: &str = "tomo.redb";
-const DATA_KEY: &str = "data.key";
 /// The systemd credential that can hold the master password.
 const CREDENTIAL: &str = "tomo-master-password";
 
@@ -55,25 +53,17 @@ impl Daemon {
             check_name(name).map_err(anyhow::Error::msg)?;
             check_password(password).map_err(anyhow::Error::msg)?;
         }
-        if data.join(STORE).exists() {
-            bail!(
-                "{} holds a daemon's data already: run it with `tomo-daemon run`, or give another --data",
-                data.display()
-            );
-        }
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(data);
-        made.with_context(|| format!("cannot make {}", data.display()))?;
+        let making = data::begin(data)?;
         if !data.join("ca.key").exists() {
             Authority::create(data, clock)?;
         }
         vault::open_key_file(&data.join(DATA_KEY))?;
-        // The store comes last: where it is, everything is.
-        let store = Store::create(&data.join(STORE))?;
+        let store = Store::create(&making.join(STORE), &tls::signing_key(data)?)?;
         if let Some((name, password)) = admin {
             add_admin(&store, name, password, clock).await?;
         }
         store.shutdown().await;
-        Ok(())
+        data::finish(data)
     }
 
     /// Opens everything and serves.
@@ -99,7 +89,8 @@ impl Daemon {
         S: ServerHandler + Send,
     {
         let data = &config.data;
-        let store = Store::open(&data.join(STORE))?;
+        let store = open_store(data, &clock)?;
+        data::clear(data)?;
         let vault = open_vault(&config, &store)?;
         let authority = Authority::open(data, &clock)?;
         let live = Live::new(clock.clone());
@@ -151,7 +142,7 @@ impl Daemon {
     /// The store is in use, or there is no such person.
     pub async fn reset_password(data: &Path, name: &str, password: &str, clock: &Clock) -> anyhow::Result<()> {
         check_password(password).map_err(anyhow::Error::msg)?;
-        let store = Store::open(&data.join(STORE))?;
+        let store = open_store(data, clock)?;
         let (name, hash, at_ms) = (name.to_owned(), crypto::hash_password(password)?, clock.now_ms());
         let done = store
             .write(move |change| {
@@ -186,20 +177,13 @@ impl Daemon {
         older: bool,
         clock: &Clock,
     ) -> anyhow::Result<String> {
-        let (head, restored) = backup::restore(file, data, password.as_bytes(), older).await?;
-        let store = Store::open(&data.join(STORE))?;
         let at_ms = clock.now_ms();
-        let details = format!("backup {} of release {}", head.number, head.release);
-        let noted = store
-            .write(move |change| {
-                let mut entry = offline_entry("backup.restore", "", at_ms);
-                "backup".clone_into(&mut entry.resource_type);
-                change.audit(NewAuditEntry { details, ..entry });
-                Ok::<_, StoreError>(())
-            })
-            .await;
-        store.shutdown().await;
-        noted?;
+        let mark = |head: &backup::Head| NewAuditEntry {
+            resource_type: "backup".to_owned(),
+            details: format!("backup {} of {}, release {}", head.number, date(head.created_at), head.release),
+            ..offline_entry("backup.restore", "", at_ms)
+        };
+        let (head, restored) = backup::restore(file, data, password.as_bytes(), older, at_ms, mark).await?;
         Ok(format!(
             "backup {} is restored to {}: {} files, {} audit rows verified",
             head.number,
@@ -209,20 +193,34 @@ impl Daemon {
         ))
     }
 
-    /// Checks the store and the audit trail; what is found, as text. Needs the daemon stopped.
+    /// Checks the store, the audit trail, and that the trail fits the daemon's own witness; what is found, as text. Needs the daemon
+    /// stopped.
     ///
     /// # Errors
     /// The store cannot be opened, or the audit trail was tampered with.
-    pub async fn check(data: &Path) -> anyhow::Result<String> {
-        let store = Store::open(&data.join(STORE))?;
-        let check = store.verify_audit();
+    pub async fn check(data: &Path, clock: &Clock) -> anyhow::Result<String> {
+        let store = open_store(data, clock)?;
+        let trail = Trail::check(&store);
         store.shutdown().await;
-        let check = check?;
-        if let Some(broken) = check.broken {
+        let trail = trail?;
+        if let Some(broken) = trail.broken(&[]) {
             bail!("the audit trail was tampered with: {broken}");
         }
-        Ok(format!("the store is sound; {} audit rows verified, head {}", check.rows, check.head))
+        let (check, heads) = (&trail.chain, trail.own.heads());
+        Ok(format!(
+            "the store is sound; {} audit rows verified, head {}, {heads} heads in the daemon's own witness fit",
+            check.rows, check.head
+        ))
     }
+}
+
+/// Opens the store of a data folder.
+fn open_store(data: &Path, clock: &Clock) -> anyhow::Result<Store> {
+    let path = data.join(STORE);
+    if !path.exists() {
+        bail!("there is no store at {}: run `tomo-daemon init` first, or give the right --data", path.display());
+    }
+    Ok(Store::open(&path, &tls::signing_key(data)?, clock.now_ms())?)
 }
 
 /// The vault as it is at the start: open with the key file; or, with a master password, open if the host gives it and sealed if not.

@@ -26,5 +26,6 @@ pub mod store;
 pub mod backup;
 pub mod clock;
 pub mod crypto;
+pub mod data;
 pub mod tls;
 pub mod vault;

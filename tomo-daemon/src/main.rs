@@ -3,7 +3,7 @@
 use std::{alloc::System, io::IsTerminal as _, process::ExitCode};
 
 use clap::Parser as _;
-use tomo_daemon::args::Args;
+use tomo_daemon::{args::Args, store::StoreError};
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
     layer::SubscriberExt as _,
@@ -15,13 +15,19 @@ use zeroizing_alloc::ZeroAlloc;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
+/// The store is damaged or of a newer release, and starting again does not help: `EX_DATAERR` of sysexits.h.
+const UNUSABLE: u8 = 65;
+
 #[expect(clippy::print_stderr, reason = "this is the program's own output")]
 fn main() -> ExitCode {
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(StoreError::Unusable(_)) => ExitCode::from(UNUSABLE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -33,6 +33,7 @@ mod stock;
 mod transport;
 mod user;
 mod vault;
+mod witness;
 
 use std::{
     path::{Path, PathBuf},
@@ -43,6 +44,7 @@ use std::{
 pub use app_logs::LogWatch;
 pub use lookup::nearest;
 pub use user::check_password;
+pub use witness::Trail;
 
 use access::{Authorized, Caller};
 use error::ServiceError;

@@ -9,15 +9,20 @@ mod audit;
 mod codec;
 mod decoded;
 mod file;
+mod heads;
+mod judge;
+mod migrate;
 mod samples;
 mod transaction;
 mod writer;
 
+pub use judge::{Contradiction, Testimony};
 pub use samples::SampleBlock;
 
 use std::{path::Path, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
 use tomo_proto::{
     id::{AgentId, ServerId},
     model::{
@@ -26,12 +31,12 @@ use tomo_proto::{
         metric::SeriesKey,
         server::Server,
     },
-    wire::report::Row,
+    wire::{report::Row, witness::AuditHead},
 };
 
 pub use transaction::{ReadTx, WriteTx};
 
-use crate::crypto;
+use crate::crypto::{self, SigningKey};
 
 /// The store could not do it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +47,9 @@ pub enum StoreError {
         /// The store's file.
         path: std::path::PathBuf,
     },
+    /// The file is damaged or of a newer release: it does not help to try again.
+    #[error("{0}")]
+    Unusable(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -135,35 +143,67 @@ pub struct ChainCheck {
     pub rows: u64,
     /// Hash of the newest row, hex.
     pub head: String,
+    /// Lives that began with a restored backup, oldest first.
+    pub lives: Vec<Life>,
+    /// Row that the daemon's own witness begins with at the latest.
+    pub witness_from: u64,
     /// First row that does not fit, and why.
     pub broken: Option<String>,
+}
+
+/// What began with a restored backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Life {
+    /// Number that its heads carry.
+    pub number: u64,
+    /// Its first row.
+    pub first_row: u64,
+    /// When it began (UTC ms).
+    pub at_ms: u64,
+    /// What was restored.
+    pub restored: String,
 }
 
 /// The store. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     file: Arc<file::StoreFile>,
+    signer: SigningKey,
+    heads: Arc<heads::Heads>,
     writer: Arc<writer::Writer>,
 }
 
 impl Store {
-    /// Makes a new store: written beside the path, made durable, then renamed into place.
+    /// Makes a new store, whose audit trail's heads are signed with a key. It is not made at once: see [`crate::data`].
     ///
     /// # Errors
     /// There is a file already, or the folder cannot be written.
-    pub fn create(path: &Path) -> Result<Self, StoreError> {
-        file::StoreFile::create(path)?;
-        Self::open(path)
+    pub fn create(path: &Path, signer: &SigningKey) -> Result<Self, StoreError> {
+        file::StoreFile::create(path, signer)?;
+        Self::open(path, signer, 0)
     }
 
-    /// Opens a store, checks it, and starts its writer.
+    /// Opens a store, checks it, takes it to this release's format if it has an older one (now, UTC ms), and starts its writer.
     ///
     /// # Errors
-    /// There is none, it is in use, damaged, or of a newer release; says what to do.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let file = Arc::new(file::StoreFile::open(path)?);
-        let writer = Arc::new(writer::Writer::start(Arc::clone(&file))?);
-        Ok(Self { file, writer })
+    /// There is none, it is in use, damaged, or of a newer release; says what to do. Nothing is changed then.
+    pub fn open(path: &Path, signer: &SigningKey, now_ms: u64) -> Result<Self, StoreError> {
+        let file = Arc::new(file::StoreFile::open(path, signer, now_ms)?);
+        let head = audit::head(&file.begin_read()?)?;
+        let heads = Arc::new(heads::Heads::open(path, head, signer)?);
+        let writer = Arc::new(writer::Writer::start(Arc::clone(&file), signer.clone(), Arc::clone(&heads))?);
+        Ok(Self { file, signer: signer.clone(), heads, writer })
+    }
+
+    /// Notes beside a store's place what the one begins from that is about to be put there: made in a folder of its own, and closed.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn witness_beginning(made: &Path, place: &Path) -> Result<(), StoreError> {
+        match heads::first(made)? {
+            Some(head) => heads::witness(place, &head),
+            None => Ok(()),
+        }
     }
 
     /// Ends the writer after what is queued, and closes the file. Later calls answer an error.
@@ -206,12 +246,34 @@ impl Store {
         self.file.copy_to(path)
     }
 
-    /// Checks the audit trail's hash chain from the first row.
+    /// Checks the audit trail's hash chain from the first row, and that its head is signed.
     ///
     /// # Errors
     /// The store failed.
     pub fn verify_audit(&self) -> Result<ChainCheck, StoreError> {
-        self.read(audit::verify)
+        self.read(|view| audit::verify(view, &self.signer))
+    }
+
+    /// Holds a trail that was [checked](Self::verify_audit) against heads that somebody has kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn judge(&self, check: &ChainCheck, heads: &[AuditHead]) -> Result<Testimony, StoreError> {
+        self.read(|view| judge::judge(view, &self.signer, check, heads))
+    }
+
+    /// Heads in the daemon's own witness, the file `audit.witness` beside the store, oldest first.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn witnessed(&self) -> Result<Vec<AuditHead>, StoreError> {
+        self.heads.witnessed()
+    }
+
+    /// The audit trail's signed head, whenever it moves.
+    #[must_use]
+    pub fn audit_head(&self) -> watch::Receiver<AuditHead> {
+        self.heads.subscribe()
     }
 
     /// Samples of a server between two times (UTC ms, inclusive), oldest block first, with each block's columns. The newest window is included

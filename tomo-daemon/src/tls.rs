@@ -25,7 +25,7 @@ use tomo_proto::{
 
 use crate::{
     clock::Clock,
-    crypto::{read_private, sha256_hex, write_private},
+    crypto::{SigningKey, read_private, sha256_hex, write_private},
 };
 
 const DAY_MS: u64 = 86_400_000;
@@ -59,6 +59,18 @@ impl std::fmt::Debug for Authority {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Authority").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
     }
+}
+
+/// The CA's key, for what is signed besides certificates: heads of the audit trail. Whoever puts another key in its place loses every
+/// agent, so that it cannot be exchanged unseen.
+///
+/// # Errors
+/// Names the file and what is wrong with it.
+pub fn signing_key(folder: &Path) -> anyhow::Result<SigningKey> {
+    let path = folder.join("ca.key");
+    let pem = read_private(&path)?;
+    let read = || SigningKey::from_pkcs8(PrivateKeyDer::from_pem_slice(&pem)?.secret_der());
+    read().with_context(|| format!("{} holds no key", path.display()))
 }
 
 /// A certificate made for an agent.

@@ -14,6 +14,7 @@ use crate::{
         spec::check_image,
         stock::{Item, Stock},
     },
+    wire::witness::AuditHead,
 };
 
 /// Daemon → agent, the one frame it sends on a command stream.
@@ -102,6 +103,9 @@ pub enum Command {
         /// What to deploy.
         deploy: Box<DeployApp>,
     },
+    /// Tell every kept head of the audit trail. Answers with [`Found::Heads`]. The half with the network answers by itself: nothing
+    /// on the host is touched, so no policy is asked. An agent that does not know this command ends its stream.
+    TellHeads,
 }
 
 /// What a deploy needs.
@@ -123,7 +127,7 @@ pub struct DeployApp {
 }
 
 impl Command {
-    /// Name of the command, as the host's policy file lists it.
+    /// Name of the command, as the host's policy file lists it if it can be allowed or refused there.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
         match self {
@@ -137,6 +141,7 @@ impl Command {
             Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
             Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
+            Self::TellHeads => "heads",
         }
     }
 
@@ -160,7 +165,8 @@ impl Command {
             | Self::RestartContainer { .. }
             | Self::ReadLogs { .. }
             | Self::InspectContainer { .. }
-            | Self::ListStock {} => Ok(()),
+            | Self::ListStock {}
+            | Self::TellHeads => Ok(()),
         }
     }
 
@@ -251,6 +257,8 @@ pub enum Found {
     Container(ContainerConfig),
     /// A part of what lies on the host.
     Stock(Stock),
+    /// Heads of the audit trail that the agent keeps, at most [`MOST_HEADS`](crate::wire::witness::MOST_HEADS), oldest first.
+    Heads(Vec<AuditHead>),
 }
 
 /// How a command ended.

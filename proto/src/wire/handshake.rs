@@ -6,6 +6,7 @@ use crate::{
     api::person::SecretText,
     id::{AgentId, ServerId},
     model::{policy::PolicySummary, server::HostFacts},
+    wire::witness::AuditHead,
 };
 
 /// What an enrolment token carries, as `tomo-enroll-` and the URL-safe base 64 of its JSON.
@@ -109,6 +110,9 @@ pub enum DaemonNotice {
     Acknowledged {
         /// Report number.
         number: u64,
+        /// The audit trail's head, if it is another than the last one told here: the agent keeps it as a witness.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head: Option<AuditHead>,
     },
     /// Sample this often from now on.
     Interval {
@@ -144,8 +148,13 @@ mod tests {
 
     #[test]
     fn notices_are_these_bytes() {
-        let body = encode(&DaemonNotice::Acknowledged { number: 7 }).expect("encodes");
+        let body = encode(&DaemonNotice::Acknowledged { number: 7, head: None }).expect("encodes");
         assert_eq!(body, b"\x01\x81\xacacknowledged\x81\xa6number\x07");
+        let witnessed = DaemonNotice::Acknowledged { number: 7, head: Some(AuditHead { seq: 1, ..AuditHead::EMPTY }) };
+        let body = encode(&witnessed).expect("encodes");
+        let head = b"\x01\x81\xacacknowledged\x82\xa6number\x07\xa4head\xc4\x78\0\0\0\0\0\0\0\x01\0";
+        assert!(body.starts_with(head) && body.len() == 31 + AuditHead::BYTES, "{body:?}");
+        assert_eq!(decode::<DaemonNotice>(&body).expect("decodes"), witnessed);
         assert_eq!(encode(&DaemonNotice::RenewalDue).expect("encodes"), b"\x01\xabrenewal_due");
         assert_eq!(encode(&AgentNotice::Leave).expect("encodes"), b"\x01\xa5leave");
         let body = encode(&DaemonNotice::Interval { interval_ms: 1000 }).expect("encodes");
@@ -161,6 +170,6 @@ mod tests {
         }
         let body = encode(&Newer::Acknowledged { number: 3, shiny: "new" }).expect("encodes");
         let read: DaemonNotice = decode(&body).expect("decodes");
-        assert_eq!(read, DaemonNotice::Acknowledged { number: 3 });
+        assert_eq!(read, DaemonNotice::Acknowledged { number: 3, head: None });
     }
 }

@@ -15,7 +15,7 @@ use tomo_proto::{
     model::metric::SeriesKey,
     version::{LINK_NEWEST, LINK_OLDEST, RELEASE},
     wire::{
-        command::{CommandEvent, CommandRequest},
+        command::{Command, CommandEvent, CommandRequest, Found, Outcome},
         frame::{decode, encode},
         handshake::{AgentNotice, DaemonNotice, Hello, Welcome},
         report::{Report, ReportBody, encode_rows},
@@ -168,7 +168,12 @@ async fn obey(shared: &Shared, mut control: Control) -> anyhow::Result<Stopped> 
     let mut new_key = None;
     while let Some(frame) = control.hear.next().await {
         match decode(&frame?)? {
-            DaemonNotice::Acknowledged { number } => shared.outbox.acknowledge(number),
+            DaemonNotice::Acknowledged { number, head } => {
+                shared.outbox.acknowledge(number);
+                if let Some(head) = head {
+                    shared.heads.keep(head);
+                }
+            }
             DaemonNotice::Interval { interval_ms } => {
                 let interval_ms = interval_ms.clamp(200, 300_000);
                 shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
@@ -278,6 +283,11 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
     let frame = FramedRead::new(receiving, super::codec()).next().await.context("no command came")??;
     let request: CommandRequest = decode(&frame)?;
     let mut sending = FramedWrite::new(sending, super::codec());
+    if request.command == Command::TellHeads {
+        sending.send(Bytes::from(encode(&CommandEvent::Found(Box::new(Found::Heads(shared.heads.all()))))?)).await?;
+        sending.send(Bytes::from(encode(&CommandEvent::Outcome(Outcome::done()))?)).await?;
+        return end(sending).await;
+    }
     let mut events = shared.exec.run(request);
     loop {
         let event = tokio::select! {
@@ -292,8 +302,12 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
             break;
         }
     }
+    end(sending).await
+}
+
+/// Ends a command's stream: the end has to reach the daemon before the stream is dropped.
+async fn end(mut sending: FramedWrite<SendStream, LengthDelimitedCodec>) -> anyhow::Result<()> {
     sending.get_mut().finish()?;
-    // The stream's end has to reach the daemon before it is dropped.
     drop(sending.get_ref().stopped().await);
     Ok(())
 }

@@ -195,7 +195,7 @@ fn interval(idle: &watch::Receiver<u32>, watched: &watch::Receiver<HashMap<Serve
     if watched.borrow().contains_key(&server) { idle_ms.min(WATCHED_INTERVAL_MS) } else { idle_ms }
 }
 
-/// Sends acknowledgements as commits happen, the interval when it changes, and what the agent needs to renew its certificate.
+/// Sends acknowledgements as commits happen, with the audit trail's head if that moved, the interval when it changes, and what the agent needs to renew its certificate.
 async fn tell(
     mut control: Control,
     mut commits: watch::Receiver<u64>,
@@ -207,6 +207,7 @@ async fn tell(
     let (mut idle, mut watched) = (shared.idle_interval_ms.subscribe(), shared.live.watched());
     let mut told_ms = interval(&idle, &watched, server.id);
     let mut renewal_due_at = Some(tls::renewal_due_at(agent.certificate_expires_at));
+    let (mut heads, mut told_head) = (shared.store.audit_head(), None);
     loop {
         // This comes by with every commit, every few minutes at least.
         if renewal_due_at.take_if(|due_at| shared.clock.now_ms() >= *due_at).is_some() {
@@ -216,7 +217,9 @@ async fn tell(
             changed = commits.changed() => {
                 changed?;
                 let number = *commits.borrow_and_update();
-                control.send(Bytes::from(encode(&DaemonNotice::Acknowledged { number })?)).await?;
+                let head = *heads.borrow_and_update();
+                let head = (told_head.replace(head) != Some(head)).then_some(head);
+                control.send(Bytes::from(encode(&DaemonNotice::Acknowledged { number, head })?)).await?;
             }
             Some(answer) = answers.recv() => control.send(Bytes::from(encode(&answer)?)).await?,
             changed = idle.changed() => changed?,

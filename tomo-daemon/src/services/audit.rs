@@ -1,11 +1,17 @@
-//! Searching and checking the audit trail.
+//! Searching the audit trail, and checking it with everybody who witnesses it.
 
 use tomo_proto::{
     api::audit::{AuditSearch, AuditSearchAnswer, AuditVerify, AuditVerifyAnswer},
     error::ErrorCode,
 };
 
-use crate::services::{Handle, Services, access::Authorized, error::ServiceError, span};
+use crate::{
+    clock::date,
+    services::{Handle, Services, Trail, access::Authorized, error::ServiceError, span},
+};
+
+/// Most witnesses in an answer.
+const WITNESSES: usize = 50;
 
 impl Handle<AuditSearch> for Services {
     async fn handle(
@@ -37,13 +43,35 @@ impl Handle<AuditSearch> for Services {
 impl Handle<AuditVerify> for Services {
     async fn handle(
         &self,
-        _caller: Authorized<'_, AuditVerify>,
+        caller: Authorized<'_, AuditVerify>,
         _request: AuditVerify,
     ) -> Result<AuditVerifyAnswer, ServiceError> {
         let store = self.context.store.clone();
         let failed = |error| ServiceError::new(ErrorCode::Internal, "the check failed").with_source(error);
-        let check = tokio::task::spawn_blocking(move || store.verify_audit()).await.map_err(failed)??;
-        Ok(AuditVerifyAnswer { rows: check.rows, head: check.head, broken: check.broken })
+        let trail = tokio::task::spawn_blocking(move || Trail::check(&store)).await.map_err(failed)??;
+        let agents = self.context.ask_witnesses(&trail, &caller.selectors).await?;
+        let broken = trail.broken(&agents);
+        let Trail { chain, own } = trail;
+        // Whoever speaks against the trail, or vouches for it, comes before those who were not heard.
+        let mut witnesses: Vec<_> = std::iter::once(own).chain(agents).collect();
+        witnesses[1..].sort_by_key(|witness| (!witness.is_against(), witness.heads() == 0));
+        let more = witnesses.len().saturating_sub(WITNESSES);
+        let restored = chain.lives.iter().map(|life| {
+            format!(
+                "{} was restored at {}: the rows from {} on are new",
+                life.restored,
+                date(life.at_ms),
+                life.first_row
+            )
+        });
+        Ok(AuditVerifyAnswer {
+            rows: chain.rows,
+            head: chain.head,
+            broken,
+            restored: restored.collect(),
+            witnesses: witnesses.into_iter().take(WITNESSES).map(|witness| witness.told).collect(),
+            more_witnesses: u64::try_from(more).unwrap_or(u64::MAX),
+        })
     }
 }
 

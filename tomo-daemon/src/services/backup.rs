@@ -109,7 +109,7 @@ impl Context {
         let made = tokio::task::spawn_blocking(move || backup::create(&data, &store, &folder, &making)).await;
         let file = made.map_err(|error| failed(error.into()))?.map_err(failed)?;
         self.tell_step(running, "restore it for a test");
-        if let Err(error) = backup::verify(&file, &plan.key).await {
+        if let Err(error) = backup::verify(&file, &plan.key, self.clock.now_ms()).await {
             drop(fs::remove_file(&file));
             return Err(failed(error));
         }
@@ -241,7 +241,7 @@ impl HandlePerson<VerifyBackup> for Services {
                 key
             }
         };
-        let checked = backup::verify(&file, &key).await;
+        let checked = backup::verify(&file, &key, context.clock.now_ms()).await;
         let outcome = if checked.is_ok() { AuditOutcome::Ok } else { AuditOutcome::Failed };
         let details = match &checked {
             Ok(restored) => format!("{} files, {} audit rows", restored.files, restored.rows),

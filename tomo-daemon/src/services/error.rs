@@ -59,7 +59,9 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Full { .. } => Self::new(ErrorCode::StorageFull, error.to_string()),
-            StoreError::Other(_) => Self::new(ErrorCode::Internal, "the store failed").with_source(error),
+            StoreError::Unusable(_) | StoreError::Other(_) => {
+                Self::new(ErrorCode::Internal, "the store failed").with_source(error)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The store's one file: made, opened, checked, and opened again after the disk was full.
+//! The store's one file: made, opened, checked, and opened again after the disk was full. An older format is taken to this release's.
 
 use std::{
     fs,
@@ -11,21 +11,24 @@ use redb::{
     Value, WriteTransaction,
 };
 
-use crate::store::{
-    StoreError,
-    decoded::Decoded,
-    samples,
-    transaction::{self, ReadTx},
+use crate::{
+    crypto::SigningKey,
+    store::{
+        StoreError, audit,
+        decoded::Decoded,
+        migrate, samples,
+        transaction::{self, ReadTx},
+    },
 };
 
 /// Facts about the store itself, by name.
 pub(super) const META: TableDefinition<'static, &'static str, &'static [u8]> = TableDefinition::new("meta");
 
 /// Name of the format's version in [`META`].
-const FORMAT: &str = "format";
+pub(super) const FORMAT: &str = "format";
 
-/// Version of the tables' layout that this release reads and writes.
-const FORMAT_VERSION: u8 = 1;
+/// Version of the tables' layout that this release writes. It reads this one and every older one; see [`migrate`].
+pub(super) const FORMAT_VERSION: u8 = 2;
 
 /// Page cache; redb's own default is 1 GiB.
 const CACHE_BYTES: usize = 32 << 20;
@@ -39,34 +42,35 @@ pub(super) struct StoreFile {
 }
 
 impl StoreFile {
-    /// Makes an empty store beside the path and renames it into place.
-    pub(super) fn create(path: &Path) -> Result<(), StoreError> {
+    /// Makes an empty store.
+    pub(super) fn create(path: &Path, signer: &SigningKey) -> Result<(), StoreError> {
         if path.exists() {
             return Err(StoreError::Other(format!("{} is there already: it is not overwritten", path.display())));
         }
-        let beside = path.with_extension("new");
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(io(&beside, &error)),
-            _ => {}
-        }
-        let database = Builder::new().set_cache_size(CACHE_BYTES).create(&beside).map_err(|e| failure(&beside, e))?;
-        let transaction = database.begin_write().map_err(|error| failure(&beside, error))?;
+        let database = Builder::new().set_cache_size(CACHE_BYTES).create(path).map_err(|error| failure(path, error))?;
+        restrict(path)?;
+        let transaction = database.begin_write().map_err(|error| failure(path, error))?;
         transaction
             .open_table(META)
-            .map_err(|error| failure(&beside, error))?
+            .map_err(|error| failure(path, error))?
             .insert(FORMAT, [FORMAT_VERSION].as_slice())
-            .map_err(|error| failure(&beside, error))?;
-        transaction.commit().map_err(|error| failure(&beside, error))?;
-        drop(database);
-        restrict(&beside)?;
-        fs::rename(&beside, path).map_err(|error| io(path, &error))?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| io(folder, &error))
+            .map_err(|error| failure(path, error))?;
+        audit::begin(&transaction, path, signer)?;
+        transaction.commit().map_err(|error| failure(path, error))
     }
 
-    /// Opens a store that is there, and checks it.
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = open_checked(path)?;
+    /// Opens a store that is there, checks it, and takes it to this release's format if it has an older one.
+    pub(super) fn open(path: &Path, signer: &SigningKey, now_ms: u64) -> Result<Self, StoreError> {
+        // A newer one is told before anything is written to it, if it was closed in good order.
+        if let Some(format) = peek(path) {
+            check_format(path, format)?;
+        }
+        let mut database = open_checked(path)?;
+        let format = format_of(path, &database)?;
+        check_format(path, format)?;
+        if format < FORMAT_VERSION {
+            database = migrate::migrate(path, database, format, signer, now_ms)?;
+        }
         Ok(Self { path: path.to_owned(), database: RwLock::new(Some(database)), decoded: Arc::default() })
     }
 
@@ -164,7 +168,7 @@ fn closed() -> StoreError {
     StoreError::Other("the store is closed".to_owned())
 }
 
-fn open_checked(path: &Path) -> Result<Database, StoreError> {
+pub(super) fn open_checked(path: &Path) -> Result<Database, StoreError> {
     if !path.exists() {
         return Err(StoreError::Other(format!(
             "there is no store at {}: run `tomo-daemon init` first, or give the right --data",
@@ -189,26 +193,37 @@ fn open_checked(path: &Path) -> Result<Database, StoreError> {
             return Err(damaged(path, &redb::Error::Corrupted("the file is cut short or overwritten".to_owned())));
         }
     };
-    check_format(path, &database)?;
     Ok(database)
 }
 
-fn check_format(path: &Path, database: &Database) -> Result<(), StoreError> {
+/// The format of a store that was closed in good order, without a byte written to it; of any other the normal opening will tell.
+fn peek(path: &Path) -> Option<u8> {
+    let looked = std::panic::catch_unwind(|| {
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open_read_only(path).ok()?;
+        format_of(path, &database).ok()
+    });
+    looked.ok().flatten()
+}
+
+fn format_of(path: &Path, database: &impl ReadableDatabase) -> Result<u8, StoreError> {
     let view = database.begin_read().map_err(|error| failure(path, error))?;
-    let format = view
-        .open_table(META)
-        .map_err(|error| damaged(path, &error.into()))?
-        .get(FORMAT)
-        .map_err(|error| failure(path, error))?
-        .and_then(|bytes| bytes.value().first().copied());
-    match format {
-        Some(FORMAT_VERSION) => Ok(()),
-        Some(newer) => Err(StoreError::Other(format!(
-            "{} has format {newer}, this release knows {FORMAT_VERSION}: run the release that wrote it",
-            path.display()
-        ))),
-        None => Err(damaged(path, &redb::Error::Corrupted("it says no format version".to_owned()))),
+    let meta = view.open_table(META).map_err(|error| damaged(path, &error.into()))?;
+    let format =
+        meta.get(FORMAT).map_err(|error| failure(path, error))?.and_then(|bytes| bytes.value().first().copied());
+    format
+        .filter(|format| *format > 0)
+        .ok_or_else(|| damaged(path, &redb::Error::Corrupted("it says no format version".to_owned())))
+}
+
+fn check_format(path: &Path, format: u8) -> Result<(), StoreError> {
+    if format <= FORMAT_VERSION {
+        return Ok(());
     }
+    Err(StoreError::Unusable(format!(
+        "{} has format {format}, and this release reads formats 1 to {FORMAT_VERSION}: run a newer release of tomo-daemon, or move the \
+         store away and `tomo-daemon restore` a backup of this release",
+        path.display()
+    )))
 }
 
 fn damaged(path: &Path, error: &redb::Error) -> StoreError {
@@ -217,7 +232,7 @@ fn damaged(path: &Path, error: &redb::Error) -> StoreError {
             StoreError::Full { path: path.to_owned() }
         }
         redb::Error::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => io(path, source),
-        other => StoreError::Other(format!(
+        other => StoreError::Unusable(format!(
             "{} is damaged or not a store of Tomo ({other}): put a backup in its place, or move it away and run `tomo-daemon init`",
             path.display()
         )),
@@ -232,7 +247,7 @@ pub(super) fn failure(path: &Path, error: impl Into<redb::Error>) -> StoreError 
     }
 }
 
-fn io(path: &Path, error: &std::io::Error) -> StoreError {
+pub(super) fn io(path: &Path, error: &std::io::Error) -> StoreError {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge => {
             StoreError::Full { path: path.to_owned() }

@@ -7,13 +7,24 @@ const NOW: u64 = 1_800_000_000_000;
 
 fn store() -> (TempDir, Store) {
     let folder = tempfile::tempdir().expect("a folder");
-    let store = Store::create(&folder.path().join("tomo.redb")).expect("a store");
+    let store = Store::create(&folder.path().join("tomo.redb"), &key(1)).expect("a store");
     (folder, store)
+}
+
+/// A key that signs, the same for the same number.
+fn key(number: u8) -> SigningKey {
+    // RFC 8410, section 7: a PKCS#8 Ed25519 key is this and the seed.
+    let head = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    SigningKey::from_pkcs8(&[head.as_slice(), &[number; 32]].concat()).expect("a key")
+}
+
+fn open(path: &Path) -> Result<Store, StoreError> {
+    Store::open(path, &key(1), NOW)
 }
 
 async fn reopen(folder: &TempDir, store: Store) -> Store {
     store.shutdown().await;
-    Store::open(&folder.path().join("tomo.redb")).expect("opens again")
+    open(&folder.path().join("tomo.redb")).expect("opens again")
 }
 
 fn server(name: &str) -> Server {
@@ -225,21 +236,21 @@ async fn an_enrolment_works_once() {
 async fn damage_and_misuse_are_named() {
     let (folder, store) = store();
     let path = folder.path().join("tomo.redb");
-    let in_use = Store::open(&path).expect_err("is in use").to_string();
+    let in_use = open(&path).expect_err("is in use").to_string();
     assert!(in_use.contains("in use"), "{in_use}");
-    let there = Store::create(&path).expect_err("is there").to_string();
+    let there = Store::create(&path, &key(1)).expect_err("is there").to_string();
     assert!(there.contains("there already"), "{there}");
     store.shutdown().await;
     assert!(store.server(ServerId::from_u64(1)).is_err(), "closed");
     let whole = std::fs::read(&path).expect("reads");
     for kept in [0, 10, 4096, whole.len() / 2, whole.len() - 4096] {
         std::fs::write(&path, &whole[..kept]).expect("writes");
-        let error = Store::open(&path).expect_err("is damaged").to_string();
+        let error = open(&path).expect_err("is damaged").to_string();
         assert!(error.contains("tomo.redb") && error.contains("damaged"), "{kept}: {error}");
     }
     std::fs::write(&path, b"hello, this is no store").expect("writes");
-    assert!(Store::open(&path).expect_err("is none").to_string().contains("damaged"));
-    let missing = Store::open(&folder.path().join("other.redb")).expect_err("is missing").to_string();
+    assert!(open(&path).expect_err("is none").to_string().contains("damaged"));
+    let missing = open(&folder.path().join("other.redb")).expect_err("is missing").to_string();
     assert!(missing.contains("tomo-daemon init"), "{missing}");
 }
 

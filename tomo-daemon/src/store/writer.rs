@@ -9,7 +9,10 @@ use std::{
 use redb::WriteTransaction;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{StoreError, WriteTx, file::StoreFile};
+use crate::{
+    crypto::SigningKey,
+    store::{StoreError, WriteTx, audit, file::StoreFile, heads::Heads},
+};
 
 /// Changes that wait; whoever comes when it is full waits too.
 const QUEUE: usize = 1024;
@@ -28,11 +31,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<StoreFile>) -> Result<Self, StoreError> {
+    pub(super) fn start(file: Arc<StoreFile>, signer: SigningKey, heads: Arc<Heads>) -> Result<Self, StoreError> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || serve(&file, jobs))
+            .spawn(move || serve(&file, &signer, &heads, jobs))
             .map_err(|error| StoreError::Other(format!("the store's writer does not start: {error}")))?;
         Ok(Self { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
@@ -75,7 +78,7 @@ impl Writer {
     }
 }
 
-fn serve(file: &StoreFile, mut jobs: mpsc::Receiver<Job>) {
+fn serve(file: &StoreFile, signer: &SigningKey, heads: &Heads, mut jobs: mpsc::Receiver<Job>) {
     while let Some(first) = jobs.blocking_recv() {
         let mut group = vec![first];
         while group.len() < GROUP {
@@ -88,8 +91,9 @@ fn serve(file: &StoreFile, mut jobs: mpsc::Receiver<Job>) {
             for job in group {
                 answers.push(job(transaction, &path)?);
             }
-            Ok(())
+            audit::seal(transaction, &path, signer, heads.newest_row())
         });
+        let outcome = outcome.map(|head| heads.note(head));
         // A job that was not reached has dropped its answer: its caller reads "not committed".
         for answer in answers {
             answer(outcome.clone());

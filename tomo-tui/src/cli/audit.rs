@@ -1,7 +1,10 @@
 //! The audit trail.
 
 use anyhow::bail;
-use tomo_proto::api::audit::{AuditSearch, AuditVerify};
+use tomo_proto::{
+    api::audit::{AuditSearch, AuditVerify, AuditVerifyAnswer},
+    text::display_line,
+};
 
 use crate::{
     args::AuditCommand,
@@ -36,12 +39,38 @@ pub(super) async fn audit(client: &Client, command: AuditCommand, as_json: bool)
                 output::json(&answer)?;
             }
             if let Some(broken) = answer.broken {
-                bail!("the audit trail was tampered with: {broken}");
+                bail!("the audit trail was tampered with: {}", display_line(&broken, 400));
             }
             if !as_json {
-                line(format!("{} rows verified, head {}", answer.rows, answer.head));
+                tell(&answer);
             }
         }
     }
     Ok(())
+}
+
+fn tell(answer: &AuditVerifyAnswer) {
+    line(format!("{} rows verified, head {}", answer.rows, answer.head));
+    for witness in &answer.witnesses {
+        let mut said = Vec::new();
+        if witness.heads > 0 {
+            let rows = if witness.newest_row == answer.rows {
+                "every row".to_owned()
+            } else {
+                format!("row {}", witness.newest_row)
+            };
+            said.push(format!("{} heads fit, up to {rows}", witness.heads));
+        }
+        if witness.taken_back > 0 {
+            said.push(format!("{} are of before a restored backup", witness.taken_back));
+        }
+        said.extend(witness.problem.as_deref().map(|problem| display_line(problem, 200)));
+        line(format!("  witness {}: {}", display_line(&witness.witness, 80), said.join("; ")));
+    }
+    if answer.more_witnesses > 0 {
+        line(format!("  and {} more", answer.more_witnesses));
+    }
+    for restored in &answer.restored {
+        line(display_line(restored, 200));
+    }
 }
