@@ -243,6 +243,10 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     for (wrong, said) in [
         (deploy("--port", "abc"), "HOST:CONTAINER"),
+        (
+            deploy("--port", "99999:80"),
+            "\"99999:80\" publishes no port: write HOST:CONTAINER, two numbers from 1 to 65535",
+        ),
         (deploy("--env", "abc"), "KEY=VALUE"),
         (deploy("--volume", "abc"), "SOURCE:TARGET"),
         (deploy("--memory", "much"), "256M"),
@@ -250,6 +254,15 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
         (deploy("--restart", "maybe"), "on-failure"),
         (words(&["app", "deploy", "Bad!", "--server", "web-1", "--image", "x:1"]), "a name has"),
         (words(&["app", "deploy", "x", "--server", "web-1", "--image", "untagged"]), "tag"),
+        (
+            words(&["app", "deploy", "x", "--server", "web-1", "--image", "Not An Image"]),
+            "\"Not An Image\" is not an image",
+        ),
+        (words(&["app", "logs", "x", "--tail", "abc"]), "'abc' for '--tail <TAIL>': write how many, as a number"),
+        (words(&["server", "add", "x", "--host", "h", "--user", "u", "--port", "70000"]), "a number from 1 to 65535"),
+        (words(&["audit", "search", "--outcome", "maybe"]), "intent, ok, failed or denied"),
+        (words(&["audit", "search", "--since", "yesterday"]), "since"),
+        (words(&["vault", "rotate"]), "standard input is empty: there is no master password on it"),
         (words(&["server", "metrics", "web-1", "cpu", "--since", "yesterday"]), "since"),
         (words(&["settings", "set", "session_hours"]), "NAME=VALUE"),
         (words(&["settings", "set", "session_hours=many"]), "whole number"),
@@ -274,10 +287,18 @@ async fn exit_codes_are_those_of_the_manual_and_errors_name_the_next_step() {
         3,
         &["refused"],
     );
+    let plain = Tomo::new().env("TOMO_URL", &daemon.url().replace("http:", "https:"));
+    assert_failed(&plain.run(["whoami"]).await, 3, &["does not speak TLS", "http://"]);
     // 4: the daemon said no.
     assert_failed(&Tomo::at(&daemon).run(["whoami"]).await, 4, &["not signed in", "tomo login"]);
     assert_failed(&viewer.run(["audit", "search"]).await, 4, &["audit"]);
     assert_failed(&viewer.run(["user", "delete", "vic", "--yes"]).await, 4, &["admin"]);
+    let rows = |more: &[&'static str]| [&["audit", "search", "--json", "--actor", "user:vic"][..], more].concat();
+    let denied = tomo.run(rows(&["--outcome", "denied", "--since", "1h"])).await.ok().json();
+    let denied = denied.as_array().expect("rows");
+    assert!(!denied.is_empty() && denied.iter().all(|row| row["outcome"] == "denied"), "{denied:?}");
+    let none = tomo.run(rows(&["--since", "2100-01-01T00:00:00Z"])).await.ok().json();
+    assert_eq!(none.as_array().map(Vec::len), Some(0), "{none}");
     let wrong =
         Tomo::at(&daemon).run_with_input(["login", "--user", "vic", "--password-stdin"], "not the password").await;
     assert_failed(&wrong, 4, &["the name or the password is wrong"]);

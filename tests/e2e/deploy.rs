@@ -147,7 +147,7 @@ async fn an_app_is_deployed_served_followed_stopped_started_updated_and_removed(
     let stopped = admin.wait_for(one).await.expect("ends");
     assert_eq!(stopped.status, OperationStatus::Succeeded);
     let steps: Vec<&str> = stopped.log.iter().filter_map(|line| line.split(" s  ").nth(1)).collect();
-    assert_eq!(steps, ["send to the agent", "stop the container", "done"], "{stopped:?}");
+    assert_eq!(steps, ["send to the agent", "stop the container; after 10 s it is killed", "done"], "{stopped:?}");
     assert_eq!((running(&name), app(&admin, &name).await.summary.status), (None, AppStatus::Stopped));
     let started = admin.call(&AppStart { app: name.clone(), reason: None }).await.expect("starts");
     assert_eq!(admin.wait_for(started).await.expect("ends").status, OperationStatus::Succeeded);

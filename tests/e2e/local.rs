@@ -18,7 +18,9 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
+        operation::OperationList,
         overview::Overview,
+        plan::PlanList,
         server::{ServerGet, ServerList, ServerListPart},
     },
     error::ErrorCode,
@@ -137,6 +139,9 @@ async fn one_command_shows_this_machine_and_a_made_up_fleet_and_goes_on_where_it
     assert_eq!(servers.len(), 3, "{servers:?}");
     assert!(servers.iter().any(|server| server.id == this.id && server.name == this.name));
     assert!(servers.iter().all(|server| server.labels.is_empty() || !server.cpu_spark.is_empty()));
+    let plans = again.person().call(&PlanList::default()).await.expect("answers").plans;
+    let operations = again.person().call(&OperationList::default()).await.expect("answers").operations;
+    assert!(plans.is_empty() && operations.is_empty(), "nobody asked for anything: {plans:?} {operations:?}");
     again.stop().await;
 }
 

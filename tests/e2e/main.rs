@@ -7,6 +7,7 @@ mod cli;
 mod connect;
 mod containers;
 mod dashboard;
+mod dashboard_servers;
 mod deploy;
 mod door;
 mod faults;

@@ -24,6 +24,7 @@ use tomo_tests::{
     daemon::{PASSWORD, Setup, TestDaemon},
     eventually::{PATIENCE, eventually, eventually_within},
     real_host::RealHost,
+    terminal::{Key, Terminal},
 };
 
 /// A daemon that the host can reach.
@@ -182,5 +183,41 @@ async fn sudo_with_a_password_installs_the_agent_too() {
     let added = add(&daemon, &host, "pat", "metrics").await.ok();
     assert!(added.stderr.contains("root by sudo with a password"), "{added:?}");
     assert!(online(&daemon).await.is_some());
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboards_form_leads_to_live_figures_of_a_real_host() {
+    let host = RealHost::start().await;
+    let daemon = daemon_for(&host).await;
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 40);
+    terminal.wait_for("no server is managed yet").await;
+    terminal.type_text("a");
+    terminal.wait_for("Add a server").await;
+    for text in ["", "web-1", host.address(), "", "ana", ""] {
+        terminal.type_text(text);
+        terminal.press(Key::Tab);
+    }
+    terminal.type_text(PASSWORD);
+    // Past the host in between and the labels, to the agent's rights.
+    for _ in 0..3 {
+        terminal.press(Key::Tab);
+    }
+    terminal.press(Key::Right);
+    terminal.press(Key::Right);
+    terminal.wait_for("containers").await;
+    let begun = Instant::now();
+    terminal.press(Key::Control('s'));
+    terminal.wait_for(&host.host_key()).await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("servers › web-1").await;
+    terminal.wait_until("its figures are there", |screen| screen.contents().contains("load ")).await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    online(&daemon).await.expect("live at once");
+    terminal.wait_for("containers (").await;
+    drop(terminal);
     daemon.stop().await;
 }

@@ -32,7 +32,7 @@ use tomo_tests::{
     http::Http,
     program::Program,
     ssh::{Hostile, Nuisance, PASSPHRASE, Rogue, Sshd},
-    terminal::{Key, Terminal},
+    terminal::Terminal,
 };
 
 fn password(text: &str) -> SshSecret {
@@ -389,67 +389,6 @@ async fn the_command_line_adds_tests_edits_exports_and_imports() {
     let asked = tomo.run(&["server", "import", &file]).await;
     assert!(asked.code != Some(0) && asked.stdout.contains("web-2"), "{asked:?}");
     assert_eq!(names(&daemon.admin()).await, ["web-1"]);
-    daemon.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_adds_a_server_from_its_form_and_shows_it() {
-    const WRONG: &str = "not-the-password";
-    let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
-    let tomo = Tomo::at_socket(&daemon);
-    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 40);
-    terminal.wait_for("no server is managed yet").await;
-    terminal.type_text("a");
-    terminal.wait_for("Add a server").await;
-    terminal.press(Key::Tab);
-    terminal.type_text("web-1");
-    terminal.press(Key::Tab);
-    terminal.type_text("127.0.0.1");
-    terminal.press(Key::Tab);
-    terminal.press(Key::Control('u'));
-    terminal.type_text(&sshd.port().to_string());
-    terminal.press(Key::Tab);
-    terminal.type_text("ana");
-    terminal.press(Key::Tab);
-    terminal.press(Key::Tab);
-    terminal.type_text(WRONG);
-    terminal.press(Key::Control('s'));
-    terminal.wait_for(&sshd.host_key()).await;
-    // "No" has the keys.
-    terminal.press(Key::Tab);
-    terminal.press(Key::Enter);
-    // The form is back as it was, at the field that is wrong.
-    terminal.wait_for("does not let ana in").await;
-    terminal.wait_for("127.0.0.1").await;
-    assert_eq!(names(&daemon.admin()).await, Vec::<String>::new());
-    terminal.press(Key::Control('u'));
-    terminal.type_text(PASSWORD);
-    terminal.press(Key::Control('s'));
-    terminal.wait_for("It is the right key").await;
-    terminal.press(Key::Tab);
-    terminal.press(Key::Enter);
-    terminal.wait_for("servers › web-1").await;
-    terminal.wait_for("no agent; by SSH").await;
-    terminal.type_text("i");
-    terminal.wait_for(&format!("ana@127.0.0.1:{}", sshd.port())).await;
-    terminal.wait_for(&sshd.host_key()).await;
-    terminal.wait_for("kept, sealed").await;
-    terminal.type_text("t");
-    terminal.wait_for("Enter shows the server").await;
-    terminal.press(Key::Enter);
-    terminal.wait_for("servers › web-1").await;
-    terminal.wait_for("no agent; by SSH").await;
-    terminal.type_text("F");
-    terminal.wait_for("[ Forget it ]").await;
-    terminal.press(Key::Tab);
-    terminal.press(Key::Enter);
-    terminal.wait_for("no credential is kept for web-1").await;
-    assert!(!get(&daemon.admin(), "web-1", &[]).await.summary.ssh.expect("is known").credential_kept);
-    let raw = terminal.raw();
-    for secret in [WRONG, PASSWORD] {
-        assert!(!raw.windows(secret.len()).any(|part| part == secret.as_bytes()), "a password is not shown");
-    }
-    drop(terminal);
     daemon.stop().await;
 }
 

@@ -112,6 +112,15 @@ fn fingerprint(text: &str) -> Result<String, String> {
     if fits { Ok(hex) } else { Err("a fingerprint has 64 hex digits".to_owned()) }
 }
 
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| "a port is a number from 1 to 65535".to_owned())
+}
+
+/// How many rows or lines.
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "write how many, as a number, e.g. 100".to_owned())
+}
+
 /// `KEY=VALUE`.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;

@@ -22,7 +22,7 @@ mod change;
 pub(crate) mod output;
 mod show;
 pub(crate) mod spec;
-mod ssh_config;
+pub(crate) mod ssh_config;
 
 pub(crate) use account::{acquainted, login};
 use serde_json::json;

@@ -6,8 +6,8 @@
 mod action;
 mod effect;
 mod event;
-mod onboard;
 mod state;
+mod visit;
 
 // What is shown.
 mod canvas;

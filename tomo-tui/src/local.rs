@@ -21,15 +21,13 @@ use tomo_daemon::{
     clock::Clock,
     config::{Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
     daemon::Daemon,
-    services::{HandlePerson as _, access::Caller, error::ServiceError},
+    services::{HandlePerson as _, access::Caller},
 };
 use tomo_proto::{
     api::{
         agent::AgentRevoke,
         auth::AuthTokenRevoke,
         person::{CreateEnrolment, CreateToken, SecretText},
-        plan::{PlanApply, PlanApprove},
-        server::ServerRemove,
     },
     error::ErrorCode,
     model::user::Scope,
@@ -173,17 +171,10 @@ impl Local {
         Agent::start(&state, source, Exec::without_engine())
     }
 
-    /// Forgets a made-up server, as a person would: plan, approval, and its application.
+    /// Forgets a made-up server. Nobody has to agree to that, so it leaves no plan behind.
     async fn remove_made_up(&self, number: usize) -> anyhow::Result<()> {
-        let (services, caller, name) = (self.daemon.services(), self.caller(), made_up_name(number));
-        let failed = |error: ServiceError| error.error;
-        match services.call(&caller, ServerRemove { server: name.clone(), reason: None }).await {
-            Ok(plan) => {
-                let approval = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash, name: Some(name) };
-                services.call(&caller, approval).await.map_err(failed)?;
-                let apply = PlanApply { plan: plan.plan.to_string(), reason: None };
-                services.call(&caller, apply).await.map_err(failed)?;
-            }
+        match self.daemon.services().forget_made_up_server(&self.caller(), &made_up_name(number)).await {
+            Ok(()) => {}
             // Somebody has removed it already.
             Err(error) if error.error.code == ErrorCode::NotFound => {}
             Err(error) => return Err(error.error.into()),

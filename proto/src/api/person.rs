@@ -359,7 +359,7 @@ pub struct ConnectServer {
 
 /// Changes what is known of a server (admin). Another host, port, user or key makes Tomo forget the credential that was kept for
 /// the old one.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EditServer {
     /// Name or id.

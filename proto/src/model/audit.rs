@@ -18,6 +18,9 @@ pub enum AuditOutcome {
 }
 
 impl AuditOutcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Intent, Self::Ok, Self::Failed, Self::Denied];
+
     /// The outcome as it stands in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -27,6 +30,15 @@ impl AuditOutcome {
             Self::Failed => "failed",
             Self::Denied => "denied",
         }
+    }
+}
+
+impl std::str::FromStr for AuditOutcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|outcome| outcome.as_str() == text);
+        found.ok_or_else(|| "an outcome is intent, ok, failed or denied".to_owned())
     }
 }
 

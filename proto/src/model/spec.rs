@@ -154,8 +154,6 @@ pub fn check_image(image: &str) -> Result<(), String> {
         if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(word) || tag.starts_with(['.', '-']) {
             return wrong("its tag has letters, digits, _, . and - only");
         }
-    } else if digest.is_none() {
-        return wrong("it has no tag; name one, e.g. :1.27, so that it is known what runs");
     }
     let mut parts = name.split('/').peekable();
     let host = parts.peek().is_some_and(|first| first.contains(['.', ':']) || *first == "localhost");
@@ -174,5 +172,11 @@ pub fn check_image(image: &str) -> Result<(), String> {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-');
         edge(part.bytes().next()) && edge(part.bytes().last()) && part.bytes().all(inner)
     };
-    if parts.all(component) { Ok(()) } else { wrong("its parts have a-z, 0-9, ., _ and - only") }
+    if !parts.all(component) {
+        return wrong("its parts have a-z, 0-9, ., _ and - only, as in registry.example/team/web:1.4");
+    }
+    if tag.is_none() && digest.is_none() {
+        return wrong("it has no tag; name one, e.g. :1.27, so that it is known what runs");
+    }
+    Ok(())
 }

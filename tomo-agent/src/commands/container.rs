@@ -20,7 +20,7 @@ pub(super) async fn stop(
     timeout_secs: u32,
     events: &Events,
 ) -> Result<Outcome, Failure> {
-    progress(events, "stop the container", None).await;
+    progress(events, format!("stop the container; after {timeout_secs} s it is killed"), None).await;
     engine.stop(container, timeout_secs).await?;
     check(engine, container, false).await
 }
@@ -31,7 +31,7 @@ pub(super) async fn restart(
     timeout_secs: u32,
     events: &Events,
 ) -> Result<Outcome, Failure> {
-    progress(events, "restart the container", None).await;
+    progress(events, format!("restart the container; after {timeout_secs} s it is killed"), None).await;
     engine.restart(container, timeout_secs).await?;
     check(engine, container, true).await
 }

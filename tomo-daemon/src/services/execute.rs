@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tomo_proto::{
-    error::ErrorCode,
+    error::{ApiError, ErrorCode},
     id::{AppId, CommandId, OperationId, RevisionId, ServerId},
     model::{
         app::{App, AppSpec, Revision},
@@ -105,8 +105,8 @@ pub(super) enum Ended {
 
 impl Ended {
     pub(super) fn failed(error: ServiceError) -> Self {
-        let error = error.error;
-        Self::Failed(OperationError { code: error.code, message: error.message, next: error.next }, Vec::new())
+        let ApiError { code, message, next, field, .. } = error.error;
+        Self::Failed(OperationError { code, message, next, field }, Vec::new())
     }
 }
 
@@ -283,6 +283,7 @@ impl Context {
                         code,
                         message: display_line(&message, 600),
                         next: next.map(|next| display_line(&next, 300)),
+                        field: None,
                     };
                     return Ended::Failed(error, log.iter().map(|line| display_line(&line.text, 2_000)).collect());
                 }
@@ -338,6 +339,7 @@ fn unknown(reason: &str) -> Ended {
         code: ErrorCode::TimeoutUnknown,
         message: format!("{reason}: it may have happened"),
         next: Some("look at the app before trying again".to_owned()),
+        field: None,
     })
 }
 

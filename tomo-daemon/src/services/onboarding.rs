@@ -159,9 +159,19 @@ fn at_host(error: &SshError, server: Option<&str>) -> ServiceError {
             (inner.code, inner.next.unwrap_or_default())
         }
     };
-    let field = matches!(error, SshError::Credential(_) | SshError::Refused { .. });
+    let field = match error {
+        SshError::Resolve { .. } | SshError::Connect { .. } => Some("host"),
+        SshError::Protocol { .. } => Some("port"),
+        SshError::HostKeyChanged { .. } => Some("host_key"),
+        SshError::Credential(_) | SshError::Refused { .. } => Some("credential"),
+        SshError::Jump(_) => Some("jump"),
+        SshError::Timeout { .. } | SshError::Broken { .. } => None,
+    };
     let error = ServiceError::new(code, error.to_string()).with_next(next);
-    if field { error.with_field("credential") } else { error }
+    match field {
+        Some(field) => error.with_field(field),
+        None => error,
+    }
 }
 
 /// Reads a credential where waiting for its passphrase's many rounds harms nobody.

@@ -134,6 +134,7 @@ pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(),
                     code: ErrorCode::TimeoutUnknown,
                     message: "the daemon stopped before the answer came: it may have happened".to_owned(),
                     next: Some("look at the app before trying again".to_owned()),
+                    field: None,
                 });
                 change.audit(NewAuditEntry {
                     at_ms: now_ms,

@@ -7,8 +7,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::{AgentId, AppId, PlanId, RevisionId, ServerId},
     model::{
-        agent::Agent,
-        app::App,
+        app::{App, AppSpec},
         audit::AuditOutcome,
         operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus, PlannedChange},
@@ -33,11 +32,12 @@ use crate::{
         lookup::unknown_id,
         onboarding,
         operation::{Operations, Running, under_way},
+        server::forget_server,
         settings, spec,
     },
     store::{
         NewAuditEntry, ReadTx, StoreError, WriteTx,
-        records::{CredentialRecord, PlanRecord, ProbeRecord, SETTINGS_KEY, SettingsRecord},
+        records::{PlanRecord, SETTINGS_KEY, SettingsRecord},
     },
 };
 
@@ -102,6 +102,17 @@ pub(super) fn state_of(value: &impl serde::Serialize) -> String {
     crypto::sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
 }
 
+/// Why the old container has to end before the new one starts, as its agent will find too.
+fn downtime(before: &AppSpec, after: &AppSpec) -> Option<String> {
+    let shared = || after.volumes.iter().find(|volume| before.volumes.iter().any(|old| old.source == volume.source));
+    let why = if after.ports.is_empty() {
+        format!("only one of the two may use {}", shared()?.source)
+    } else {
+        "only one of the two can hold the host ports".to_owned()
+    };
+    Some(format!("from the old container's end until the new one answers: {why}"))
+}
+
 fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceError> {
     let gone = |what: &str| ServiceError::new(ErrorCode::NotFound, format!("the {what} of this plan is gone"));
     match change {
@@ -128,7 +139,6 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             if !lost.is_empty() {
                 warnings.push(format!("no longer mounted, but kept: {}", lost.join(", ")));
             }
-            let downtime = runs.filter(|app| !app.spec.ports.is_empty() || !spec.ports.is_empty());
             Ok(Facts {
                 summary: format!(
                     "{verb} app \"{name}\" on server \"{}\" with image {}",
@@ -138,8 +148,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 target: name.clone(),
                 approval: Approval::Confirm,
                 changes,
-                downtime: downtime
-                    .map(|_| "from the old container's end until the new one answers (it publishes a port)".to_owned()),
+                downtime: runs.and_then(|app| downtime(&app.spec, spec)),
                 data_loss: None,
                 warnings,
                 state: state_of(&(server.id, server.agent, known.map(|app| (app.id, app.revision, app.spec)))),
@@ -664,13 +673,7 @@ impl Handle<PlanApply> for Services {
                 match effect {
                     Effect::Nothing => {}
                     Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
-                    Effect::ForgetServer { server, agent } => {
-                        if let Some(agent) = agent {
-                            self.context.hub.revoke(agent);
-                        }
-                        self.context.live.remove_server(server);
-                        self.context.store.delete_server_samples(server).await?;
-                    }
+                    Effect::ForgetServer { server, agent } => self.context.server_is_gone(server, agent).await?,
                 }
                 self.context.live.publish(Topic::Operation(operation.operation));
                 operation
@@ -792,16 +795,7 @@ fn apply(
         }
         PlannedChange::RemoveServer { server } => {
             let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
-            for app in tx.list::<App>()?.into_iter().filter(|app| app.server == server.id) {
-                tx.remove::<App>(app.id.to_u64());
-            }
-            for mut agent in tx.list::<Agent>()?.into_iter().filter(|agent| agent.server == server.id) {
-                agent.revoked_at.get_or_insert(now_ms);
-                tx.put(&agent)?;
-            }
-            tx.remove::<Server>(server.id.to_u64());
-            tx.remove::<CredentialRecord>(server.id.to_u64());
-            tx.remove::<ProbeRecord>(server.id.to_u64());
+            forget_server(tx, server.id, now_ms)?;
             operation.kind = OperationKind::RemoveServer;
             operation.server = Some(server.name.clone());
             finish(&mut operation, now_ms);

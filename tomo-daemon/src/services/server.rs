@@ -4,10 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use tomo_proto::{
     api::server::{ServerGet, ServerList, ServerListAnswer, ServerListPart, ServerPart, ServerRemove},
-    id::ServerId,
+    id::{AgentId, ServerId},
     model::{
         agent::{Agent, AgentState},
         app::App,
+        audit::AuditOutcome,
         container::ContainerState,
         plan::{Plan, PlannedChange},
         server::{ContainerCount, EngineState, Server, ServerDetail, ServerStatus, ServerSummary, Vitals},
@@ -18,13 +19,16 @@ use tomo_proto::{
 use crate::{
     live::LiveServer,
     services::{
-        Context, Handle, Services,
+        About as _, Context, Handle, Services,
         access::{Authorized, Caller},
         audit::{cursor, limit},
         error::ServiceError,
         lookup,
     },
-    store::{ReadTx, StoreError},
+    store::{
+        ReadTx, StoreError, WriteTx,
+        records::{CredentialRecord, ProbeRecord},
+    },
 };
 
 /// What the store knows about servers beside themselves: their agents, and how many apps a caller can see on each.
@@ -190,4 +194,51 @@ impl Handle<ServerRemove> for Services {
         let change = PlannedChange::RemoveServer { server: server.id };
         self.record_plan(&caller, "server_remove", change, request.reason).await
     }
+}
+
+impl Services {
+    /// Forgets a server at once, without a plan that anybody has to agree to: for a program that has made it up itself. No tool leads
+    /// here.
+    ///
+    /// # Errors
+    /// There is no such server, or the store cannot be written.
+    pub async fn forget_made_up_server(&self, caller: &Caller, name: &str) -> Result<(), ServiceError> {
+        let server = self.context.store.read(|view| lookup::server(view, caller, name))?;
+        let (id, now_ms) = (server.id, self.context.clock.now_ms());
+        let entry = self.context.entry(caller, "server_remove", AuditOutcome::Ok).about("server", name);
+        let forgotten = self.context.store.write(move |change| {
+            forget_server(change, id, now_ms)?;
+            change.audit(entry.with("it was made up"));
+            Ok::<_, StoreError>(())
+        });
+        forgotten.await?;
+        self.context.server_is_gone(id, server.agent).await?;
+        Ok(())
+    }
+}
+
+impl Context {
+    /// Lets go of everything that is known of a server which has left the store.
+    pub(super) async fn server_is_gone(&self, server: ServerId, agent: Option<AgentId>) -> Result<(), StoreError> {
+        if let Some(agent) = agent {
+            self.hub.revoke(agent);
+        }
+        self.live.remove_server(server);
+        self.store.delete_server_samples(server).await
+    }
+}
+
+/// Takes a server, its apps and what was kept for it out of the store; its agents are shut out.
+pub(super) fn forget_server(change: &mut WriteTx<'_>, server: ServerId, now_ms: u64) -> Result<(), StoreError> {
+    for app in change.list::<App>()?.into_iter().filter(|app| app.server == server) {
+        change.remove::<App>(app.id.to_u64());
+    }
+    for mut agent in change.list::<Agent>()?.into_iter().filter(|agent| agent.server == server) {
+        agent.revoked_at.get_or_insert(now_ms);
+        change.put(&agent)?;
+    }
+    change.remove::<Server>(server.to_u64());
+    change.remove::<CredentialRecord>(server.to_u64());
+    change.remove::<ProbeRecord>(server.to_u64());
+    Ok(())
 }

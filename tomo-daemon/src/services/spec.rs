@@ -28,10 +28,10 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
         lines.insert("command".to_owned(), spec.command.join(" "));
     }
     for port in &spec.ports {
-        let loopback = if port.loopback { " on loopback" } else { "" };
+        let loopback = if port.loopback { ", for this host only" } else { "" };
         lines.insert(
             format!("ports.{}/{}", port.host, port.protocol.as_str()),
-            format!("to {} inside{loopback}", port.container),
+            format!("container port {}{loopback}", port.container),
         );
     }
     for (key, value) in &spec.env {

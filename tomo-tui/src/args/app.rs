@@ -1,10 +1,17 @@
 //! Apps.
 
 use clap::{Args as ClapArgs, Subcommand};
-use tomo_proto::model::app::{HealthCheck, PortSpec, RestartPolicy, VolumeSpec};
+use tomo_proto::model::{
+    app::{HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
+    spec::check_image,
+};
 
-use super::{Consent, name, pair};
+use super::{Consent, count, name, pair};
 use crate::cli::spec;
+
+fn image(text: &str) -> Result<String, String> {
+    check_image(text).map(|()| text.to_owned())
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppCommand {
@@ -49,7 +56,7 @@ pub(crate) struct LogArgs {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// How many of the newest lines to begin with.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = count)]
     pub(crate) tail: u32,
     /// Only lines from then on: a duration back from now (10m) or a time (RFC 3339).
     #[arg(long)]
@@ -81,7 +88,7 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) server: String,
     /// Image with its tag, e.g. nginx:1.27.
-    #[arg(long)]
+    #[arg(long, value_parser = image)]
     pub(crate) image: String,
     /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
     #[arg(short, long = "port", value_name = "PORT", value_parser = spec::port)]

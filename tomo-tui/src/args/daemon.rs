@@ -1,9 +1,9 @@
 //! The daemon itself: its audit trail, settings, vault and backups.
 
 use clap::Subcommand;
-use tomo_proto::model::settings::SettingChange;
+use tomo_proto::model::{audit::AuditOutcome, settings::SettingChange};
 
-use super::{Consent, setting};
+use super::{Consent, count, setting};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
@@ -15,8 +15,17 @@ pub(crate) enum AuditCommand {
         /// Only rows whose action contains this, e.g. app_deploy.
         #[arg(long)]
         action: Option<String>,
+        /// Only rows about what contains this, e.g. web-1.
+        #[arg(long)]
+        resource: Option<String>,
+        /// Only rows with this outcome: intent, ok, failed or denied.
+        #[arg(long)]
+        outcome: Option<AuditOutcome>,
+        /// Only rows since then: a duration back from now (15m, 24h) or a time (RFC 3339).
+        #[arg(long)]
+        since: Option<String>,
         /// How many rows, newest first.
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = count)]
         limit: u32,
     },
     /// Check the hash chain from the first row.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand};
 use tomo_proto::model::ssh::InstallRights;
 
-use super::{Consent, name, pair};
+use super::{Consent, name, pair, port};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServerCommand {
@@ -157,7 +157,7 @@ pub(crate) struct AddArgs {
     #[arg(long)]
     pub(crate) user: String,
     /// Port of SSH there.
-    #[arg(long, default_value_t = tomo_proto::model::ssh::SSH_PORT)]
+    #[arg(long, default_value_t = tomo_proto::model::ssh::SSH_PORT, value_parser = port)]
     pub(crate) port: u16,
     #[command(flatten)]
     pub(crate) place: HostArgs,
@@ -205,7 +205,7 @@ pub(crate) struct EditArgs {
     #[arg(long)]
     pub(crate) user: Option<String>,
     /// Port of SSH there.
-    #[arg(long)]
+    #[arg(long, value_parser = port)]
     pub(crate) port: Option<u16>,
     #[command(flatten)]
     pub(crate) place: HostArgs,

@@ -79,6 +79,12 @@ pub(super) fn read_secret(what: &str, from_stdin: bool) -> anyhow::Result<Secret
     }
     let mut text = String::new();
     std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("standard input cannot be read")?;
+    if text.trim_end_matches('\n').is_empty() {
+        let what = what.to_lowercase();
+        let error = ApiError::new(ErrorCode::Invalid, format!("standard input is empty: there is no {what} on it"));
+        let next = format!("run it at a terminal, which asks for the {what}, or write the {what} to standard input");
+        return Err(ClientError::from(error.with_next(next)).into());
+    }
     Ok(SecretText::new(text.strip_suffix('\n').unwrap_or(&text)))
 }
 
@@ -97,7 +103,7 @@ pub(super) fn read_passwords(what: &str, least: usize) -> anyhow::Result<(Secret
         let current = read_secret(&format!("{what} now"), false)?;
         return Ok((current, read_new(&format!("{what} from now on (at least {least} characters)"))?));
     }
-    let both = read_secret("", true)?;
+    let both = read_secret(what, true)?;
     let (current, new) =
         both.reveal().split_once('\n').context("write the password now and the new one, a line each")?;
     Ok((SecretText::new(current), SecretText::new(new)))

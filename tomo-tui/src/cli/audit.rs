@@ -14,9 +14,10 @@ use crate::{
 
 pub(super) async fn audit(client: &Client, command: AuditCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
-        AuditCommand::Search { actor, action, limit } => {
-            let answer =
-                client.call(&AuditSearch { actor, action, limit: Some(limit), ..AuditSearch::default() }).await?;
+        AuditCommand::Search { actor, action, resource, outcome, since, limit } => {
+            let limit = Some(limit);
+            let request = AuditSearch { actor, action, resource, outcome, since, limit, cursor: None };
+            let answer = client.call(&request).await?;
             if as_json {
                 return output::json(&answer.entries);
             }

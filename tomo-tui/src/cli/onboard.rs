@@ -1,11 +1,7 @@
 //! Servers by SSH: adding one, going there again, and what is remembered of it. Credentials come from the terminal, from standard
 //! input or from a key's file, and go to the daemon by `/person/…` only.
 
-use std::{
-    fs,
-    io::IsTerminal as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io::IsTerminal as _, path::PathBuf};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -33,7 +29,7 @@ use crate::{
         output::{self, done, line, note, table},
         ssh_config::{self, Entry},
     },
-    client::{Client, ClientError, folder_of_home},
+    client::{Client, ClientError},
 };
 
 /// What a person enters about one visit.
@@ -54,7 +50,7 @@ impl Lines {
         if !wanted {
             return Ok(Self(Vec::new()));
         }
-        let text = read_secret("", true)?;
+        let text = read_secret("credential", true)?;
         Ok(Self(text.reveal().lines().rev().map(str::to_owned).collect()))
     }
 
@@ -265,9 +261,7 @@ pub(super) async fn import(
     credential: &CredentialArgs,
     as_json: bool,
 ) -> anyhow::Result<()> {
-    let file = file.unwrap_or_else(|| folder_of_home(".ssh/config"));
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    let entries = ssh_config::read(&text, file.parent().unwrap_or(Path::new("/")))?;
+    let entries = ssh_config::of_file(&file.unwrap_or_else(ssh_config::usual_file))?;
     if entries.is_empty() {
         return Err(refusal(
             "no host in that file can be added: each needs a plain name after `Host`",

@@ -51,8 +51,9 @@ pub(super) fn app(detail: &AppDetail) {
         let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
         fact("container", format!("{} {}{code}", container.name, container.state.as_str()));
     }
-    for revision in &detail.revisions {
-        fact("deployed", format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
+    for (place, revision) in detail.revisions.iter().enumerate() {
+        let name = if place == 0 { "deployed" } else { "before that" };
+        fact(name, format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
     }
 }
 

@@ -35,7 +35,10 @@ pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
             loopback,
         })
     };
-    parse().with_context(|| format!("port \"{text}\": write it as HOST:CONTAINER, e.g. 8080:80 or 127.0.0.1:53:53/udp"))
+    let port = parse();
+    port.with_context(|| {
+        format!("\"{text}\" publishes no port: write HOST:CONTAINER, two numbers from 1 to 65535, e.g. 8080:80 or 127.0.0.1:53:53/udp")
+    })
 }
 
 /// `data:/var/lib/x`, `/srv/x:/x:ro`.

@@ -1,7 +1,10 @@
 //! Reads the SSH client's own configuration: what `Host`, `HostName`, `User`, `Port`, `IdentityFile` and `ProxyJump` say of hosts
 //! with plain names. Patterns give values, as they do for `ssh`; the first value of each keyword counts.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail};
 use tomo_proto::{api::check_name, model::ssh::SSH_PORT};
@@ -10,13 +13,13 @@ use crate::args::Place;
 
 /// One host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) name: String,
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) user: String,
-    pub(super) key: Option<PathBuf>,
-    pub(super) jump: Option<Place>,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) key: Option<PathBuf>,
+    pub(crate) jump: Option<Place>,
 }
 
 /// A part of the file: for whom it is, and what it says.
@@ -25,11 +28,24 @@ struct Block<'a> {
     lines: Vec<(String, &'a str)>,
 }
 
-/// Hosts with plain names, in their order.
+/// Hosts with plain names that a file names, in their order.
 ///
 /// # Errors
-/// Names the line that does not fit, and what cannot be read here (`Include`, `Match`).
-pub(super) fn read(text: &str, folder: &Path) -> anyhow::Result<Vec<Entry>> {
+/// The file cannot be read, or holds what is not followed here.
+pub(crate) fn of_file(file: &Path) -> anyhow::Result<Vec<Entry>> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    read(&text, folder).with_context(|| format!("cannot use {}", file.display()))
+}
+
+/// The file that the SSH client reads.
+pub(crate) fn usual_file() -> PathBuf {
+    crate::client::folder_of_home(".ssh/config")
+}
+
+/// # Errors
+/// Names the line that does not fit, and what cannot be read here (`Include`).
+fn read(text: &str, folder: &Path) -> anyhow::Result<Vec<Entry>> {
     let mut blocks = vec![Block { patterns: vec!["*"], lines: Vec::new() }];
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();

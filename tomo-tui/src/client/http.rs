@@ -113,6 +113,11 @@ impl Http {
         if reason.contains(NOT_PINNED) {
             return ClientError::Certificate(without_prefix(&reason));
         }
+        // What the two say to each other when only one of them speaks TLS.
+        if self.base.starts_with("https:") && reason.contains("InvalidContentType") {
+            reason =
+                "it does not speak TLS: begin the address with http://, or give the port that speaks TLS".to_owned();
+        }
         ClientError::NotConnected { url: self.url.clone(), reason }
     }
 }

@@ -81,6 +81,29 @@ impl Canvas<'_> {
         }
     }
 
+    /// Puts characters of ASCII in place of our own signs beyond it, for terminals that show nothing else. Other people's stay as they are.
+    pub(crate) fn make_ascii(&mut self) {
+        for cell in &mut self.buffer.content {
+            let plain = match cell.symbol() {
+                "…" => "~",
+                "–" | "─" => "-",
+                "│" => "|",
+                "╭" | "╮" | "╰" | "╯" => "+",
+                "→" | "›" | "▸" => ">",
+                "←" | "‹" => "<",
+                "↑" | "▴" => "^",
+                "↓" | "▾" => "v",
+                "×" => "x",
+                "·" => ".",
+                "●" | "○" | "■" | "‖" => "*",
+                "✗" => "x",
+                "▲" => "!",
+                _ => continue,
+            };
+            cell.set_symbol(plain);
+        }
+    }
+
     /// Writes lines from the top, as many as fit.
     pub(crate) fn lines(&mut self, area: Rect, lines: &[Line<'_>]) {
         for (row, line) in area.rows().zip(lines) {
@@ -94,9 +117,8 @@ impl Canvas<'_> {
             return area;
         }
         let style = if has_keys { self.theme.accent } else { self.theme.border };
-        let rule = if self.theme.is_ascii() { "-" } else { "─" };
         let head = Rect { height: 1, ..area };
-        self.buffer.set_stringn(area.x, area.y, rule.repeat(usize::from(area.width)), usize::from(area.width), style);
+        self.buffer.set_stringn(area.x, area.y, "─".repeat(usize::from(area.width)), usize::from(area.width), style);
         if area.width > 4 {
             let title = display_line(title, usize::from(area.width) - 4);
             let spans = vec![Span::raw(" "), Span::styled(title, self.theme.title), Span::raw(" ")];
@@ -112,24 +134,13 @@ impl Canvas<'_> {
         self.hits.cover(area);
         let block = Block::bordered()
             .border_style(self.theme.accent)
-            .border_set(if self.theme.is_ascii() { ASCII_BORDER } else { border::ROUNDED })
+            .border_set(border::ROUNDED)
             .title(Span::styled(format!(" {title} "), self.theme.title));
         let inner = block.inner(area);
         block.render(area, self.buffer);
         inner
     }
 }
-
-const ASCII_BORDER: border::Set<'static> = border::Set {
-    top_left: "+",
-    top_right: "+",
-    bottom_left: "+",
-    bottom_right: "+",
-    vertical_left: "|",
-    vertical_right: "|",
-    horizontal_top: "-",
-    horizontal_bottom: "-",
-};
 
 /// A rectangle of at most this size in the middle of another.
 pub(crate) fn centered(area: Rect, width: u16, height: u16) -> Rect {

@@ -24,11 +24,12 @@ use tomo_proto::{
 };
 
 use crate::{
+    cli::ssh_config,
     client::{Client, ClientError},
     dashboard::{
         event::{Answer, Event, MetricsRange},
         layers::deploy::{DeployRequest, secret_name},
-        onboard::{self, Onboarding},
+        visit::{self, Edit, Visit},
     },
 };
 
@@ -59,6 +60,8 @@ pub(crate) enum Effect {
         spark: bool,
     },
     Server(String),
+    /// What a server's host allows.
+    Policy(String),
     Metrics(MetricsRange),
     Apps,
     App(String),
@@ -97,8 +100,12 @@ pub(crate) enum Effect {
     Apply(String),
     Cancel(String),
     Enroll(CreateEnrolment),
-    /// Takes the next step to a new server by SSH.
-    Onboard(Box<Onboarding>),
+    /// Takes the next step of a visit by SSH.
+    Visit(Box<Visit>),
+    /// Takes the next step of a change of a server.
+    EditServer(Box<Edit>),
+    /// Reads the SSH client's own file.
+    ReadSshConfig,
     /// Looks around on a server by SSH, with the kept credential.
     TestServer(String),
     ForgetCredential(String),
@@ -197,6 +204,11 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
                 ServerGet { server: server.clone(), include: vec![ServerPart::Containers, ServerPart::Policy] };
             Answer::Server(server, client.call(&request).await.map(Box::new))
         }
+        Effect::Policy(server) => {
+            let request = ServerGet { server: server.clone(), include: vec![ServerPart::Policy] };
+            // Without an answer it stays unknown, and the daemon refuses what the host does not allow.
+            Answer::Policy(server, client.call(&request).await.ok()?.policy)
+        }
         Effect::Metrics(range) => {
             let request = metrics_request(&range);
             Answer::Metrics(range, client.call(&request).await)
@@ -245,9 +257,11 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Cancelled(client.call(&OperationCancel { operation, reason: None }).await.map(Box::new))
         }
         Effect::Enroll(request) => Answer::Enrolment(client.person(&request).await),
-        Effect::Onboard(onboarding) => {
-            let told = onboard::reach(client, &onboarding).await;
-            Answer::Onboarding(onboarding.number, told)
+        Effect::Visit(visit) => Answer::Reached(visit.number, visit::reach(client, &visit).await),
+        Effect::EditServer(edit) => Answer::Reached(edit.number, visit::change(client, &edit).await),
+        Effect::ReadSshConfig => {
+            let read = ssh_config::of_file(&ssh_config::usual_file());
+            Answer::SshConfig(read.map_err(|error| format!("{error:#} – another file: tomo server import FILE")))
         }
         Effect::TestServer(server) => {
             let request = ConnectServer {

@@ -15,11 +15,12 @@ use tomo_proto::{
         app::AppDetail,
         operation::Operation,
         plan::Plan,
+        policy::PolicySummary,
         server::{ServerDetail, ServerSummary},
     },
 };
 
-use crate::{client::ClientError, dashboard::onboard::Reached};
+use crate::{cli::ssh_config::Entry, client::ClientError, dashboard::visit::Reached};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -78,6 +79,8 @@ pub(crate) enum Answer {
     /// The servers of the rows in sight.
     Rows(Told<ServerListAnswer>),
     Server(String, Told<Box<ServerDetail>>),
+    /// What the host of this server allows, if it has told.
+    Policy(String, Option<PolicySummary>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),
@@ -99,8 +102,10 @@ pub(crate) enum Answer {
     Started(Told<Box<Operation>>),
     Cancelled(Told<Box<Operation>>),
     Enrolment(Told<CreatedEnrolment>),
-    /// How far a new server has come, by the number of the form's submission.
-    Onboarding(u64, Told<Reached>),
+    /// How far a visit or a change of a server has come, by the number of the form's submission.
+    Reached(u64, Told<Reached>),
+    /// The hosts of the SSH client's file, or why it is of no use.
+    SshConfig(Result<Vec<Entry>, String>),
     /// The server whose credential is no longer kept.
     Forgotten(Told<String>),
     Unlocked(Told<VaultStatus>),

@@ -3,6 +3,7 @@
 pub(crate) mod confirm;
 pub(crate) mod deploy;
 pub(crate) mod help;
+pub(crate) mod import;
 pub(crate) mod palette;
 pub(crate) mod server;
 pub(crate) mod shown_once;
@@ -20,6 +21,7 @@ pub(crate) enum Layer {
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
     Server(Box<server::ServerForm>),
+    Import(Box<import::ImportForm>),
     Unlock(Box<unlock::UnlockForm>),
     ShownOnce(shown_once::ShownOnce),
 }
@@ -32,8 +34,23 @@ impl Layer {
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
             Self::Server(server) => server.draw(canvas, area),
+            Self::Import(import) => import.draw(canvas, area),
             Self::Unlock(unlock) => unlock.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
+        }
+    }
+
+    /// Which keys work, or what is waited for: for the line below.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::Help(_) => "Enter does it   Up and Down choose   Esc closes",
+            Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
+            Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
+            Self::Deploy(deploy) => deploy.hint(),
+            Self::Server(server) => server.hint(),
+            Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
+            Self::Unlock(unlock) => unlock.hint(),
+            Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
 
@@ -51,6 +68,7 @@ impl Layer {
         match self {
             Self::Deploy(deploy) => Some(&mut deploy.form),
             Self::Server(server) => Some(&mut server.form),
+            Self::Import(import) => Some(&mut import.form),
             Self::Unlock(unlock) => Some(&mut unlock.form),
             _ => None,
         }
@@ -88,7 +106,7 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
-            Self::Deploy(_) | Self::Server(_) | Self::Unlock(_) | Self::ShownOnce(_) => {}
+            Self::Deploy(_) | Self::Server(_) | Self::Import(_) | Self::Unlock(_) | Self::ShownOnce(_) => {}
         }
     }
 }

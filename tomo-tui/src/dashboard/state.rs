@@ -2,10 +2,12 @@
 
 mod act;
 mod answers;
+pub(crate) mod disabled;
 mod input;
 mod navigate;
+mod visits;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use tomo_proto::{
     api::{
@@ -25,6 +27,8 @@ use crate::dashboard::{
     toast::{Kind, Toasts},
     views::View,
 };
+
+use disabled::KnownPolicy;
 
 /// Views that can be gone back to.
 const HISTORY: usize = 50;
@@ -74,7 +78,7 @@ struct Looks {
     sparks_at: u64,
 }
 
-/// An operation that adds a server, with its form: that comes back if it comes to nothing.
+/// A visit's operation, with its form: that comes back if it comes to nothing.
 #[derive(Debug)]
 struct Followed {
     operation: OperationId,
@@ -115,9 +119,13 @@ pub(crate) struct State {
     watched: Vec<String>,
     /// Secrets that were stored for plans of this dashboard, by plan.
     secrets: HashMap<PlanId, Vec<String>>,
-    onboarding: Option<Followed>,
+    /// Visits under way, and those of an import that are still to begin.
+    visits: Vec<Followed>,
+    to_visit: VecDeque<ServerForm>,
     /// Whether the daemon has said since the last unlocking that its vault is sealed.
     heard_sealed: bool,
+    /// What hosts allow, by the server's name.
+    policies: HashMap<String, KnownPolicy>,
     effects: Vec<Effect>,
 }
 
@@ -154,8 +162,10 @@ impl State {
             looks: Looks::default(),
             watched: Vec::new(),
             secrets: HashMap::new(),
-            onboarding: None,
+            visits: Vec::new(),
+            to_visit: VecDeque::new(),
             heard_sealed: false,
+            policies: HashMap::new(),
             effects: Vec::new(),
         }
     }
@@ -220,6 +230,7 @@ impl State {
                 }
             }
         }
+        self.learn_policy();
         std::mem::take(&mut self.effects)
     }
 
@@ -246,6 +257,7 @@ impl State {
         match (&self.link, &self.view) {
             (Link::Lost { .. }, _) => true,
             (_, View::Server(view)) => view.is_stale(self.now_ms),
+            (_, View::Operation(view)) => view.is_under_way(),
             _ => false,
         }
     }

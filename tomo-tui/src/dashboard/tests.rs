@@ -42,10 +42,10 @@ use super::{
     canvas::{Canvas, HitMap},
     effect::Effect,
     event::{Answer, Event},
-    onboard::{Onboarding, Reached, SignIn},
     state::{Link, State},
     theme::{Depth, Glyphs, Theme},
     views::{self, View},
+    visit::{Errand, Reached, SignIn, Visit},
 };
 use crate::client::ClientError;
 
@@ -291,7 +291,7 @@ impl Dashboard {
     }
 
     /// Fills the form of a new server in, with a password, and sends it; what it asks for.
-    fn send_server(&mut self) -> Box<Onboarding> {
+    fn send_server(&mut self) -> Box<Visit> {
         self.press("a tab");
         self.type_in("web-9");
         self.press("tab");
@@ -304,11 +304,16 @@ impl Dashboard {
     }
 
     /// Lets the host show its key.
-    fn show_key(&mut self, asked: Box<Onboarding>) {
+    fn show_key(&mut self, asked: Box<Visit>) {
         let scan = HostKeyScan { algorithm: "ssh-ed25519".to_owned(), host_key: HOST_KEY.to_owned() };
         let (number, place) = (asked.number, format!("{}:{}", asked.host, asked.port));
-        let agreed = Box::new(Onboarding { host_key: Some(HOST_KEY.to_owned()), ..*asked });
-        self.send(Event::Answer(Answer::Onboarding(number, Ok(Reached::HostKey { place, scan, agreed }))));
+        let before = match &asked.errand {
+            Errand::Connect { pinned, .. } => pinned.clone(),
+            Errand::Add { .. } => None,
+        };
+        let agreed = Visit { host_key: Some(HOST_KEY.to_owned()), ..*asked };
+        let agreed = Box::new(Effect::Visit(Box::new(agreed)));
+        self.send(Event::Answer(Answer::Reached(number, Ok(Reached::HostKey { place, scan, before, agreed }))));
     }
 
     /// Lets the vault be sealed.
@@ -348,9 +353,9 @@ impl Dashboard {
 }
 
 /// The one thing that is to be done: the next step to a new server.
-fn onboarding(effects: Vec<Effect>) -> Box<Onboarding> {
+fn onboarding(effects: Vec<Effect>) -> Box<Visit> {
     let mut steps = effects.into_iter().filter_map(|effect| match effect {
-        Effect::Onboard(onboarding) => Some(onboarding),
+        Effect::Visit(onboarding) => Some(onboarding),
         _ => None,
     });
     steps.next().expect("goes a step on")

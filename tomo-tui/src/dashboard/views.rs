@@ -120,14 +120,16 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     message(state, canvas, body);
     canvas.cursor = canvas.cursor.filter(|cursor| area.contains(*cursor));
+    if canvas.theme.is_ascii() {
+        canvas.make_ascii();
+    }
 }
 
 fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let theme = canvas.theme;
-    let arrow = if theme.is_ascii() { " > " } else { " › " };
     let mut left = vec![Span::styled(" tomo", theme.accent.patch(theme.title))];
     for part in state.view.path() {
-        left.push(Span::styled(arrow, theme.dim));
+        left.push(Span::styled(" › ", theme.dim));
         left.push(Span::styled(tomo_proto::text::display_line(&part, 40), theme.title));
     }
     let left = Line::from(left);
@@ -159,10 +161,10 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     match &state.link {
         Link::Connecting => add("connecting".to_owned(), theme.dim),
-        Link::Live => add(if theme.is_ascii() { "* live" } else { "● live" }.to_owned(), theme.good),
+        Link::Live => add("● live".to_owned(), theme.good),
         Link::Lost { since_ms, .. } => {
             let age = format::age(state.now_ms, *since_ms);
-            add(format!("{} lost {age}", if theme.is_ascii() { 'x' } else { '✗' }), theme.bad);
+            add(format!("✗ lost {age}"), theme.bad);
         }
     }
     // When room is short, what waits for a person stays, and the link's state longest.
@@ -188,9 +190,9 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.cursor = Some(ratatui::layout::Position::new(column.min(area.right().saturating_sub(1)), area.y));
         return;
     }
-    if state.layer.is_some() {
+    if let Some(layer) = &state.layer {
         // The view's keys do not work below a dialogue.
-        canvas.text(area, " Enter chooses   Tab goes on   Esc closes", theme.dim);
+        canvas.text(area, &format!(" {}", layer.hint()), theme.dim);
         return;
     }
     if matches!(state.view, View::Login(_)) {

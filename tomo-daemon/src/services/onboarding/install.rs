@@ -71,20 +71,25 @@ impl Host<'_> {
         match (probe.sudo, visit.sudo_password()) {
             (SshSudo::Root | SshSudo::Passwordless, _) | (SshSudo::Password, Some(_)) => {}
             (SshSudo::Password, None) => {
-                return Err(self.refuse(
-                    format!("sudo asks {user} for a password"),
-                    "give it as well (--sudo-password-stdin), or let the user use sudo without one",
-                ));
+                return Err(self
+                    .refuse(
+                        format!("sudo asks {user} for a password"),
+                        "give it as well (--sudo-password-stdin), or let the user use sudo without one",
+                    )
+                    .with_field("sudo_password"));
             }
             (SshSudo::None, _) => {
-                return Err(self.refuse(
-                    format!("user {user} cannot become root there, which installing the agent takes"),
-                    "let the user use sudo there, or connect as root",
-                ));
+                return Err(self
+                    .refuse(
+                        format!("user {user} cannot become root there, which installing the agent takes"),
+                        "let the user use sudo there, or connect as root",
+                    )
+                    .with_field("user"));
             }
         }
         if probe.agent_installed && !visit.again {
             return Err(ServiceError::new(ErrorCode::Conflict, "an agent is installed on that host already")
+                .with_field("again")
                 .with_next(format!(
                     "tomo server connect {name} --install-agent RIGHTS --again enrolls it anew for this daemon"
                 )));

@@ -153,6 +153,7 @@ impl Context {
                 code: ErrorCode::TimeoutUnknown,
                 message: "the daemon stops".to_owned(),
                 next: Some("look at the server before trying again".to_owned()),
+                field: None,
             }),
             Err(Stopped::Cancelled) => Ended::Cancelled,
         };

@@ -95,10 +95,15 @@ impl Confirm {
         Self::new(title, Content::Text(question), buttons)
     }
 
-    /// Shows a host's key; whoever finds it right goes on with an effect.
-    pub(crate) fn host_key(place: &str, scan: &HostKeyScan, effect: Effect) -> Self {
+    /// Shows a host's key, and how it compares with the one that was agreed to before; whoever finds it right goes on with an effect.
+    pub(crate) fn host_key(place: &str, scan: &HostKeyScan, before: Option<&str>, effect: Effect) -> Self {
+        let compared = match before {
+            None => String::new(),
+            Some(before) if before == scan.host_key => "It is the one that was agreed to before.\n\n".to_owned(),
+            Some(before) => format!("It was another one before:\n\n{}\n\n", display_line(before, 80)),
+        };
         let question = format!(
-            "{} shows this host key ({}):\n\n{}\n\nNothing that proves who you are was sent to it. On the host itself \
+            "{} shows this host key ({}):\n\n{}\n\n{compared}Nothing that proves who you are was sent to it. On the host itself \
              `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` says which it has. If they differ, somebody is in between.",
             display_line(place, 120),
             display_line(&scan.algorithm, 40),
@@ -247,7 +252,6 @@ impl Confirm {
         canvas.lines(body, &lines[from..]);
         if hidden > from && body.height > 0 {
             let more = format!("↓ {} more", hidden - from);
-            let more = if canvas.theme.is_ascii() { more.replace('↓', "v") } else { more };
             let at = Rect { y: body.y + body.height - 1, height: 1, ..body };
             canvas
                 .line(at, &Line::styled(format!("{more:>width$}", width = usize::from(body.width)), canvas.theme.dim));

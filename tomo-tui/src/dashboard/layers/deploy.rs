@@ -12,7 +12,7 @@ use tomo_proto::{
 use crate::{
     cli::spec,
     dashboard::{
-        canvas::{Canvas, Hit, centered, split_bottom, split_top},
+        canvas::{Canvas, Hit, centered, split_top},
         widgets::form::{Field, Form, FormEvent},
     },
     format::wrap,
@@ -239,25 +239,26 @@ impl DeployForm {
         }
     }
 
+    /// What is waited for, or which keys work.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.busy {
+            true => "asking the daemon for a plan",
+            false => "Ctrl-S previews the plan   Tab next field   Esc leaves",
+        }
+    }
+
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let inner = canvas.dialogue(centered(area, 84, 44), &self.title);
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
         let errors = self.error.as_ref().map(|error| wrap(error, usize::from(inner.width))).unwrap_or_default();
-        let (head, rest) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(3));
+        let (head, form) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(3));
         for (row, line) in head.rows().zip(errors) {
             canvas.text(row, &line, canvas.theme.bad);
         }
-        let (form, foot) = split_bottom(rest, 1);
         canvas.hits.add(form, Hit::Form);
         if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
             canvas.cursor = Some(cursor);
         }
-        let text = if self.busy {
-            "asking the daemon for a plan"
-        } else {
-            "Ctrl-S previews the plan   Tab next field   Esc leaves"
-        };
-        canvas.text(foot, text, canvas.theme.dim);
     }
 }
 

@@ -11,8 +11,12 @@ use ratatui::{
 
 use crate::dashboard::{
     action::{self, Action, Context, Entry},
-    canvas::{Canvas, centered, split_top},
+    canvas::{Canvas, centered, split_bottom, split_top},
 };
+use crate::format::wrap;
+
+/// Rows below the list: a blank one, and the selected action's text as a whole.
+const WHOLE: u16 = 3;
 
 /// The help of a context.
 #[derive(Debug)]
@@ -38,6 +42,18 @@ impl Help {
                 || entry.keys.contains(&self.typed.as_str())
         };
         action::in_context(self.context).filter(fits).collect()
+    }
+
+    fn why_not(&self, action: Action) -> Option<&str> {
+        self.disabled.iter().find(|(disabled, _)| *disabled == action).map(|(_, why)| why.as_str())
+    }
+
+    /// What an action does, and why it cannot be done.
+    fn text(&self, entry: &Entry) -> String {
+        match self.why_not(entry.action) {
+            Some(why) => format!("{} ({why})", entry.help),
+            None => entry.help.to_owned(),
+        }
     }
 
     pub(crate) fn scroll(&mut self, action: Action) {
@@ -71,10 +87,15 @@ impl Help {
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let entries = self.entries();
-        let frame = centered(area, 78, u16::try_from(entries.len()).unwrap_or(0).saturating_add(4).max(8));
-        let inner = canvas.dialogue(frame, "Keys that work here");
-        let (search, list) = split_top(inner, 1);
-        let hint = if self.typed.is_empty() { "  type to search, Enter does it, Esc closes" } else { "" };
+        let rows = u16::try_from(entries.len()).unwrap_or(0).saturating_add(3 + WHOLE).max(10);
+        let inner = canvas.dialogue(centered(area, 78, rows), "Keys that work here");
+        let (search, rest) = split_top(inner, 1);
+        let (list, whole) = split_bottom(rest, if rest.height > WHOLE { WHOLE } else { 0 });
+        let hint = match (self.typed.is_empty(), entries.is_empty()) {
+            (true, _) => "  type to search",
+            (false, true) => "  nothing matches",
+            (false, false) => "",
+        };
         let line = Line::from(vec![Span::raw(format!(" / {}", self.typed)), Span::styled(hint, canvas.theme.dim)]);
         canvas.line(search, &line);
         let height = usize::from(list.height);
@@ -82,12 +103,8 @@ impl Help {
         self.offset.set(offset);
         for (place, (row, entry)) in list.rows().zip(entries.iter().skip(offset)).enumerate() {
             let keys = entry.keys.join(" ");
-            let why = self.disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
+            let why = self.why_not(entry.action);
             let own = entry.contexts.contains(&self.context);
-            let text = match why {
-                Some(why) => format!("{} ({why})", entry.help),
-                None => entry.help.to_owned(),
-            };
             let style = if why.is_some() { canvas.theme.dim } else { canvas.theme.text };
             let line = Line::from(vec![
                 Span::styled(format!(" {keys:<16}"), if own { canvas.theme.key } else { canvas.theme.title }),
@@ -95,9 +112,17 @@ impl Help {
             ]);
             canvas.line(row, &line);
             let rest = Rect { x: row.x + row.width.min(33), width: row.width.saturating_sub(34), ..row };
-            canvas.text(rest, &text, style);
+            canvas.text(rest, &self.text(entry), style);
             if offset + place == self.selected {
                 canvas.buffer.set_style(row, Style::reset().patch(canvas.theme.selected));
+            }
+        }
+        // Where a line has no room for all of it.
+        if let Some(entry) = entries.get(self.selected) {
+            for (row, line) in
+                whole.rows().skip(1).zip(wrap(&self.text(entry), usize::from(whole.width).saturating_sub(2)))
+            {
+                canvas.text(row, &format!(" {line}"), canvas.theme.accent);
             }
         }
         let column = search.x.saturating_add(3 + u16::try_from(self.typed.chars().count()).unwrap_or(0));

@@ -35,6 +35,8 @@ struct Candidate {
     kind: &'static str,
     name: String,
     note: String,
+    /// Whether it cannot be done right now; then the note says why.
+    off: bool,
     target: Target,
 }
 
@@ -53,34 +55,41 @@ pub(crate) struct Palette {
 impl Palette {
     pub(crate) fn new(
         context: Context,
+        disabled: Vec<(Action, String)>,
         servers: &List<ServerSummary>,
         apps: &List<AppSummary>,
         plans: &List<Plan>,
     ) -> Self {
         let moving = [Action::Up, Action::Down, Action::Palette];
-        let actions =
-            action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| Candidate {
+        let actions = action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| {
+            let why = disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
+            Candidate {
                 kind: "do",
                 name: entry.title.to_owned(),
-                note: format!("{}  {}", entry.keys.first().copied().unwrap_or_default(), entry.help),
+                note: format!("{}  {}", entry.keys.first().copied().unwrap_or_default(), why.unwrap_or(entry.help)),
+                off: why.is_some(),
                 target: Target::Action(entry.action),
-            });
+            }
+        });
         let servers = servers.items().iter().map(|server| Candidate {
             kind: "server",
             name: server.name.clone(),
             note: server.status.as_str().to_owned(),
+            off: false,
             target: Target::Server(server.name.clone()),
         });
         let apps = apps.items().iter().map(|app| Candidate {
             kind: "app",
             name: app.name.clone(),
             note: format!("{} on {}", app.status.as_str(), app.server),
+            off: false,
             target: Target::App(app.id.to_string()),
         });
         let plans = plans.items().iter().filter(|plan| plan.status == PlanStatus::Pending).map(|plan| Candidate {
             kind: "plan",
             name: plan.summary.clone(),
             note: plan.plan.to_string(),
+            off: false,
             target: Target::Plan(plan.plan.to_string()),
         });
         let mut palette = Self {
@@ -163,9 +172,10 @@ impl Palette {
         self.offset.set(offset);
         for (place, (row, index)) in list.rows().zip(self.shown.iter().skip(offset)).enumerate() {
             let Some(candidate) = self.candidates.get(*index) else { continue };
+            let name = if candidate.off { canvas.theme.dim } else { canvas.theme.text };
             let line = Line::from(vec![
                 Span::styled(format!(" {:<7}", candidate.kind), canvas.theme.dim),
-                Span::raw(tomo_proto::text::display_line(&candidate.name, 40)),
+                Span::styled(tomo_proto::text::display_line(&candidate.name, 40), name),
             ]);
             canvas.line(row, &line);
             let used = u16::try_from(line.width()).unwrap_or(u16::MAX).saturating_add(2).min(row.width);
@@ -174,6 +184,9 @@ impl Palette {
                 canvas.buffer.set_style(row, Style::reset().patch(canvas.theme.selected));
             }
             canvas.hits.add(row, Hit::Row(offset + place));
+        }
+        if self.shown.is_empty() {
+            canvas.text(list, " nothing matches: Backspace takes letters away, Esc closes", canvas.theme.dim);
         }
         let column = typed.x.saturating_add(3 + u16::try_from(self.typed.chars().count()).unwrap_or(0));
         canvas.cursor = (typed.height > 0).then(|| Position::new(column.min(typed.right().saturating_sub(1)), typed.y));

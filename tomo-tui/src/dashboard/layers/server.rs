@@ -1,44 +1,41 @@
-//! Adding a server: by SSH, or by a one-time token for an agent that is installed by hand.
+//! The forms of a server: adding one by SSH or by a one-time token, going to a known one again, and changing what is known of it.
 
-use std::collections::BTreeMap;
+pub(super) mod fields;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use tomo_proto::{
-    api::{
-        check_name,
-        person::{CreateEnrolment, SecretText},
-    },
-    error::{ApiError, ErrorCode},
+    api::person::{CreateEnrolment, EditServer, SecretText},
+    error::ApiError,
     model::{
         operation::{Operation, OperationStatus},
-        ssh::InstallRights,
+        server::ServerSummary,
+        ssh::Ssh,
     },
 };
 
 use crate::{
-    args::Place,
+    cli::ssh_config::Entry,
     dashboard::{
-        canvas::{Canvas, Hit, centered, split_bottom, split_top},
+        canvas::{Canvas, Hit, centered, split_top},
         effect::Effect,
-        onboard::{Onboarding, SignIn},
-        widgets::form::{Field, Form, FormEvent},
+        visit::{Edit, Errand, SignIn, Visit},
+        widgets::form::{Form, FormEvent},
     },
     format::wrap,
 };
+use fields::{AGENT, ANEW, BY_TOKEN, KEPT, KEY, PASSWORD, YES};
 
-const BY_SSH: &str = "over SSH";
-const BY_TOKEN: &str = "by a token, run by hand";
-const PASSWORD: &str = "password";
-const KEY: &str = "key file";
-const AGENT: &str = "SSH agent";
-const NO: &str = "no";
-const YES: &str = "yes";
-const METRICS: &str = "metrics only";
-const CONTAINERS: &str = "containers";
-const DEPLOYS: &str = "deploys";
 /// Lines of what went wrong.
 const ERROR_LINES: u16 = 5;
+
+/// What a form is for.
+#[derive(Debug)]
+enum Purpose {
+    Add,
+    Connect(Box<ServerSummary>),
+    Edit(Box<ServerSummary>),
+}
 
 /// The form.
 #[derive(Debug)]
@@ -46,96 +43,68 @@ pub(crate) struct ServerForm {
     pub(crate) form: Form,
     /// Which submission is the newest: what comes of an older one is nobody's.
     pub(crate) number: u64,
+    purpose: Purpose,
     /// What is waited for.
     busy: Option<&'static str>,
     /// What went wrong, where no field is to blame.
     error: Option<String>,
 }
 
-fn labels(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let pair = |line: &str| {
-        let (key, value) = line.split_once('=').ok_or_else(|| format!("\"{line}\": write it as key=value"))?;
-        let (key, value) = (key.trim(), value.trim());
-        check_name(key).and_then(|()| check_name(value))?;
-        Ok((key.to_owned(), value.to_owned()))
-    };
-    text.lines().filter(|line| !line.trim().is_empty()).map(pair).collect()
-}
-
-/// A host or a user.
-fn word(what: &str, text: &str) -> Result<(), String> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(format!("{what} is missing"));
-    }
-    if text.starts_with('-') || text.contains(|one: char| one.is_whitespace() || one.is_control()) {
-        return Err(format!("{what} has no blanks and does not begin with \"-\""));
-    }
-    Ok(())
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    let port = text.trim().parse().ok().filter(|port| *port != 0);
-    port.ok_or_else(|| "a port is a number from 1 to 65535".to_owned())
-}
-
-fn jump(text: &str) -> Result<Option<Place>, String> {
-    let text = text.trim();
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some) }
-}
-
-fn given(what: &str, text: &str) -> Result<(), String> {
-    if text.trim().is_empty() { Err(format!("{what} is missing")) } else { Ok(()) }
-}
-
-fn options<const N: usize>(options: [&str; N]) -> Vec<String> {
-    options.map(str::to_owned).into()
-}
-
-fn fields() -> Vec<Field> {
-    let ssh = |field: Field| field.when("how", &[BY_SSH]);
-    let installs = |field: Field| field.when("install", &[METRICS, CONTAINERS, DEPLOYS]);
-    vec![
-        Field::choice("how", "How", options([BY_SSH, BY_TOKEN]))
-            .help("The daemon goes there by SSH, or you run a command on the server yourself"),
-        Field::text("name", "Name").help("What Tomo calls the server, e.g. web-1").check(check_name),
-        ssh(Field::text("host", "Host"))
-            .help("Host name or address, as the daemon reaches it")
-            .check(|text| word("the host", text)),
-        ssh(Field::text("port", "Port")).check(|text| port(text).map(drop)).value("22"),
-        ssh(Field::text("user", "User"))
-            .help("To install an agent it has to be root or to have sudo")
-            .check(|text| word("the user", text)),
-        ssh(Field::choice("auth", "Sign in with", options([PASSWORD, KEY, AGENT])))
-            .help("It is sent only after you have agreed to the host's key"),
-        Field::secret("password", "Password")
-            .when("auth", &[PASSWORD])
-            .check(|text| if text.is_empty() { Err("the password is missing".to_owned()) } else { Ok(()) }),
-        Field::text("key", "Key file")
-            .when("auth", &[KEY])
-            .help("A private key on this machine")
-            .check(|text| given("the key's file", text))
-            .value("~/.ssh/id_ed25519"),
-        Field::secret("passphrase", "Passphrase").when("auth", &[KEY]).help("Empty if the key has none"),
-        ssh(Field::text("jump", "Through"))
-            .placeholder("no other host")
-            .help("A host in between, as USER@HOST or USER@HOST:PORT; it takes the same credential")
-            .check(|text| jump(text).map(drop)),
-        Field::lines("labels", "Labels")
-            .placeholder("env=prod")
-            .help("One key=value on each line")
-            .check(|text| labels(text).map(drop)),
-        ssh(Field::choice("install", "Install agent", options([NO, METRICS, CONTAINERS, DEPLOYS])))
-            .help("What the policy file there allows at first; without an agent the credential is kept, sealed"),
-        installs(Field::secret("sudo", "Sudo password")).help("Empty if sudo asks for none, or for the one above"),
-        installs(Field::choice("keep", "Keep credential", options([NO, YES])))
-            .help("Sealed in the daemon, although an agent is there"),
-    ]
-}
-
 impl ServerForm {
-    pub(crate) fn new(now_ms: u64) -> Self {
-        Self { form: Form::new(fields()).button("Continue"), number: now_ms, busy: None, error: None }
+    fn new(purpose: Purpose, number: u64) -> Self {
+        let form = match &purpose {
+            Purpose::Add => Form::new(fields::add()).button("Continue"),
+            Purpose::Connect(server) => Form::new(fields::connect(server)).button("Continue"),
+            Purpose::Edit(server) => Form::new(fields::edit(server)).button("Change it"),
+        };
+        Self { form, number, purpose, busy: None, error: None }
+    }
+
+    /// Asks for a new server. No two forms have the same `number`.
+    pub(crate) fn add(number: u64) -> Self {
+        Self::new(Purpose::Add, number)
+    }
+
+    /// Asks for a new server, filled in with what a file of the SSH client's says of it; `shared` holds what all of that file share.
+    pub(crate) fn of_entry(entry: &Entry, shared: &Form, number: u64) -> Self {
+        let mut new = Self::add(number);
+        let form = &mut new.form;
+        let port = entry.port.to_string();
+        for (field, value) in
+            [("name", entry.name.as_str()), ("host", &entry.host), ("port", &port), ("user", &entry.user)]
+        {
+            form.set_value(field, value);
+        }
+        if let Some(jump) = &entry.jump {
+            form.set_value("jump", &format!("{}@{}:{}", jump.user, jump.host, jump.port));
+        }
+        for field in ["auth", "password", "key", "passphrase", "install", "sudo"] {
+            form.set_value(field, &shared.value(field));
+        }
+        if let Some(key) = &entry.key {
+            form.set_value("auth", KEY);
+            form.set_value("key", &key.display().to_string());
+        }
+        new
+    }
+
+    /// Asks how to go to a known server again.
+    pub(crate) fn connect(server: ServerSummary, number: u64) -> Self {
+        Self::new(Purpose::Connect(Box::new(server)), number)
+    }
+
+    /// Asks what is to be known of a server from now on.
+    pub(crate) fn edit(server: ServerSummary, number: u64) -> Self {
+        Self::new(Purpose::Edit(Box::new(server)), number)
+    }
+
+    /// What its frame says.
+    pub(crate) fn title(&self) -> String {
+        match &self.purpose {
+            Purpose::Add => "Add a server".to_owned(),
+            Purpose::Connect(server) => format!("Connect to {}", server.name),
+            Purpose::Edit(server) => format!("Edit {}", server.name),
+        }
     }
 
     /// `Ok` is what to do next, `Err` the wish to leave.
@@ -151,58 +120,132 @@ impl ServerForm {
     pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<Effect, ()>> {
         match told {
             FormEvent::Cancel => Some(Err(())),
-            FormEvent::Submit if self.busy.is_none() => match self.request() {
-                Ok(effect) => {
-                    self.error = None;
-                    Some(Ok(effect))
+            FormEvent::Submit if self.busy.is_none() => {
+                self.error = None;
+                match self.request() {
+                    Ok(effect) => Some(Ok(effect)),
+                    Err((field, message)) => {
+                        self.blame(Some(field), message);
+                        None
+                    }
                 }
-                Err(error) => {
-                    self.error = Some(error);
-                    None
-                }
-            },
+            }
             _ => None,
         }
     }
 
-    fn request(&mut self) -> Result<Effect, String> {
-        let value = |id| self.form.value(id);
-        let line = |id| value(id).trim().to_owned();
-        let secret = |id| Some(value(id)).filter(|text| !text.is_empty()).map(SecretText::new);
-        let (name, labels) = (value("name"), labels(&value("labels"))?);
-        if value("how") == BY_TOKEN {
-            self.busy = Some("making the token");
-            return Ok(Effect::Enroll(CreateEnrolment { server: name, labels, expires_in_minutes: None }));
-        }
-        let sign_in = match value("auth").as_str() {
-            PASSWORD => SignIn::Password(secret("password").unwrap_or_default()),
-            KEY => SignIn::Key { file: line("key"), passphrase: secret("passphrase") },
-            _ => SignIn::Agent,
+    /// Sends it as it is.
+    pub(crate) fn submit(&mut self) -> Option<Effect> {
+        let told = self.form.submit();
+        self.follow(told).and_then(Result::ok)
+    }
+
+    /// What is asked of the daemon; or the field that does not fit, and why.
+    fn request(&mut self) -> Result<Effect, (&'static str, String)> {
+        let effect = match &self.purpose {
+            Purpose::Add if self.form.value("how") == BY_TOKEN => {
+                self.busy = Some("making the token");
+                let labels = fields::labels(&self.form.value("labels")).map_err(|error| ("labels", error))?;
+                let server = self.form.value("name");
+                return Ok(Effect::Enroll(CreateEnrolment { server, labels, expires_in_minutes: None }));
+            }
+            Purpose::Add => Effect::Visit(Box::new(self.visit_of_new()?)),
+            Purpose::Connect(server) => Effect::Visit(Box::new(self.visit_of_known(server)?)),
+            Purpose::Edit(server) => Effect::EditServer(Box::new(self.change(server)?)),
         };
-        let install = match value("install").as_str() {
-            METRICS => Some(InstallRights::Metrics),
-            CONTAINERS => Some(InstallRights::Containers),
-            DEPLOYS => Some(InstallRights::Deploys),
+        self.number += 1;
+        self.busy = Some(match self.purpose {
+            Purpose::Edit(_) => "changing it",
+            Purpose::Add | Purpose::Connect(_) => "asking for the host's key; nothing secret is sent there yet",
+        });
+        Ok(effect)
+    }
+
+    fn visit_of_new(&self) -> Result<Visit, (&'static str, String)> {
+        let line = |id| self.form.value(id).trim().to_owned();
+        let labels = fields::labels(&self.form.value("labels")).map_err(|error| ("labels", error))?;
+        let visit = Visit {
+            host: line("host"),
+            port: fields::port(&line("port")).map_err(|error| ("port", error))?,
+            user: line("user"),
+            jump: fields::jump(&line("jump")).map_err(|error| ("jump", error))?,
+            ..self.visit(Errand::Add { name: line("name"), labels })
+        };
+        Ok(Visit { keep_credential: visit.keep_credential && visit.install.is_some(), ..visit })
+    }
+
+    fn visit_of_known(&self, server: &ServerSummary) -> Result<Visit, (&'static str, String)> {
+        let missing = || ("host", "nothing is known about reaching it by SSH: edit it first".to_owned());
+        let Ssh { host, port, user, host_key: pinned, jump, .. } = server.ssh.clone().ok_or_else(missing)?;
+        let anew = self.form.value("host_key") == ANEW;
+        if anew && self.form.value("auth") == KEPT {
+            return Err(("auth", "what is kept was meant for the other key: enter it again".to_owned()));
+        }
+        let (jump, jump_key) = jump.map(|jump| (place(&jump), jump.host_key)).unzip();
+        let host_key = pinned.clone().filter(|_| !anew);
+        let again = self.form.value("again") == YES;
+        let errand = Errand::Connect { server: server.name.clone(), pinned, again };
+        Ok(Visit { host, port, user, jump, jump_key, host_key, ..self.visit(errand) })
+    }
+
+    /// A visit with what every form that leads to one asks for.
+    fn visit(&self, errand: Errand) -> Visit {
+        let value = |id| self.form.value(id);
+        let secret = |id| Some(value(id)).filter(|text| !text.is_empty()).map(SecretText::new);
+        let sign_in = match value("auth").as_str() {
+            PASSWORD => Some(SignIn::Password(secret("password").unwrap_or_default())),
+            KEY => Some(SignIn::Key { file: value("key").trim().to_owned(), passphrase: secret("passphrase") }),
+            AGENT => Some(SignIn::Agent),
             _ => None,
         };
-        let onboarding = Onboarding {
+        let install = fields::rights(&value("install"));
+        Visit {
             number: self.number + 1,
-            name,
-            host: line("host"),
-            port: port(&value("port"))?,
-            user: line("user"),
-            labels,
+            errand,
+            host: String::new(),
+            port: 0,
+            user: String::new(),
+            keep_credential: sign_in.is_some() && value("keep") == YES,
             sign_in,
             sudo_password: secret("sudo").filter(|_| install.is_some()),
             install,
-            keep_credential: install.is_some() && value("keep") == YES,
-            jump: jump(&value("jump"))?,
+            jump: None,
             jump_key: None,
             host_key: None,
+        }
+    }
+
+    /// What differs from what is known.
+    fn change(&self, server: &ServerSummary) -> Result<Edit, (&'static str, String)> {
+        let line = |id| self.form.value(id).trim().to_owned();
+        let before = server.ssh.as_ref();
+        let (host, user) = (line("host"), line("user"));
+        for (field, text, other) in [("host", &host, &user), ("user", &user, &host)] {
+            if text.is_empty() && (before.is_some() || !other.is_empty()) {
+                return Err((field, format!("the {field} is missing")));
+            }
+        }
+        let port = fields::port(&line("port")).map_err(|error| ("port", error))?;
+        let labels = fields::labels(&self.form.value("labels")).map_err(|error| ("labels", error))?;
+        let jump = fields::jump(&line("jump")).map_err(|error| ("jump", error))?;
+        let jump_before = before.and_then(|ssh| ssh.jump.as_ref()).map(place);
+        let is_new = |text: &str, before: Option<&str>| !text.is_empty() && before != Some(text);
+        let request = EditServer {
+            server: server.name.clone(),
+            labels: Some(labels).filter(|labels| *labels != server.labels),
+            host: Some(host.clone()).filter(|host| is_new(host, before.map(|ssh| ssh.host.as_str()))),
+            port: Some(port).filter(|port| !host.is_empty() && before.map(|ssh| ssh.port) != Some(*port)),
+            user: Some(user).filter(|user| is_new(user, before.map(|ssh| ssh.user.as_str()))),
+            host_key: None,
+            jump: None,
+            direct: jump.is_none() && jump_before.is_some(),
         };
-        self.number += 1;
-        self.busy = Some("asking for the host's key; nothing secret is sent there yet");
-        Ok(Effect::Onboard(Box::new(onboarding)))
+        let jump = jump.filter(|jump| jump_before.as_ref() != Some(jump));
+        let same = EditServer { server: server.name.clone(), ..EditServer::default() };
+        if jump.is_none() && request == same {
+            return Err(("host", "nothing here differs from what is known".to_owned()));
+        }
+        Ok(Edit { number: self.number + 1, request, jump })
     }
 
     /// Takes keys again.
@@ -218,15 +261,7 @@ impl ServerForm {
     /// The daemon said no: to a field if it names one.
     pub(crate) fn refused(&mut self, error: &ApiError, message: String) {
         self.busy = None;
-        let field = match error.field.as_deref() {
-            Some("server") => Some("name"),
-            Some("host_key") => Some("host"),
-            Some("sudo_password") => Some("sudo"),
-            Some("keep_credential") => Some("keep"),
-            Some("credential") => Some(self.credential()),
-            other => other,
-        };
-        self.blame(field, message);
+        self.blame(error.field.as_deref(), message);
     }
 
     /// The daemon went there, and it came to nothing.
@@ -238,46 +273,61 @@ impl ServerForm {
             return;
         };
         let next = error.next.as_deref().map_or_else(String::new, |next| format!(" – next: {next}"));
-        let message = format!("{}{next}", error.message);
-        let connecting = operation.step.starts_with("connect to ");
-        match error.code {
-            ErrorCode::Invalid => self.blame(Some(self.credential()), message),
-            _ if connecting && operation.step.contains(" in between ") => self.blame(Some("jump"), message),
-            _ if connecting => self.blame(Some("host"), message),
-            _ => self.blame(None, format!("{}: {message}", operation.step)),
+        let message = match error.field.as_deref() {
+            // Both keys are shown where somebody looks.
+            Some("host_key") if self.form.has("host_key") => {
+                format!("it shows another key: if the host was made anew, {ANEW}; if not, somebody is in between")
+            }
+            _ => format!("{}{next}", error.message),
+        };
+        match error.field.as_deref() {
+            Some(field) => self.blame(Some(field), message),
+            None => self.blame(None, format!("{}: {message}", operation.step)),
         }
     }
 
-    /// The field that the credential was entered in.
-    fn credential(&self) -> &'static str {
-        match self.form.value("auth").as_str() {
-            PASSWORD => "password",
-            KEY => "key",
-            _ => "auth",
-        }
-    }
-
+    /// Tells what went wrong at the field that the daemon's name for it leads to.
     fn blame(&mut self, field: Option<&str>, message: String) {
+        let field = match field {
+            Some("server") => Some("name"),
+            Some("host_key") if !self.form.has("host_key") => Some("host"),
+            Some("port" | "user") if !self.form.has("port") => Some("host"),
+            Some("again") if !self.form.has("again") => Some("install"),
+            Some("sudo_password") => Some("sudo"),
+            Some("keep_credential") => Some("keep"),
+            Some("credential") => Some(match self.form.value("auth").as_str() {
+                PASSWORD => "password",
+                KEY => "key",
+                _ => "auth",
+            }),
+            other => other,
+        };
         match field.filter(|field| self.form.has(field)) {
             Some(field) => self.form.set_error(field, message),
             None => self.error = Some(message),
         }
     }
 
+    /// What is waited for, or which keys work.
+    pub(crate) fn hint(&self) -> &'static str {
+        self.busy.unwrap_or("Ctrl-S goes on   Tab next field   Left and Right choose   Esc leaves")
+    }
+
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = canvas.dialogue(centered(area, 78, 26), "Add a server");
+        let inner = canvas.dialogue(centered(area, 78, 26), &self.title());
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
         let errors = self.error.as_ref().map(|error| wrap(error, usize::from(inner.width))).unwrap_or_default();
-        let (head, rest) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(ERROR_LINES));
+        let (head, form) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(ERROR_LINES));
         for (row, line) in head.rows().zip(errors) {
             canvas.text(row, &line, canvas.theme.bad);
         }
-        let (form, foot) = split_bottom(rest, 1);
         canvas.hits.add(form, Hit::Form);
         if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
             canvas.cursor = Some(cursor);
         }
-        let keys = "Ctrl-S goes on   Tab next field   Left and Right choose   Esc leaves";
-        canvas.text(foot, self.busy.unwrap_or(keys), canvas.theme.dim);
     }
+}
+
+fn place(jump: &tomo_proto::model::ssh::SshJump) -> crate::args::Place {
+    crate::args::Place { user: jump.user.clone(), host: jump.host.clone(), port: jump.port }
 }

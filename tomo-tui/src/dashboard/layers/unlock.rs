@@ -6,7 +6,7 @@ use tomo_proto::api::person::{SecretText, UnlockVault};
 
 use crate::{
     dashboard::{
-        canvas::{Canvas, Hit, centered, split_bottom, split_top},
+        canvas::{Canvas, Hit, centered, split_top},
         widgets::form::{Field, Form, FormEvent},
     },
     format::wrap,
@@ -57,20 +57,22 @@ impl UnlockForm {
         self.form.set_error("password", message);
     }
 
+    /// What is waited for, or which keys work.
+    pub(crate) fn hint(&self) -> &'static str {
+        if self.busy { "unlocking" } else { "Enter goes on   Esc leaves" }
+    }
+
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let inner = canvas.dialogue(centered(area, 70, 14), "Unlock the vault");
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let (head, rest) = split_top(inner, 3);
+        let (head, form) = split_top(inner, 3);
         let text = "The vault is sealed: what needs a secret waits until somebody gives the master password.";
         for (row, line) in head.rows().zip(wrap(text, usize::from(inner.width))) {
             canvas.text(row, &line, canvas.theme.text);
         }
-        let (form, foot) = split_bottom(rest, 1);
         canvas.hits.add(form, Hit::Form);
         if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
             canvas.cursor = Some(cursor);
         }
-        let text = if self.busy { "unlocking" } else { "Enter goes on   Esc leaves" };
-        canvas.text(foot, text, canvas.theme.dim);
     }
 }

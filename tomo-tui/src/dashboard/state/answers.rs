@@ -2,10 +2,7 @@
 
 use tomo_proto::{
     error::ErrorCode,
-    model::{
-        operation::{Operation, OperationStatus},
-        plan::{Plan, PlanStatus},
-    },
+    model::plan::{Plan, PlanStatus},
 };
 
 use crate::{
@@ -15,10 +12,9 @@ use crate::{
         effect::Effect,
         event::Answer,
         layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm},
-        onboard::Reached,
-        state::{Fetch, Followed, Link, State},
+        state::{Fetch, Link, State},
         toast::Kind,
-        views::{View, login::LoginView, operation::OperationView, server::ServerView},
+        views::{View, login::LoginView, operation::OperationView},
     },
 };
 
@@ -51,7 +47,7 @@ impl State {
                             self.fetch(Fetch::Servers);
                         }
                         self.overview = Some(*overview);
-                        self.look_after_new_server();
+                        self.look_after_visits();
                     }
                     Err(error) => self.failed(error),
                 }
@@ -105,6 +101,7 @@ impl State {
                     _ => {}
                 }
             }
+            Answer::Policy(server, policy) => self.learned_policy(server, policy),
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),
@@ -183,7 +180,8 @@ impl State {
             }
             Answer::Enrolment(Ok(made)) => self.layer = Some(Layer::ShownOnce(ShownOnce::enrolment(made))),
             Answer::Enrolment(Err(error)) => self.server_refused(error),
-            Answer::Onboarding(number, told) => self.reached(number, told),
+            Answer::Reached(number, told) => self.reached(number, told),
+            Answer::SshConfig(told) => self.read_ssh_config(told),
             Answer::Forgotten(Ok(server)) => {
                 self.toasts.push(Kind::Info, format!("no credential is kept for {server}"), self.now_ms);
                 self.fetch(Fetch::View);
@@ -215,92 +213,6 @@ impl State {
                 }
                 self.failed(error);
             }
-        }
-    }
-
-    /// A new server by SSH has come a step further.
-    fn reached(&mut self, number: u64, told: Result<Reached, ClientError>) {
-        let of_form = |layer: &Option<Layer>| matches!(layer, Some(Layer::Server(server)) if server.number == number);
-        let on_top = of_form(&self.layer);
-        let is_there = on_top || of_form(&self.below);
-        match told {
-            Ok(Reached::HostKey { place, scan, agreed }) if is_there => {
-                if on_top {
-                    self.below = self.layer.take();
-                }
-                if let Some(Layer::Server(server)) = &mut self.below {
-                    server.goes_on();
-                }
-                self.layer = Some(Layer::Confirm(Confirm::host_key(&place, &scan, Effect::Onboard(agreed))));
-            }
-            // Whoever asked has left the form, and nothing was sent anywhere.
-            Ok(Reached::HostKey { .. }) => {}
-            Ok(Reached::Begun(operation)) => {
-                if is_there {
-                    let form = if on_top { self.layer.take() } else { self.below.take() };
-                    self.layer = None;
-                    if let Some(Layer::Server(form)) = form {
-                        self.onboarding = Some(Followed { operation: operation.operation, form, told: false });
-                    }
-                }
-                self.open(View::Operation(OperationView::of(*operation)));
-            }
-            Err(error) if on_top => self.server_refused(error),
-            Err(error) => {
-                self.below.iter_mut().for_each(Layer::free);
-                self.failed(error);
-            }
-        }
-    }
-
-    /// What the form of a new server asked for was refused.
-    fn server_refused(&mut self, error: ClientError) {
-        match (&mut self.layer, &error) {
-            (Some(Layer::Server(server)), ClientError::Api(api)) if api.code != ErrorCode::Sealed => {
-                server.refused(api, message(&error));
-            }
-            (layer, _) => {
-                layer.iter_mut().for_each(Layer::free);
-                self.failed(error);
-            }
-        }
-    }
-
-    /// Asks what became of a new server whose operation is neither on screen nor under way any more.
-    fn look_after_new_server(&mut self) {
-        let Some(followed) = self.onboarding.as_ref().filter(|followed| !followed.told) else { return };
-        let (operation, id) = (followed.operation, followed.operation.to_string());
-        let under_way = self.overview.iter().flat_map(|overview| &overview.operations);
-        let on_screen = matches!(&self.view, View::Operation(view) if view.id == id);
-        if !on_screen && !under_way.into_iter().any(|one| one.operation == operation) {
-            self.effects.push(Effect::Operation { id, wait: false });
-        }
-    }
-
-    /// What an operation came to: where it added a server that is there now, or its form comes back. Whoever is elsewhere is told.
-    fn came_to_an_end(&mut self, operation: &Operation, on_screen: bool) {
-        let ours = |followed: &Followed| followed.operation == operation.operation;
-        if !operation.status.is_final() || !self.onboarding.as_ref().is_some_and(ours) {
-            return;
-        }
-        let name = operation.target.clone();
-        if operation.status == OperationStatus::Succeeded {
-            self.onboarding = None;
-            self.toasts.push(Kind::Info, format!("{name} is added"), self.now_ms);
-            self.fetch(Fetch::Servers);
-            if on_screen {
-                self.open(View::Server(ServerView::new(name)));
-            }
-        } else if on_screen {
-            if let Some(Followed { mut form, .. }) = self.onboarding.take() {
-                form.came_to_nothing(operation);
-                self.layer = Some(Layer::Server(form));
-            }
-        } else if let Some(followed) = self.onboarding.as_mut().filter(|followed| !followed.told) {
-            followed.told = true;
-            let why = operation.error.as_ref().map_or(operation.status.as_str(), |error| &error.message);
-            let text = format!("{name} is not added: {why} – open its operation (4) to go on with its form");
-            self.toasts.push(Kind::Warning, text, self.now_ms);
         }
     }
 
@@ -386,7 +298,8 @@ impl State {
                 self.overview = None;
                 self.layer = None;
                 self.below = None;
-                self.onboarding = None;
+                self.visits.clear();
+                self.to_visit.clear();
                 self.back.clear();
                 self.forward.clear();
                 self.view = View::Login(LoginView::new(&self.daemon, had_login));
@@ -407,7 +320,7 @@ fn is_api(error: &ClientError) -> bool {
 }
 
 /// What to tell of an error: what happened, and the next step.
-fn message(error: &ClientError) -> String {
+pub(super) fn message(error: &ClientError) -> String {
     match error {
         ClientError::Api(api) if api.code == ErrorCode::Sealed => {
             let unlock = action::row(Action::UnlockVault);

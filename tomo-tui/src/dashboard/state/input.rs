@@ -12,6 +12,7 @@ use crate::dashboard::{
         confirm::{Confirm, Decision},
         deploy::DeployRequest,
         palette::Target,
+        server::ServerForm,
     },
     state::State,
     toast::Kind,
@@ -187,6 +188,10 @@ impl State {
                 let told = server.key(key);
                 self.follow_server(told);
             }
+            Some(Layer::Import(import)) => {
+                let told = import.key(key);
+                self.follow_import(told);
+            }
             Some(Layer::Unlock(unlock)) => {
                 let told = unlock.key(key);
                 self.follow_unlock(told);
@@ -214,6 +219,11 @@ impl State {
                 let told = server.form.click(column, row);
                 let told = server.follow(told);
                 self.follow_server(told);
+            }
+            (Some(Layer::Import(import)), _) => {
+                let told = import.form.click(column, row);
+                let told = import.follow(told);
+                self.follow_import(told);
             }
             (Some(Layer::Unlock(unlock)), _) => {
                 let told = unlock.form.click(column, row);
@@ -245,6 +255,18 @@ impl State {
         }
     }
 
+    fn follow_import(&mut self, told: Option<Result<Vec<ServerForm>, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(forms)) => {
+                self.layer = None;
+                self.to_visit = forms.into();
+                self.visit_next();
+            }
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
     pub(super) fn follow_unlock(&mut self, told: Option<Result<UnlockVault, ()>>) {
         match told {
             None => {}
@@ -262,6 +284,7 @@ impl State {
             self.layer = Some(Layer::Confirm(Confirm::leave_form()));
         } else {
             self.layer = None;
+            self.visit_next();
         }
     }
 
@@ -291,7 +314,10 @@ impl State {
                 self.form_is_free();
                 self.effects.push(Effect::Withdraw(plan));
             }
-            Decision::Discard => self.layer = None,
+            Decision::Discard => {
+                self.layer = None;
+                self.visit_next();
+            }
             Decision::Do(effect) => self.effects.push(*effect),
             Decision::Approve { request, apply } => {
                 self.effects.push(Effect::Approve { request, apply });

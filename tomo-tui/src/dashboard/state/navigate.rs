@@ -8,7 +8,14 @@ use crate::dashboard::{
 
 impl State {
     pub(super) fn open_selected(&mut self) {
-        let next = match &self.view {
+        if let Some(next) = self.view_of_selected() {
+            self.open(next);
+        }
+    }
+
+    /// The view that opening leads to, if there is one.
+    pub(super) fn view_of_selected(&self) -> Option<View> {
+        match &self.view {
             View::Overview => self.servers.selected().map(|server| View::Server(ServerView::new(server.name.clone()))),
             View::Apps => self.apps.selected().map(|app| View::App(AppView::new(app.id.to_string()))),
             View::Plans => self.plans.selected().map(|plan| View::Plan(PlanView::of(plan.clone()))),
@@ -28,9 +35,6 @@ impl State {
                 None => view.app(self.apps.items()).map(|app| View::App(AppView::new(app.id.to_string()))),
             },
             _ => None,
-        };
-        if let Some(next) = next {
-            self.open(next);
         }
     }
 

@@ -217,3 +217,149 @@ fn every_view_fits_the_smallest_screens() {
         }
     }
 }
+
+#[test]
+fn what_a_hosts_policy_refuses_is_off_with_its_reason() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let effects = dashboard.press("2");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Policy(server) if server == "web-1")), "{effects:?}");
+    assert!(dashboard.press("down").is_empty(), "it is asked once");
+    let policy = PolicySummary {
+        digest: "abc".to_owned(),
+        verbs: ["restart", "logs"].map(str::to_owned).into(),
+        ..PolicySummary::default()
+    };
+    dashboard.send(Event::Answer(Answer::Policy("web-1".to_owned(), Some(policy))));
+    for (key, verb) in [("T", "stop"), ("D", "remove"), ("e", "deploy")] {
+        assert!(dashboard.press(key).is_empty(), "{key}");
+        dashboard.shows(&format!("the policy of web-1 does not allow the verb {verb}"));
+    }
+    dashboard.press("R");
+    dashboard.shows("Restart shop on web-1");
+    dashboard.press("esc");
+    let none = PolicySummary::default();
+    dashboard.send(Event::Answer(Answer::Policy("web-1".to_owned(), Some(none))));
+    dashboard.press("R");
+    dashboard.shows("web-1 has no policy file");
+    dashboard.press(": r e s t a r t");
+    dashboard.shows("do     restart");
+    dashboard.shows("R  web-1 has no policy file");
+}
+
+/// Whether the footer shows an action's key as one that does nothing.
+fn is_off(dashboard: &mut Dashboard, key_and_title: &str) -> bool {
+    let buffer = dashboard.buffer(120, 36);
+    let row: String = buffer.content()[120 * 35..].iter().map(|cell| cell.symbol()).collect();
+    let at = row.find(key_and_title).unwrap_or_else(|| panic!("no {key_and_title:?} in {row:?}"));
+    let column = u16::try_from(row[..at].chars().count()).expect("fits");
+    buffer[(column, 35)].style().fg == dashboard.theme.dim.fg
+}
+
+#[test]
+fn what_is_over_or_done_already_is_off_wherever_it_is_offered() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("3");
+    assert!(!is_off(&mut dashboard, "A approve") && !is_off(&mut dashboard, "X deny"));
+    for (status, said) in [(PlanStatus::Denied, "the plan is denied"), (PlanStatus::Applied, "the plan is applied")] {
+        let closed = Plan { status, ..plan(Approval::Confirm) };
+        dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![closed] }))));
+        for (key, title) in [("A", "A approve"), ("X", "X deny")] {
+            assert!(is_off(&mut dashboard, title), "{title} of {status:?}");
+            assert!(dashboard.press(key).is_empty() && dashboard.state.layer.is_none());
+            dashboard.shows(said);
+        }
+    }
+    let late = Plan { expires_at: NOW - 1, ..plan(Approval::Confirm) };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![late] }))));
+    dashboard.press("A");
+    dashboard.shows("the plan has expired");
+
+    let done = operation(OperationStatus::Succeeded);
+    dashboard.press("4");
+    assert!(!is_off(&mut dashboard, "X cancel"));
+    dashboard.send(Event::Answer(Answer::Operations(Ok(OperationListAnswer { operations: vec![done] }))));
+    assert!(is_off(&mut dashboard, "X cancel"));
+    dashboard.press("X");
+    dashboard.shows("the operation has succeeded");
+
+    dashboard.press("2");
+    assert!(is_off(&mut dashboard, "S start") && !is_off(&mut dashboard, "T stop"));
+    let stopped = AppSummary { status: AppStatus::Stopped, ..app() };
+    let apps = AppListAnswer { apps: vec![stopped], total: 1, next_cursor: None };
+    dashboard.send(Event::Answer(Answer::Apps(Ok(apps))));
+    assert!(!is_off(&mut dashboard, "S start") && is_off(&mut dashboard, "T stop"));
+
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press("2");
+    assert!(is_off(&mut dashboard, "T stop"));
+}
+
+#[test]
+fn a_palette_that_finds_nothing_says_so() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press(": z z z");
+    dashboard.shows("nothing matches");
+    assert!(dashboard.press("enter").is_empty());
+}
+
+#[test]
+fn a_terminal_of_ascii_is_drawn_with_nothing_else() {
+    for keys in [
+        "1", "enter", "enter i", "2", "2 enter", "2 L", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "a", "n",
+        "U",
+    ] {
+        let mut dashboard = Dashboard::filled(Role::Admin);
+        dashboard.theme = Theme::new(Depth::True, Glyphs::Ascii);
+        dashboard.seal();
+        for key in keys.split(' ') {
+            dashboard.press(key);
+            dashboard.answer_view();
+        }
+        for width in [60, 80, 120] {
+            let buffer = dashboard.buffer(width, 24);
+            let foreign = buffer.content().iter().find(|cell| !cell.symbol().is_ascii());
+            assert!(foreign.is_none(), "{:?} after {keys:?} at {width}", foreign.map(|cell| cell.symbol()));
+        }
+    }
+}
+
+#[test]
+fn the_whole_of_a_help_text_is_shown_where_it_is_chosen() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("? u n l o c k");
+    let screen = dashboard.screen();
+    let whole: String = screen.lines().map(|line| line.trim_matches(['│', ' '])).collect::<Vec<_>>().join(" ");
+    assert!(whole.contains("Asks for the master password of a sealed vault. (the vault is not sealed)"), "{screen}");
+    dashboard.press("z z");
+    dashboard.shows("nothing matches");
+}
+
+#[test]
+fn below_a_dialogue_stand_its_own_keys_once() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    for (keys, hint) in
+        [("a", "Ctrl-S goes on"), ("n", "Ctrl-S previews the plan"), ("?", "Esc closes"), ("2 T", "Tab goes on")]
+    {
+        dashboard.press(keys);
+        let screen = dashboard.screen();
+        assert!(screen.lines().last().is_some_and(|line| line.contains(hint)), "{screen}");
+        assert_eq!(screen.matches(hint).count(), 1, "{screen}");
+        dashboard.press("esc");
+    }
+}
+
+#[test]
+fn the_time_of_what_is_under_way_goes_on() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("4 enter");
+    dashboard.answer_view();
+    dashboard.shows("for 3s");
+    assert_eq!(dashboard.state.next_due(), Some(NOW + 1_000));
+    dashboard.state.update(Event::Due, NOW + 4_000);
+    assert!(dashboard.state.dirty);
+    let View::Operation(view) = &dashboard.state.view else { panic!("not the operation") };
+    let id = view.id.clone();
+    let done = Operation { ended_at: Some(NOW), ..operation(OperationStatus::Succeeded) };
+    dashboard.send(Event::Answer(Answer::Operation(id, Ok(Box::new(done)))));
+    assert_eq!(dashboard.state.next_due(), None);
+}

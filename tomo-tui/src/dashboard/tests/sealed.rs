@@ -32,7 +32,7 @@ fn a_form_that_needs_a_sealed_vault_asks_for_its_password_and_is_as_it_was() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let asked = dashboard.send_server();
     let sealed = refused(ErrorCode::Sealed, "the vault is sealed");
-    dashboard.send(Event::Answer(Answer::Onboarding(asked.number, Err(sealed))));
+    dashboard.send(Event::Answer(Answer::Reached(asked.number, Err(sealed))));
     dashboard.shows("Master password");
     dashboard.shows("next: unlock vault (U)");
     let status = VaultStatus { state: VaultState::Unlocked, epoch: 1, secrets: 2, changed_at: None };

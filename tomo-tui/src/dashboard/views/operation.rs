@@ -57,6 +57,11 @@ impl OperationView {
         went.contains(&operation.kind).then_some(&operation.target)
     }
 
+    /// Whether it goes on, and its time with it.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.operation.as_ref().is_some_and(|operation| !operation.status.is_final())
+    }
+
     pub(crate) fn act(&mut self, action: Action) -> bool {
         // Counted from the end, so that a growing log stays in sight.
         let turned = match action {

@@ -120,7 +120,11 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         if problems.is_empty() { 0 } else { u16::try_from(problems.len()).unwrap_or(u16::MAX).saturating_add(1) };
     let (fleet, below) = split_bottom(rest, wanted.min(rest.height / 3));
     let theme = canvas.theme;
-    let empty = ["no server is managed yet", "press a: over SSH, or by a token and a command to run on the server"];
+    let empty = [
+        "no server is managed yet",
+        "press a: over SSH, or by a token and a command to run on the server",
+        "press I: several hosts of ~/.ssh/config at once",
+    ];
     draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
     if below.height > 1 {
         let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
@@ -129,7 +133,6 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
                 Severity::Critical => ('✗', theme.bad),
                 Severity::Warning => ('▲', theme.warn),
             };
-            let symbol = if theme.is_ascii() { '!' } else { symbol };
             let subject = tomo_proto::text::display_line(&problem.subject, 24);
             let line = Line::from(vec![Span::styled(format!("{symbol} {subject:<16} "), style)]);
             canvas.line(row, &line);

@@ -99,11 +99,7 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
             ChangeOp::Remove => ('-', theme.bad),
         };
         let (from, to) = (change.from.as_deref().unwrap_or_default(), change.to.as_deref().unwrap_or_default());
-        let arrow = match (from.is_empty() || to.is_empty(), theme.is_ascii()) {
-            (true, _) => "",
-            (false, true) => " -> ",
-            (false, false) => " → ",
-        };
+        let arrow = if from.is_empty() || to.is_empty() { "" } else { " → " };
         let text = format!("{sign} {}: {from}{arrow}{to}", change.path);
         lines.push(Line::styled(display_line(&text, width), style));
     }
@@ -119,7 +115,7 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         note("lost for good", loss, theme.bad);
     }
     if let Some(downtime) = &plan.downtime {
-        note("meanwhile", downtime, theme.warn);
+        note("down", downtime, theme.warn);
     }
     for warning in &plan.warnings {
         note("note", warning, theme.warn);

@@ -12,16 +12,16 @@ use tomo_proto::{
     api::server::ServerMetricsAnswer,
     model::{
         agent::AgentState,
-        server::{EngineState, ServerDetail},
+        server::{EngineState, ServerDetail, ServerSummary},
     },
 };
 
 use crate::dashboard::{
-    action::Action,
+    action::{self, Action},
     canvas::{Canvas, split_top},
     event::MetricsRange,
     list::step,
-    state::State,
+    state::{State, disabled::refusal},
     views::{
         plan::{draw_scrolled, scroll},
         status_line,
@@ -99,30 +99,54 @@ impl ServerView {
     }
 
     /// Why no app can be deployed here, as far as the host has told.
-    pub(crate) fn no_deploys(&self) -> Option<String> {
+    fn no_deploys(&self) -> Option<String> {
         let detail = self.detail.as_ref()?;
         let name = &self.name;
         let Some(policy) = &detail.policy else {
             return (detail.summary.agent == AgentState::None).then(|| format!("there is no agent on {name}"));
         };
-        if policy.digest.is_empty() {
-            return Some(format!("{name} has no policy file: its agent measures and does nothing else"));
-        }
-        if policy.allow_verb("deploy").is_err() {
-            return Some(format!("the policy of {name} does not allow the verb deploy"));
-        }
-        policy.images.is_empty().then(|| format!("the policy of {name} lists no images"))
+        refusal(policy, name, "deploy")
+            .or_else(|| policy.images.is_empty().then(|| format!("the policy of {name} lists no images")))
     }
 
-    /// Why it cannot be gone to by SSH without entering a credential.
-    pub(crate) fn no_credential(&self) -> Option<String> {
+    /// Why nobody can go there by SSH.
+    fn no_ssh(&self) -> Option<String> {
         let Some(detail) = &self.detail else {
             return Some(format!("what is known about {} is still loading", self.name));
         };
-        let Some(ssh) = &detail.summary.ssh else {
-            return Some(format!("nothing is known about reaching {} by SSH", self.name));
-        };
-        (!ssh.credential_kept).then(|| format!("no credential is kept: tomo server connect {}", self.name))
+        let edit = action::row(Action::EditServer).keys[0];
+        let nothing = || format!("nothing is known about reaching {} by SSH: {edit} says where it is", self.name);
+        detail.summary.ssh.is_none().then(nothing)
+    }
+
+    /// Why it cannot be gone to by SSH without entering a credential.
+    fn no_credential(&self) -> Option<String> {
+        let kept = |detail: &ServerDetail| detail.summary.ssh.as_ref().is_some_and(|ssh| ssh.credential_kept);
+        let connect = action::row(Action::ConnectServer).keys[0];
+        self.no_ssh().or_else(|| {
+            let none = || format!("no credential is kept for {}: {connect} enters one", self.name);
+            (!self.detail.as_ref().is_some_and(kept)).then(none)
+        })
+    }
+
+    /// Why an action has nothing to do here.
+    pub(crate) fn does_not_fit(&self, action: Action) -> Option<String> {
+        let text = |text: &str| Some(text.to_owned());
+        match action {
+            Action::Deploy => self.no_deploys(),
+            Action::ConnectServer => self.no_ssh(),
+            Action::TestServer | Action::ForgetCredential => self.no_credential(),
+            Action::EditServer if self.detail.is_none() => self.no_ssh(),
+            Action::ZoomIn if self.zoom == 0 => text("this is the shortest time"),
+            Action::ZoomOut if self.zoom + 1 == ZOOMS.len() => text("this is the longest time"),
+            Action::PanForward | Action::Live if self.until_ms.is_none() => text("the charts are live already"),
+            _ => None,
+        }
+    }
+
+    /// What the list says of it, as far as it is known.
+    pub(crate) fn summary(&self) -> Option<&ServerSummary> {
+        self.detail.as_ref().map(|detail| &detail.summary)
     }
 
     /// The app of the selected container.
@@ -264,7 +288,6 @@ impl ServerView {
                 if facts.cpu_model.is_empty() { &facts.architecture } else { &facts.cpu_model },
                 format::bytes(facts.memory_total_bytes),
             );
-            let text = if theme.is_ascii() { text.replace('×', "x") } else { text };
             canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
         } else if let Some(probe) = &detail.probe {
             let text = format!("no agent; by SSH {}", looked(probe, canvas.now_ms));

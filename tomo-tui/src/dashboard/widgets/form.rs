@@ -123,12 +123,16 @@ impl Form {
             return FormEvent::None;
         }
         let input = layout.input(place, self.fields[place].height());
-        let again = self.focus == place;
+        let (again, first_check) = (self.focus == place, self.fields[place].first_check());
         self.go(place);
         match &mut self.fields[place].input {
-            Input::Text(text) if input.contains(at) => text.click(input, at),
+            Input::Text(text) if input.contains(at) => text.click(input, at, again),
             Input::Choice { .. } if again && input.contains(at) => {
                 self.fields[place].key(KeyEvent::from(KeyCode::Right));
+            }
+            Input::Checks { at: chosen, checked, .. } if input.contains(at) => {
+                *chosen = (first_check + usize::from(at.y - input.y)).min(checked.len().saturating_sub(1));
+                self.fields[place].key(KeyEvent::from(KeyCode::Char(' ')));
             }
             _ => {}
         }
@@ -146,7 +150,6 @@ impl Form {
     }
 
     /// Fills a field in as if it were typed.
-    #[cfg(test)]
     pub(crate) fn set_value(&mut self, id: &str, value: &str) {
         if let Some(field) = self.fields.iter_mut().find(|field| field.id == id) {
             field.set(value);
@@ -168,6 +171,7 @@ impl Form {
         self.fields.iter().any(|field| match &field.input {
             Input::Text(text) => text.is_dirty(),
             Input::Choice { chosen, initial, .. } => chosen != initial,
+            Input::Checks { checked, initial, .. } => checked != initial,
         })
     }
 
@@ -177,7 +181,8 @@ impl Form {
         self.fields.iter().find_map(|field| field.refusal.as_deref().or(field.error.as_deref()))
     }
 
-    fn submit(&mut self) -> FormEvent {
+    /// Does what its button does.
+    pub(crate) fn submit(&mut self) -> FormEvent {
         for field in &mut self.fields {
             field.touched = true;
             field.checked();

@@ -139,12 +139,8 @@ impl Table<'_> {
             let column = &self.columns[*index];
             let arrow = match self.sort {
                 Some((sorted, downwards)) if sorted == *index => {
-                    if downwards == canvas.theme.is_ascii() {
-                        "v"
-                    } else if downwards {
+                    if downwards {
                         "▾"
-                    } else if canvas.theme.is_ascii() {
-                        "^"
                     } else {
                         "▴"
                     }

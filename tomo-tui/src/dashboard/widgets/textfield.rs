@@ -127,9 +127,10 @@ impl TextField {
     }
 
     /// Moves to what is drawn at a place of `area`.
-    pub(super) fn click(&mut self, area: Rect, at: Position) {
-        let (top, left) = self.scroll(area);
+    pub(super) fn click(&mut self, area: Rect, at: Position, has_keys: bool) {
+        let (top, left) = self.scroll(area, has_keys);
         let line = (top + usize::from(at.y.saturating_sub(area.y))).min(self.line_count() - 1);
+        let left = if line == self.cursor_line() { left } else { 0 };
         let column = left + usize::from(at.x.saturating_sub(area.x));
         // Whatever ends at or before the column is behind the cursor.
         let behind = self.graphemes(&self.editor.lines()[line]).take_while(|(columns, ..)| columns.end <= column);
@@ -138,11 +139,12 @@ impl TextField {
         self.editor.move_cursor(CursorMove::Jump(place(line), place(behind)));
     }
 
-    /// Draws the part around the cursor; where the terminal's cursor belongs.
-    pub(super) fn draw(&self, area: Rect, buf: &mut Buffer, style: Style, dot: char) -> Position {
-        let (top, left) = self.scroll(area);
-        let right = left + usize::from(area.width);
-        for (row, line) in area.rows().zip(&self.editor.lines()[top..]) {
+    /// Draws its beginning, or the part around the cursor if it has the keys; where the terminal's cursor belongs.
+    pub(super) fn draw(&self, area: Rect, buf: &mut Buffer, style: Style, dot: char, has_keys: bool) -> Position {
+        let (top, left_of_cursor) = self.scroll(area, has_keys);
+        for (row, (place, line)) in area.rows().zip(self.editor.lines().iter().enumerate().skip(top)) {
+            let left = if place == self.cursor_line() { left_of_cursor } else { 0 };
+            let right = left + usize::from(area.width);
             for (columns, grapheme, hidden) in self.graphemes(line) {
                 if columns.start >= left && columns.end <= right {
                     let x = area.x + u16::try_from(columns.start - left).unwrap_or_default();
@@ -151,13 +153,17 @@ impl TextField {
                 }
             }
         }
-        let (row, column) = (self.cursor_line() - top, self.column() - left);
+        let (row, column) = (self.cursor_line() - top, self.column() - left_of_cursor);
         let within = |place: usize, length: u16| u16::try_from(place).unwrap_or(u16::MAX).min(length.saturating_sub(1));
         Position::new(area.x + within(column, area.width), area.y + within(row, area.height))
     }
 
-    /// The first line and the first column in sight: a function of the cursor alone, so that drawing changes nothing.
-    fn scroll(&self, area: Rect) -> (usize, usize) {
+    /// The first line in sight, and the first column of the cursor's line; the others begin at their beginning. A function of the
+    /// cursor alone, so that drawing changes nothing.
+    fn scroll(&self, area: Rect, has_keys: bool) -> (usize, usize) {
+        if !has_keys {
+            return (0, 0);
+        }
         let (width, height) = (usize::from(area.width.max(1)), usize::from(area.height.max(1)));
         let line = self.cursor_line();
         let whole = self.width(&self.editor.lines()[line]) + 1;
@@ -227,7 +233,7 @@ mod tests {
 
     fn drawn(field: &TextField, width: u16, height: u16) -> (Vec<String>, Position) {
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        let cursor = field.draw(buffer.area, &mut buffer, Style::new(), '•');
+        let cursor = field.draw(buffer.area, &mut buffer, Style::new(), '•', true);
         let rows = buffer.content.chunks(usize::from(width));
         (rows.map(|row| row.iter().map(|cell| cell.symbol()).collect()).collect(), cursor)
     }
@@ -297,6 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn only_the_line_with_the_cursor_is_scrolled_and_none_without_the_keys() {
+        let mut field = TextField::new(true, Hidden::Nothing);
+        field.set("a short\n0123456789");
+        assert_eq!(drawn(&field, 6, 2).0, ["a shor", "56789 "]);
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
+        field.draw(buffer.area, &mut buffer, Style::new(), '•', false);
+        assert_eq!(buffer.content.iter().map(|cell| cell.symbol()).collect::<String>(), "a shor");
+    }
+
+    #[test]
     fn hidden_text_is_dots() {
         let mut field = TextField::new(false, Hidden::All);
         field.set("日本x");
@@ -314,7 +330,7 @@ mod tests {
         for (x, y, text) in [(0, 0, "|日本 x\nab"), (3, 0, "日|本 x\nab"), (9, 0, "日本 x|\nab"), (1, 7, "日本 x\na|b")]
         {
             field.set("日本 x\nab");
-            field.click(Rect::new(0, 0, 20, 2), Position::new(x, y));
+            field.click(Rect::new(0, 0, 20, 2), Position::new(x, y), true);
             field.insert("|");
             assert_eq!(*field.text(), text, "{x} {y}");
         }
@@ -344,7 +360,7 @@ mod tests {
                 let (_, cursor) = drawn(&field, width, height);
                 prop_assert!(cursor.x < width && cursor.y < height);
             }
-            field.click(Rect::new(0, 0, width, height), Position::new(x, y));
+            field.click(Rect::new(0, 0, width, height), Position::new(x, y), true);
             field.insert("x");
             prop_assert!(several || !field.text().contains('\n'));
         }

@@ -42,25 +42,24 @@ impl ServerView {
                 lines.push(Line::from(vec![label, Span::styled(part, style)]));
             }
         };
-        let connect = format!("tomo server connect {}", self.name);
+        let [connect, edit, test, forget] =
+            [Action::ConnectServer, Action::EditServer, Action::TestServer, Action::ForgetCredential]
+                .map(|action| action::row(action).keys[0]);
         match &detail.summary.ssh {
             None => {
-                let next = format!("nothing is known; next: tomo server edit {} --host HOST --user USER", self.name);
-                add(&mut lines, "address", &next, theme.dim);
+                add(&mut lines, "address", &format!("nothing is known; {edit} says where it is"), theme.dim);
             }
             Some(ssh) => {
                 add(&mut lines, "address", &address(ssh), theme.text);
                 match &ssh.host_key {
                     Some(key) => add(&mut lines, "host key", key, theme.text),
-                    None => add(&mut lines, "host key", &format!("none agreed to yet; next: {connect}"), theme.warn),
+                    None => add(&mut lines, "host key", &format!("none agreed to yet; {connect} shows it"), theme.warn),
                 }
                 let auth = ssh.auth.map_or("nothing yet", SshAuth::as_str);
-                let kept = match (ssh.credential_kept, self.no_credential()) {
-                    (true, _) => {
-                        let [test, forget] = [Action::TestServer, Action::ForgetCredential].map(action::row);
-                        format!("kept, sealed; {} tests it, {} forgets it", test.keys[0], forget.keys[0])
-                    }
-                    (false, why) => why.unwrap_or_default(),
+                let kept = if ssh.credential_kept {
+                    format!("kept, sealed; {test} tests it, {forget} forgets it, {connect} enters another")
+                } else {
+                    format!("none is kept; {connect} enters one")
                 };
                 add(&mut lines, "signs in by", auth, theme.text);
                 add(&mut lines, "credential", &kept, theme.text);

@@ -90,7 +90,6 @@ fn cell(container: &Container, index: usize, width: u16, theme: &Theme, now_ms: 
                 ContainerState::Paused => ('‖', theme.warn),
                 _ => ('■', theme.dim),
             };
-            let symbol = if theme.is_ascii() { '*' } else { symbol };
             Line::from(Span::styled(format!("{symbol} {}", container.state.as_str()), style))
         }
         3 => health(theme, container.health),

@@ -1,4 +1,4 @@
-//! One value that a form asks for: text, or one of several.
+//! One value that a form asks for: text, one of several, or some of several.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::Zeroizing;
@@ -28,8 +28,22 @@ pub(crate) struct Field {
 #[derive(Debug)]
 pub(super) enum Input {
     Text(TextField),
-    Choice { options: Vec<String>, chosen: usize, initial: usize },
+    Choice {
+        options: Vec<String>,
+        chosen: usize,
+        initial: usize,
+    },
+    /// Lines with a check mark each, and the one that has the keys.
+    Checks {
+        options: Vec<String>,
+        checked: Vec<bool>,
+        initial: Vec<bool>,
+        at: usize,
+    },
 }
+
+/// Most rows of a value.
+const MOST_ROWS: usize = 8;
 
 impl Field {
     fn new(id: &'static str, label: &'static str, input: Input) -> Self {
@@ -73,6 +87,12 @@ impl Field {
         Self::new(id, label, Input::Choice { options, chosen: 0, initial: 0 })
     }
 
+    /// Any of several lines, some of them checked at first; its value is those that are, below each other.
+    pub(crate) fn checks(id: &'static str, label: &'static str, options: Vec<(String, bool)>) -> Self {
+        let (options, checked): (Vec<String>, Vec<bool>) = options.into_iter().unzip();
+        Self::new(id, label, Input::Checks { options, initial: checked.clone(), checked, at: 0 })
+    }
+
     /// What to write, shown while the field has the keys.
     pub(crate) fn help(mut self, help: &'static str) -> Self {
         self.help = help;
@@ -109,6 +129,7 @@ impl Field {
         match &mut self.input {
             Input::Text(text) => text.settle(),
             Input::Choice { chosen, initial, .. } => *initial = *chosen,
+            Input::Checks { checked, initial, .. } => initial.clone_from(checked),
         }
         self
     }
@@ -119,6 +140,9 @@ impl Field {
             Input::Choice { options, chosen, .. } => {
                 *chosen = options.iter().position(|option| option == value).unwrap_or(*chosen);
             }
+            Input::Checks { options, checked, .. } => {
+                *checked = options.iter().map(|option| value.lines().any(|line| line == option)).collect();
+            }
         }
         self.checked();
     }
@@ -127,6 +151,10 @@ impl Field {
         match &self.input {
             Input::Text(text) => text.text(),
             Input::Choice { options, chosen, .. } => options.get(*chosen).cloned().unwrap_or_default().into(),
+            Input::Checks { options, checked, .. } => {
+                let chosen = options.iter().zip(checked).filter(|(_, checked)| **checked);
+                chosen.map(|(option, _)| option.as_str()).collect::<Vec<_>>().join("\n").into()
+            }
         }
     }
 
@@ -141,10 +169,27 @@ impl Field {
 
     /// Rows of the value.
     pub(super) fn height(&self) -> usize {
-        const MOST: usize = 6;
         match &self.input {
-            Input::Text(text) => text.line_count().min(MOST),
+            Input::Text(text) => text.line_count().min(MOST_ROWS),
             Input::Choice { .. } => 1,
+            Input::Checks { options, .. } => options.len().clamp(1, MOST_ROWS),
+        }
+    }
+
+    /// The row of the value that has the keys.
+    pub(super) fn cursor_row(&self) -> usize {
+        match &self.input {
+            Input::Text(text) => text.cursor_line().min(self.height() - 1),
+            Input::Choice { .. } => 0,
+            Input::Checks { at, .. } => at - self.first_check(),
+        }
+    }
+
+    /// The first of the check marks in sight.
+    pub(super) fn first_check(&self) -> usize {
+        match &self.input {
+            Input::Checks { at, .. } => (at + 1).saturating_sub(self.height()),
+            Input::Text(_) | Input::Choice { .. } => 0,
         }
     }
 
@@ -164,6 +209,26 @@ impl Field {
                 *chosen = (*chosen + step).checked_rem(options.len()).unwrap_or(0);
                 Edit::Changed
             }
+            Input::Checks { checked, at, .. } => match key.code {
+                KeyCode::Up if *at > 0 => {
+                    *at -= 1;
+                    Edit::Moved
+                }
+                KeyCode::Down if *at + 1 < checked.len() => {
+                    *at += 1;
+                    Edit::Moved
+                }
+                KeyCode::Char(' ') if !checked.is_empty() => {
+                    checked[*at] = !checked[*at];
+                    Edit::Changed
+                }
+                KeyCode::Char('a') if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                    let all = checked.contains(&false);
+                    checked.fill(all);
+                    Edit::Changed
+                }
+                _ => Edit::Ignored,
+            },
         };
         if edit == Edit::Changed {
             self.touched = true;

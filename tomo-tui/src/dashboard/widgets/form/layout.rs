@@ -16,6 +16,8 @@ use crate::{dashboard::theme::Theme, format::wrap};
 
 /// What an error begins with.
 const ERROR_MARK: &str = "✗ ";
+/// Most rows of an error.
+const ERROR_ROWS: usize = 5;
 
 /// Where everything of a form lies, in rows of its own, and which of them are in sight.
 #[derive(Debug)]
@@ -56,13 +58,9 @@ impl Form {
             let error = field.shown_error().map(|error| display_line(error, 400));
             let room = width.saturating_sub(usize::from(labels.max(2)) + 2 + ERROR_MARK.width());
             let errors: Vec<String> = error.map(|error| wrap(&error, room)).unwrap_or_default();
-            let errors: Vec<String> = errors.into_iter().take(3).collect();
+            let errors: Vec<String> = errors.into_iter().take(ERROR_ROWS).collect();
             if place == self.focus {
-                cursor = value
-                    + match &field.input {
-                        Input::Text(text) => text.cursor_line().min(field.height() - 1),
-                        Input::Choice { .. } => 0,
-                    };
+                cursor = value + field.cursor_row();
             }
             let end = value + field.height() + errors.len();
             places.push(Some((row, value, errors)));
@@ -162,7 +160,7 @@ impl Form {
                     buf.set_stringn(input.x, input.y, field.placeholder, usize::from(input.width), faint);
                 }
                 let dot = if theme.is_ascii() { '*' } else { '•' };
-                let cursor = text.draw(input, buf, style, dot);
+                let cursor = text.draw(input, buf, style, dot, focused);
                 focused.then_some(cursor)
             }
             Input::Choice { options, chosen, .. } => {
@@ -175,6 +173,16 @@ impl Form {
                 };
                 let style = if focused { theme.selected } else { theme.text };
                 buf.set_stringn(input.x, input.y, text, usize::from(input.width), style);
+                None
+            }
+            Input::Checks { options, checked, at, .. } => {
+                let first = field.first_check();
+                for (place, row) in (first..options.len()).zip(input.rows()) {
+                    let mark = if checked[place] { "[x] " } else { "[ ] " };
+                    let text = display_line(&format!("{mark}{}", options[place]), usize::from(row.width));
+                    let style = if focused && place == *at { theme.selected } else { theme.text };
+                    buf.set_stringn(row.x, row.y, text, usize::from(row.width), style);
+                }
                 None
             }
         }

@@ -1,0 +1,169 @@
+//! Why an action cannot be done here and now: the one rule that footer, help, palette and a pressed key follow.
+
+use tomo_proto::model::{
+    app::{AppStatus, AppSummary},
+    operation::OperationStatus,
+    plan::PlanStatus,
+    policy::PolicySummary,
+    user::Scope,
+};
+
+use crate::dashboard::{
+    action::{self, Action},
+    effect::Effect,
+    state::{Link, State},
+    views::View,
+};
+
+/// How long what a host's policy says counts as known.
+const POLICY_MS: u64 = 10_000;
+
+/// What is known of a host's policy.
+#[derive(Debug)]
+pub(super) struct KnownPolicy {
+    /// When it was asked for (UTC ms).
+    asked_at: u64,
+    /// What it said last.
+    policy: Option<PolicySummary>,
+}
+
+/// Why a host does not let its agent act with a verb.
+pub(crate) fn refusal(policy: &PolicySummary, server: &str, verb: &str) -> Option<String> {
+    if let Some(problem) = &policy.problem {
+        return Some(format!("the policy of {server} cannot be used: {problem}"));
+    }
+    if policy.digest.is_empty() {
+        return Some(format!("{server} has no policy file: its agent measures and does nothing else"));
+    }
+    let refused = policy.allow_verb(verb).is_err();
+    refused.then(|| format!("the policy of {server} does not allow the verb {verb}"))
+}
+
+impl State {
+    /// Why an action cannot be done here and now.
+    pub(crate) fn disabled(&self, action: Action) -> Option<String> {
+        let changes = action::row(action).changes;
+        changes.then(|| self.may_not(action)).flatten().or_else(|| self.does_not_fit(action))
+    }
+
+    /// Everything that cannot be done here and now.
+    pub(super) fn all_disabled(&self) -> Vec<(Action, String)> {
+        action::TABLE.iter().filter_map(|entry| Some((entry.action, self.disabled(entry.action)?))).collect()
+    }
+
+    /// Why this person, or this dashboard, may not.
+    fn may_not(&self, action: Action) -> Option<String> {
+        if self.read_only {
+            return Some("the dashboard was started read-only".to_owned());
+        }
+        if let Link::Lost { .. } = self.link {
+            return Some("the daemon cannot be reached".to_owned());
+        }
+        let needed = match action {
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Cancel => Scope::Operate,
+            Action::Approve | Action::Deny => Scope::Deploy,
+            Action::AddServer
+            | Action::ImportServers
+            | Action::ConnectServer
+            | Action::EditServer
+            | Action::TestServer
+            | Action::ForgetCredential
+            | Action::UnlockVault => Scope::Admin,
+            _ => Scope::Plan,
+        };
+        let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
+        if !who.scopes.contains(&needed) {
+            return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
+        }
+        let needs_person = needed >= Scope::Deploy && !who.person;
+        needs_person.then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
+    }
+
+    /// Why what is on screen does not let it be done.
+    fn does_not_fit(&self, action: Action) -> Option<String> {
+        match action {
+            Action::StartApp
+            | Action::StopApp
+            | Action::RestartApp
+            | Action::RemoveApp
+            | Action::Redeploy
+            | Action::Logs => match self.app_on_screen() {
+                None => Some("no app is selected".to_owned()),
+                Some(app) => stands_against(app, action).or_else(|| self.host_refuses(app, action)),
+            },
+            Action::Approve | Action::Deny => match self.plan_on_screen() {
+                None => Some("no plan is selected".to_owned()),
+                Some(plan) if plan.status == PlanStatus::Pending && plan.expires_at <= self.now_ms => {
+                    Some("the plan has expired".to_owned())
+                }
+                Some(plan) if plan.status == PlanStatus::Pending => None,
+                // What was agreed to and not carried out yet still can be.
+                Some(plan) if plan.status == PlanStatus::Approved && action == Action::Approve => None,
+                Some(plan) => Some(format!("the plan is {}", plan.status.as_str())),
+            },
+            Action::Cancel => match self.operation_on_screen() {
+                None => Some("no operation is selected".to_owned()),
+                Some(operation) if operation.status == OperationStatus::Running => None,
+                Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
+            },
+            Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
+                Some("there is no server to deploy to: add one first".to_owned())
+            }
+            Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
+            Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
+            Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),
+            _ => match &self.view {
+                View::Server(view) => view.does_not_fit(action),
+                _ => None,
+            },
+        }
+    }
+
+    fn host_refuses(&self, app: &AppSummary, action: Action) -> Option<String> {
+        let policy = self.policies.get(&app.server)?.policy.as_ref()?;
+        refusal(policy, &app.server, verb(action)?)
+    }
+
+    /// Asks what the host of the app on screen allows, unless that is known.
+    pub(super) fn learn_policy(&mut self) {
+        let Some(server) = self.app_on_screen().map(|app| app.server.clone()) else { return };
+        let asked_at = self.now_ms;
+        let known = self.policies.get(&server);
+        if !matches!(self.link, Link::Live) || known.is_some_and(|known| asked_at < known.asked_at + POLICY_MS) {
+            return;
+        }
+        self.policies.entry(server.clone()).or_insert(KnownPolicy { asked_at, policy: None }).asked_at = asked_at;
+        self.effects.push(Effect::Policy(server));
+    }
+
+    /// Takes over what a host's policy says.
+    pub(super) fn learned_policy(&mut self, server: String, policy: Option<PolicySummary>) {
+        self.policies.insert(server, KnownPolicy { asked_at: self.now_ms, policy });
+    }
+}
+
+/// Why an app's state does not let something be done with it.
+fn stands_against(app: &AppSummary, action: Action) -> Option<String> {
+    let word = match (action, app.status) {
+        (Action::Logs, _) => return None,
+        (Action::StartApp, AppStatus::Running) => "runs already",
+        (Action::StopApp, AppStatus::Stopped) => "is stopped already",
+        (_, AppStatus::Deploying) => "is being deployed",
+        (_, AppStatus::Unknown) => "is on a server that cannot be reached",
+        _ => return None,
+    };
+    Some(format!("{} {word}", app.name))
+}
+
+/// The verb of the host's policy that an action needs.
+const fn verb(action: Action) -> Option<&'static str> {
+    match action {
+        Action::StartApp => Some("start"),
+        Action::StopApp => Some("stop"),
+        Action::RestartApp => Some("restart"),
+        Action::RemoveApp => Some("remove"),
+        Action::Redeploy => Some("deploy"),
+        Action::Logs => Some("logs"),
+        _ => None,
+    }
+}
