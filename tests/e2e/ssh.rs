@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 use tomo_daemon::{
     clock::Clock,
     ssh::{CommandLine, Connection, Credential, Limits, Secret, SshError, Target, scan},
@@ -220,6 +224,51 @@ async fn hosts_that_stall_flood_or_lie_about_lengths_are_left_within_bounds() {
     }
     let grown = resident().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes more");
+}
+
+/// What the client offers in its first packet, list by list: key exchange, host keys, ciphers, MACs, compression.
+async fn offered() -> Vec<Vec<String>> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let port = listener.local_addr().expect("an address").port();
+    let scanning = tokio::spawn(async move { scan("127.0.0.1", port, None).await });
+    let (mut stream, _) = listener.accept().await.expect("the client comes");
+    stream.write_all(b"SSH-2.0-curious\r\n").await.expect("is sent");
+    while stream.read_u8().await.expect("says who it is") != b'\n' {}
+    let mut packet = vec![0; usize::try_from(stream.read_u32().await.expect("a packet")).expect("fits")];
+    stream.read_exact(&mut packet).await.expect("all of it");
+    assert_eq!(packet[1], 20, "a key exchange begins");
+    // Padding's length, kind, 16 random bytes.
+    let mut rest = &packet[18..];
+    let mut lists = Vec::new();
+    for _ in 0..8 {
+        let (length, after) = rest.split_at(4);
+        let length = usize::try_from(u32::from_be_bytes(length.try_into().expect("four bytes"))).expect("fits");
+        let names = std::str::from_utf8(&after[..length]).expect("is text");
+        lists.push(names.split(',').map(str::to_owned).collect());
+        rest = &after[length..];
+    }
+    drop(stream);
+    assert!(scanning.await.expect("ends").is_err());
+    lists
+}
+
+#[tokio::test]
+async fn nothing_weak_is_offered_and_strict_key_exchange_is() {
+    let lists = offered().await;
+    let [exchanges, keys, ciphers, back, macs, macs_back, compression, _] = lists.as_slice() else {
+        panic!("{lists:?}")
+    };
+    assert!(exchanges.iter().any(|name| name == "kex-strict-c-v00@openssh.com"), "{exchanges:?}");
+    assert!(exchanges.iter().any(|name| name == "curve25519-sha256"), "{exchanges:?}");
+    assert!(keys.iter().any(|name| name == "ssh-ed25519") && !keys.iter().any(|name| name == "ssh-rsa"), "{keys:?}");
+    assert!(compression.iter().all(|name| name == "none"), "{compression:?}");
+    for name in [exchanges, keys, ciphers, back, macs, macs_back].into_iter().flatten() {
+        for weak in
+            ["sha1", "md5", "cbc", "arcfour", "3des", "none", "dss", "group1-", "umac-64", "hmac-ripemd", "nistp"]
+        {
+            assert!(!name.contains(weak), "{name}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
