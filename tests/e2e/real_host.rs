@@ -12,6 +12,7 @@ use std::{
 use tomo_proto::{
     api::{
         agent::AgentList,
+        audit::AuditSearch,
         operation::{OperationCancel, OperationGet},
         person::{AddServer, SecretText, SshSecret},
         server::ServerGet,
@@ -52,17 +53,19 @@ fn difference(before: &[String], after: &[String]) -> Vec<String> {
     before.symmetric_difference(&after).map(|path| (*path).clone()).collect()
 }
 
-/// Looks into every process's command line and environment until it is told to stop; where the token was seen.
-fn watch_for_tokens(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, Vec<String>)> {
+/// Looks into every process's command line and environment, here and on the hosts of this machine, until it is told to stop; where
+/// the token or the password was seen.
+fn watch_for_secrets(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, Vec<String>)> {
     std::thread::spawn(move || {
         let (mut rounds, mut seen) = (0, Vec::new());
-        let head = ENROLMENT_TOKEN_PREFIX.as_bytes();
+        let secrets = [ENROLMENT_TOKEN_PREFIX.as_bytes(), PASSWORD.as_bytes()];
         while !stop.load(Ordering::Relaxed) {
             rounds += 1;
             for process in std::fs::read_dir("/proc").expect("is readable").flatten() {
                 for part in ["cmdline", "environ"] {
                     let bytes = std::fs::read(process.path().join(part)).unwrap_or_default();
-                    if bytes.windows(head.len()).any(|window| window == head) {
+                    let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+                    if secrets.into_iter().any(holds) {
                         seen.push(format!("{}/{part}", process.path().display()));
                     }
                 }
@@ -75,10 +78,10 @@ fn watch_for_tokens(stop: Arc<AtomicBool>) -> std::thread::JoinHandle<(u32, Vec<
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_host_goes_from_nothing_to_live_figures_and_back_to_nothing() {
     let mut host = RealHost::start().await;
-    let daemon = daemon_for(&host).await;
+    let mut daemon = daemon_for(&host).await;
     let before = host.files();
     let stop = Arc::new(AtomicBool::new(false));
-    let watching = watch_for_tokens(Arc::clone(&stop));
+    let watching = watch_for_secrets(Arc::clone(&stop));
     let begun = Instant::now();
     let added = add(&daemon, &host, "ana", "containers").await.ok();
     let took = begun.elapsed();
@@ -91,7 +94,15 @@ async fn a_real_host_goes_from_nothing_to_live_figures_and_back_to_nothing() {
     assert!(!ssh.credential_kept, "with its agent there, nothing is kept that could become root: {ssh:?}");
     assert!(server.facts.expect("are told").os.contains("Debian"));
     let logged = host.try_exec(&["journalctl", "--no-pager", "-o", "cat"]);
-    assert!(!logged.contains(ENROLMENT_TOKEN_PREFIX), "{logged}");
+    let audit =
+        daemon.admin().call(&AuditSearch { limit: Some(200), ..AuditSearch::default() }).await.expect("answers");
+    let audit = serde_json::to_string(&audit.entries).expect("is JSON");
+    assert!(audit.contains("agent.enroll"), "{audit}");
+    for told in [&logged, &audit, &daemon.program().log(), &added.stdout, &added.stderr] {
+        for secret in [ENROLMENT_TOKEN_PREFIX, PASSWORD] {
+            assert!(!told.contains(secret), "{secret}: {told}");
+        }
+    }
     assert!(logged.contains("Started"), "{logged}");
     let left = host.exec(&["find", "/tmp", "-maxdepth", "1", "-name", "tomo-*"]);
     assert_eq!(left, "", "what was carried over is removed");
@@ -123,11 +134,19 @@ async fn a_failed_installation_leaves_nothing_on_the_host_and_nothing_here() {
         assert_eq!(failed.code, Some(1), "{user}: {failed:?}");
         assert!(failed.stderr.contains(said) && failed.stderr.contains("next: "), "{user}: {failed:?}");
         assert!(look(&daemon).await.is_none(), "{user}");
-        let agents = daemon.admin().call(&AgentList {}).await.expect("answers");
+        let agents = daemon.admin().call(&AgentList { all: true }).await.expect("answers");
         assert!(agents.agents.is_empty(), "{user}: {agents:?}");
         assert_eq!(difference(&before, &host.files()), Vec::<String>::new(), "{user}");
     }
-    // A disk that is full.
+    // A disk that is full, where the look around sees it and where only the installation does.
+    drop(host.exec(&["mount", "-t", "tmpfs", "-o", "size=1m", "none", "/usr/local/bin"]));
+    let reached = daemon_for(&host).await;
+    let full = add(&reached, &host, "ana", "metrics").await;
+    assert!(full.code == Some(1) && full.stderr.contains("No space left"), "{full:?}");
+    assert!(look(&reached).await.is_none());
+    reached.stop().await;
+    drop(host.exec(&["umount", "/usr/local/bin"]));
+    assert_eq!(difference(&before, &host.files()), Vec::<String>::new());
     drop(host.exec(&["mount", "-o", "remount,size=20m", "/tmp"]));
     let full = add(&daemon, &host, "ana", "metrics").await;
     assert!(full.code == Some(1) && full.stderr.contains("has room for"), "{full:?}");
@@ -152,6 +171,7 @@ async fn an_installation_that_is_cancelled_midway_is_taken_back() {
             sudo_password: None,
             jump: None,
             install: Some(InstallRights::Metrics),
+            again: false,
             keep_credential: false,
         };
         let operation = admin.person(&request).await.expect("begins").operation.to_string();

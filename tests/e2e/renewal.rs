@@ -35,7 +35,7 @@ fn clock() -> Clock {
 }
 
 async fn agent(caller: &Http) -> AgentSummary {
-    let agents = caller.call(&AgentList::default()).await.expect("answers").agents;
+    let agents = caller.call(&AgentList { all: true }).await.expect("answers").agents;
     agents.into_iter().find(|agent| agent.server == SERVER).expect("is known")
 }
 

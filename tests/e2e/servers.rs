@@ -1,11 +1,13 @@
 //! Servers by SSH, from the door inwards: added, visited again, edited, imported, planned; and what is left when it fails.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::future::join_all;
+use tomo_daemon::clock::Clock;
 use tomo_proto::{
     api::{
         audit::AuditSearch,
@@ -28,9 +30,10 @@ use tomo_proto::{
 };
 use tomo_tests::{
     cli::Tomo,
-    daemon::{PASSWORD, TestDaemon},
+    daemon::{PASSWORD, Setup, TestDaemon},
     http::Http,
     program::Program,
+    relay::Relay,
     ssh::{Hostile, Nuisance, PASSPHRASE, Rogue, Sshd},
     terminal::Terminal,
 };
@@ -55,6 +58,7 @@ fn adding(name: &str, sshd: &Sshd, credential: SshSecret) -> AddServer {
         sudo_password: None,
         jump: None,
         install: None,
+        again: false,
         keep_credential: false,
     }
 }
@@ -113,7 +117,8 @@ fn lies_about(daemon: &TestDaemon, secret: &str) -> Option<String> {
 async fn a_server_is_added_by_ssh_its_steps_are_told_and_its_credential_is_kept_sealed() {
     let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
     let admin = daemon.admin();
-    let scan = ScanHostKey { host: "127.0.0.1".to_owned(), port: sshd.port(), jump: None, credential: None };
+    let host = "127.0.0.1".to_owned();
+    let scan = ScanHostKey { name: None, host, port: sshd.port(), jump: None, credential: None };
     assert_eq!(admin.person(&scan).await.expect("shows its key").host_key, sshd.host_key());
 
     let added = add(&admin, &adding("web-1", &sshd, password(PASSWORD))).await;
@@ -264,6 +269,48 @@ async fn whatever_fails_on_the_way_is_said_with_what_to_do_and_leaves_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn however_often_a_read_asks_for_a_look_around_a_host_is_knocked_at_once_a_minute() {
+    const MINUTE_MS: u64 = 60_000;
+    let clock = Clock::manual(Clock::system().now_ms());
+    let (daemon, sshd) = (Setup::default().clock(clock.clone()).start().await, Sshd::start().await);
+    let relay = Relay::to(([127, 0, 0, 1], sshd.port()).into()).await;
+    let admin = daemon.admin();
+    let request = AddServer { port: relay.port(), ..adding("web-1", &sshd, password(PASSWORD)) };
+    assert_eq!(add(&admin, &request).await.status, OperationStatus::Succeeded);
+    let token = daemon.token(&[Scope::Read]).await;
+    let ask = ServerGet { server: "web-1".to_owned(), include: vec![ServerPart::Probe] };
+    let ask_often = async || join_all((0..12).map(|_| token.call(&ask))).await;
+    let before = relay.connections();
+    clock.advance(MINUTE_MS);
+    let times: BTreeSet<u64> =
+        ask_often().await.into_iter().map(|got| got.expect("looks").probe.expect("found").at_ms).collect();
+    assert_eq!(
+        (relay.connections() - before, times.len()),
+        (1, 1),
+        "one look for all of them, and its time tells its age"
+    );
+    clock.advance(MINUTE_MS);
+    assert!(
+        ask_often()
+            .await
+            .into_iter()
+            .all(|got| got.is_ok_and(|got| got.probe.is_some_and(|probe| !times.contains(&probe.at_ms))))
+    );
+    assert_eq!(relay.connections() - before, 2);
+    // Also a host that lets nobody in is not tried again and again.
+    relay.close();
+    clock.advance(MINUTE_MS);
+    let failed = ask_often().await;
+    assert!(failed.iter().all(Result::is_err), "{failed:?}");
+    assert_eq!(relay.connections() - before, 3);
+    // What a person asks for is done.
+    let begun = admin.person(&connecting("web-1")).await.expect("begins");
+    assert_eq!(end(&admin, begun).await.status, OperationStatus::Failed);
+    assert_eq!(relay.connections() - before, 4);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_visit_can_be_cancelled_and_leaves_nothing() {
     let (daemon, sshd) = (TestDaemon::start().await, Sshd::start().await);
     let admin = daemon.admin();
@@ -367,6 +414,13 @@ async fn the_command_line_adds_tests_edits_exports_and_imports() {
     let words = [&pinned[..], &["--key", &locked, "--passphrase-stdin", "--label", "role=web"]].concat();
     let added = tomo.run_with_input(&words, &format!("{PASSPHRASE}\n")).await.ok();
     assert!(added.stderr.contains(" s  look around") && added.stdout.contains("web-1"), "{added:?}");
+    // A name that is taken is said before anybody goes anywhere.
+    let taken = tomo.run(&["server", "add", "web-1", "--host", "127.0.0.1", "--port", "1", "--user", "ana"]).await;
+    assert!(taken.code == Some(1) && taken.stderr.contains("there is a server \"web-1\" already"), "{taken:?}");
+    let (known, unknown) =
+        (tomo.run(&["agent", "token", "web-1"]).await.ok(), tomo.run(&["agent", "token", "web-9"]).await.ok());
+    assert!(unknown.stderr.contains("no server is called web-9 yet"), "{unknown:?}");
+    assert!(!known.stderr.contains("no server is called"), "{known:?}");
     let tested = tomo.run(&["server", "test", "web-1", "--json"]).await.ok();
     assert_eq!(tested.json()["status"], "succeeded");
     let shown = tomo.run(&["server", "get", "web-1"]).await.ok();

@@ -32,6 +32,7 @@ pub mod host;
 pub mod killer;
 pub mod program;
 pub mod real_host;
+pub mod relay;
 pub mod ssh;
 
 // What a test looks through.

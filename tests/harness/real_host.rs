@@ -147,6 +147,46 @@ impl RealHost {
         String::from_utf8_lossy(&said).trim().to_owned()
     }
 
+    /// Puts a script in the place of one of its programs; `"$0.real"` is the program.
+    ///
+    /// # Panics
+    /// It is not there.
+    pub fn wrap(&self, program: &str, script: &str) {
+        let moved = "mv \"$1\" \"$1.real\" && printf '#!/bin/sh\n%s\n' \"$2\" > \"$1\" && chmod 755 \"$1\"";
+        drop(self.exec(&["sh", "-c", moved, "sh", program, script]));
+    }
+
+    /// Undoes [`Self::wrap`].
+    ///
+    /// # Panics
+    /// Nothing was wrapped.
+    pub fn unwrap_program(&self, program: &str) {
+        drop(self.exec(&["mv", &format!("{program}.real"), program]));
+    }
+
+    /// Blocks UDP to a port of this machine, as a firewall on the host would; or opens it again.
+    ///
+    /// # Panics
+    /// `iptables` fails.
+    pub fn block_udp(&self, port: u16, is_blocked: bool) {
+        let pid = docker(&["inspect", "-f", "{{.State.Pid}}", &self.name]);
+        let verb = if is_blocked { "-I" } else { "-D" };
+        let rule = [verb, "OUTPUT", "-p", "udp", "--dport", &port.to_string(), "-j", "DROP"];
+        // The host itself has no such program.
+        let set = Command::new("nsenter").args(["--target", &pid, "--net", "--", "iptables", "-w"]).args(rule).status();
+        assert!(set.expect("nsenter runs").success(), "iptables works");
+    }
+
+    /// Ends every session of a user's, as if sshd had crashed there.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn kill_sessions(&self, user: &str) {
+        let script = "for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q \"^sshd: $1\" && \
+            kill -9 ${p#/proc/} && echo killed; done; true";
+        assert!(self.exec(&["sh", "-c", script, "sh", user]).contains("killed"), "{user} has a session");
+    }
+
     /// Runs a program there as root with `input` on its standard input.
     pub async fn run(&self, words: &[&str], input: &str) -> cli::Output {
         cli::run(&mut self.inside(words).into(), input).await

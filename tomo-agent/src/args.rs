@@ -63,7 +63,13 @@ enum Command {
         /// Enroll an agent anew that is there already.
         #[arg(long)]
         again: bool,
+        /// Remove this program's own folder at the end, which it was carried to for this.
+        #[arg(long, hide = true)]
+        carried: bool,
     },
+    /// Say whether this host reaches the daemon by UDP, and in which time; reads the token of `tomo agent token NAME` from standard
+    /// input and does not use it up.
+    Reach,
     /// Take the agent off this host with all its files, as root. Apps go on running.
     Uninstall,
     /// Take the agent out of service: stop it, say good-bye to the daemon if it can be reached, forget the identity.
@@ -122,10 +128,13 @@ impl Args {
         config.policy = self.policy.unwrap_or(config.policy);
         match self.command {
             Command::PrintConfig => print!("{}", crate::config::DEFAULTS),
+            Command::Reach => {
+                let token = identity::parse_token(&read_token()?)?;
+                let (address, took) = identity::reach(&token).await?;
+                println!("the daemon answers at {address} (UDP) in {:.1} ms", took.as_secs_f64() * 1_000.0);
+            }
             Command::Enroll => {
-                let mut token = String::new();
-                std::io::stdin().take(16 * 1024).read_to_string(&mut token).context("standard input cannot be read")?;
-                let server = identity::enroll(&token, &config.state).await?;
+                let server = identity::enroll(&read_token()?, &config.state).await?;
                 println!("this host is enrolled as server \"{server}\". Next: {next}");
             }
             Command::Status => {
@@ -142,8 +151,8 @@ impl Args {
                     println!("{unit:<25} {state}");
                 }
             }
-            Command::Install { rights, again } => {
-                install::install(Install { rights, again }, &config.engine_socket).await?
+            Command::Install { rights, again, carried } => {
+                install::install(Install { rights, again, carried }, &config.engine_socket).await?
             }
             Command::Uninstall => install::uninstall().await?,
             Command::Leave { purge } => install::leave(&config.state, purge).await?,
@@ -188,6 +197,13 @@ impl Args {
         }
         Ok(())
     }
+}
+
+/// The enrolment token on standard input.
+fn read_token() -> anyhow::Result<String> {
+    let mut token = String::new();
+    std::io::stdin().take(16 * 1024).read_to_string(&mut token).context("standard input cannot be read")?;
+    Ok(token)
 }
 
 fn exec_config(config: &Config) -> ExecConfig {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write as _,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -159,15 +159,16 @@ pub(crate) async fn redeem(token: &EnrolmentToken, state: &Path) -> anyhow::Resu
     }
 }
 
-/// Whether the daemon that made a token can be reached; the token is not used up.
-pub(crate) async fn reach(token: &EnrolmentToken) -> anyhow::Result<()> {
+/// Where the daemon that made a token can be reached, and the round trip to it; the token is not used up.
+pub(crate) async fn reach(token: &EnrolmentToken) -> anyhow::Result<(&str, Duration)> {
     let reached = async |address: String| {
         let (endpoint, connection) = pinned(&address, &token.ca_fingerprint).await?;
+        let round_trip = connection.rtt();
         connection.close(0_u32.into(), b"only looking");
         endpoint.wait_idle().await;
-        Ok(())
+        Ok(round_trip)
     };
-    try_each(token, reached).await.map(|_| ())
+    try_each(token, reached).await
 }
 
 /// The first address of a token that answers, with its answer.
@@ -183,7 +184,7 @@ async fn try_each<T, Attempt: Future<Output = anyhow::Result<T>>>(
             Err(_) => {
                 let seconds = ENROLL_TIMEOUT.as_secs();
                 tried.push(format!(
-                    "{address}: no answer in {seconds} s: open UDP towards {address} in every firewall on the way"
+                    "{address}: no answer in {seconds} s: UDP is blocked; open it from this host to {address}, in every firewall on the way"
                 ));
             }
         }
@@ -305,14 +306,24 @@ fn sha256_hex(bytes: &[u8]) -> String {
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One file, written beside its place and renamed into it: it is there whole or not at all.
+/// One file, written beside its place and renamed into it: it is there whole or not at all. It belongs to whom its folder belongs
+/// to: root installs what another user runs.
 pub(crate) fn write(state: &Path, identity: &Identity) -> anyhow::Result<()> {
     let path = state.join(IDENTITY_FILE);
     let beside = state.join("identity.new");
     let body = serde_json::to_vec_pretty(identity)?;
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        // What lies in its way is removed, not followed.
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
         file.write_all(&body)?;
+        let (folder, own) = (fs::metadata(state)?, file.metadata()?);
+        if (own.uid(), own.gid()) != (folder.uid(), folder.gid()) {
+            fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+        }
         file.sync_all()?;
         fs::rename(&beside, &path)?;
         fs::File::open(state)?.sync_all()

@@ -68,6 +68,8 @@ pub struct Install {
     pub rights: Rights,
     /// Whether an agent that is there already is enrolled anew.
     pub again: bool,
+    /// Whether this program was carried to a folder of its own for this, which is removed at the end, whatever that is.
+    pub carried: bool,
 }
 
 /// Installs, enrolls and starts the agent; the enrolment token is the first line of standard input. Tells each step as a line of
@@ -76,6 +78,28 @@ pub struct Install {
 /// # Errors
 /// Says which step failed, why, and what could not be undone.
 pub async fn install(wanted: Install, engine_socket: &Path) -> anyhow::Result<()> {
+    let own = std::env::current_exe().context("this program does not know where it lies")?;
+    let installed = install_or_undo(wanted, &own, engine_socket).await;
+    if wanted.carried
+        && let Some(folder) = own.parent().filter(|folder| is_carried_to(folder))
+        && let Err(error) = fs::remove_dir_all(folder)
+    {
+        // Whoever carried it there removes it, too.
+        tracing::debug!(%error, "the folder of the installation cannot be removed");
+    }
+    installed
+}
+
+/// Whether a folder was made for an installation by SSH, and for nothing else.
+fn is_carried_to(folder: &Path) -> bool {
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let digits = name.strip_prefix("tomo-").unwrap_or_default();
+    folder.parent() == Some(Path::new("/tmp"))
+        && digits.len() == 32
+        && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+async fn install_or_undo(wanted: Install, own: &Path, engine_socket: &Path) -> anyhow::Result<()> {
     require_root_and_systemd("install")?;
     let is_there =
         Path::new(STATE).join(IDENTITY_FILE).exists() || FILES.iter().any(|(path, _)| Path::new(path).exists());
@@ -92,7 +116,7 @@ pub async fn install(wanted: Install, engine_socket: &Path) -> anyhow::Result<()
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut steps = Steps::default();
     let ended = tokio::select! {
-        ended = carry_out(wanted, engine_socket, is_there, &token, &mut steps) => ended,
+        ended = carry_out(wanted, own, engine_socket, is_there, &token, &mut steps) => ended,
         _ = term.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = hangup.recv() => Err(anyhow::anyhow!("whoever started this has gone")),
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
@@ -125,21 +149,22 @@ pub async fn units() -> Vec<(&'static str, String)> {
 
 async fn carry_out(
     wanted: Install,
+    own: &Path,
     engine_socket: &Path,
     is_there: bool,
     token: &tomo_proto::wire::handshake::EnrolmentToken,
     steps: &mut Steps,
 ) -> anyhow::Result<()> {
     tell("reach the daemon")?;
-    identity::reach(token).await?;
+    let (address, took) = identity::reach(token).await?;
+    tell(&format!("the daemon answers at {address} (UDP) in {:.1} ms", took.as_secs_f64() * 1_000.0))?;
 
     if is_there {
         steps.at_last(Program::systemctl("enable", &["--now"], &UNITS));
     }
     tell(&format!("copy the program to {PROGRAM}"))?;
-    let program = std::env::current_exe().context("this program does not know where it lies")?;
-    if program != Path::new(PROGRAM) {
-        let program = fs::read(&program).with_context(|| format!("cannot read {}", program.display()))?;
+    if own != Path::new(PROGRAM) {
+        let program = fs::read(own).with_context(|| format!("cannot read {}", own.display()))?;
         steps.write(Path::new(PROGRAM), &program, 0o755)?;
     }
     tell(&format!("write the configuration {CONFIG}"))?;
@@ -187,14 +212,14 @@ async fn carry_out(
     steps.keep(&Path::new(STATE).join(IDENTITY_FILE))?;
     let server = identity::redeem(token, Path::new(STATE)).await?;
 
-    tell("start the agent")?;
+    // The last word that can fail: an agent that has connected is installed, whether or not anybody still listens here.
+    tell("start the agent and wait for its link")?;
     steps.at_last(Program::systemctl("disable", &["--now"], &UNITS));
     Program::systemctl("enable", &[], &UNITS).run().await?;
     Program::systemctl("restart", &[], &UNITS).run().await?;
-
-    tell("wait for the link")?;
     wait_for_link().await?;
-    steps::done(&server)
+    drop(steps::done(&server));
+    Ok(())
 }
 
 /// Waits until the link says that it is connected.

@@ -216,6 +216,12 @@ impl Hub {
         self.shared.connections().contains_key(&server)
     }
 
+    /// Whether that very agent is connected for a server.
+    #[must_use]
+    pub fn is_online_as(&self, server: ServerId, agent: AgentId) -> bool {
+        self.shared.connections().get(&server).is_some_and(|connected| connected.agent == agent)
+    }
+
     /// Sends a command on a stream of its own.
     ///
     /// # Errors

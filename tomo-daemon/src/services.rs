@@ -92,6 +92,7 @@ struct Context {
     /// Where clients reach this daemon.
     url: String,
     operations: operation::Operations,
+    lately: onboarding::Lately,
     log_watches: app_logs::LogWatches,
     refusals: refusal::Refusals,
     stop: CancellationToken,
@@ -145,11 +146,13 @@ impl Services {
             clock,
             url,
             operations: operation::Operations::default(),
+            lately: onboarding::Lately::default(),
             log_watches: app_logs::LogWatches::default(),
             refusals: refusal::Refusals::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
+        context.settle_visits()?;
         context.hub.set_idle_interval(context.settings()?.sample_interval_secs.saturating_mul(1_000));
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
         context.tasks.spawn(Arc::clone(&context).write_refusals());

@@ -359,23 +359,20 @@ fn redeem(change: &mut WriteTx<'_>, redemption: &Redemption) -> Result<(Server, 
         .filter(|known| known.used_at.is_none() && known.expires_at > now_ms)
         .ok_or(RedeemError::Refused)?;
     let known = change.list::<Server>()?.into_iter().find(|server| server.name == enrolment.server);
-    let mut server = match known {
-        Some(server) => {
-            let agent = server.agent.map(|id| change.get::<Agent>(id.to_u64())).transpose()?.flatten();
-            if agent.is_some_and(|agent| agent.revoked_at.is_none()) {
-                return Err(RedeemError::Taken(server.name));
-            }
-            server
-        }
-        None => Server {
-            id: ServerId::from_parts(now_ms, crypto::random_u32()),
-            name: enrolment.server.clone(),
-            labels: enrolment.labels.clone(),
-            agent: None,
-            created_at: now_ms,
-            ssh: None,
-        },
-    };
+    let mut server = known.unwrap_or_else(|| Server {
+        id: ServerId::from_parts(now_ms, crypto::random_u32()),
+        name: enrolment.server.clone(),
+        labels: enrolment.labels.clone(),
+        agent: None,
+        next_agent: None,
+        created_at: now_ms,
+        ssh: enrolment.ssh.clone(),
+    });
+    let old = server.agent.map(|id| change.get::<Agent>(id.to_u64())).transpose()?.flatten();
+    let old = old.filter(|agent| agent.revoked_at.is_none()).map(|agent| agent.id);
+    if old.is_some() && old != enrolment.replaces {
+        return Err(RedeemError::Taken(server.name));
+    }
     let agent = Agent {
         id: redemption.agent,
         server: server.id,
@@ -385,7 +382,11 @@ fn redeem(change: &mut WriteTx<'_>, redemption: &Redemption) -> Result<(Server, 
         next_certificate: None,
         revoked_at: None,
     };
-    server.agent = Some(agent.id);
+    if old.is_some() {
+        server.next_agent = Some(agent.id);
+    } else {
+        server.agent = Some(agent.id);
+    }
     enrolment.used_at = Some(now_ms);
     change.put(&enrolment)?;
     change.put(&server)?;

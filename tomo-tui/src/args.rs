@@ -241,7 +241,11 @@ pub(crate) enum Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum AgentCommand {
     /// List agents.
-    List,
+    List {
+        /// Also those that were shut out.
+        #[arg(long)]
+        all: bool,
+    },
     /// Make a one-time token that enrolls an agent.
     Token {
         /// What the server shall be called, e.g. web-1.

@@ -11,7 +11,11 @@ use crate::{
 /// Arguments of `agent_list`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AgentList {}
+pub struct AgentList {
+    /// Also those that were shut out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
 
 tool!(AgentList => AgentListAnswer, "agent_list", "List agents", Effect::Read, Read, false,
     "Agents with version, link state and certificate.");
@@ -19,7 +23,7 @@ tool!(AgentList => AgentListAnswer, "agent_list", "List agents", Effect::Read, R
 /// Agents by server name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AgentListAnswer {
-    /// Every agent.
+    /// The agents.
     pub agents: Vec<AgentSummary>,
 }
 

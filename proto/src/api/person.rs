@@ -242,6 +242,9 @@ pub struct CreateEnrolment {
 pub struct CreatedEnrolment {
     /// Name of the server.
     pub server: String,
+    /// Whether no server has that name yet: one is made when the token is used.
+    #[serde(default)]
+    pub is_new: bool,
     /// For `tomo-agent enroll` on standard input: carries the daemon's addresses, its CA's fingerprint and the secret.
     pub token: SecretText,
     /// When it stops working (UTC ms).
@@ -276,6 +279,9 @@ pub enum SshSecret {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanHostKey {
+    /// Name of the server to be, if one is to be: refused before anybody goes anywhere if it does not fit or is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Host name or address.
     pub host: String,
     /// Port.
@@ -326,6 +332,9 @@ pub struct AddServer {
     /// Install an agent whose policy file allows this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRights>,
+    /// Enroll an agent that is installed there already anew.
+    #[serde(default)]
+    pub again: bool,
     /// Keep the credential, sealed, although an agent is there. Without an agent it is kept.
     #[serde(default)]
     pub keep_credential: bool,
@@ -349,7 +358,7 @@ pub struct ConnectServer {
     /// Install an agent whose policy file allows this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRights>,
-    /// Enroll an agent that is installed already anew.
+    /// Enroll an agent that is installed already anew; the one before stays good until this one is there.
     #[serde(default)]
     pub again: bool,
     /// Keep the credential, sealed.

@@ -80,7 +80,7 @@ pub enum ServerPart {
     Containers,
     /// What its policy file allows.
     Policy,
-    /// A look around by SSH, now, with the kept credential.
+    /// A look around by SSH with the kept credential, at most once a minute.
     Probe,
 }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AgentId, EnrolmentId, ServerId};
+use crate::{
+    id::{AgentId, EnrolmentId, ServerId},
+    model::ssh::Ssh,
+};
 
 /// Whether an agent has a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -101,6 +104,12 @@ pub struct Enrolment {
     /// Labels the new server gets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// How the new server is reached by SSH, if it is enrolled that way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Ssh>,
+    /// Agent of the server that stays good until the new one's installation is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<AgentId>,
     /// SHA-256 of the secret, hex.
     pub secret_hash: String,
     /// When it was made (UTC ms).

@@ -88,6 +88,12 @@ impl OperationKind {
             )
     }
 
+    /// Whether it goes to a server by SSH.
+    #[must_use]
+    pub const fn is_visit(self) -> bool {
+        matches!(self, Self::AddServer | Self::ProbeServer | Self::InstallAgent)
+    }
+
     /// The kind as it stands in answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

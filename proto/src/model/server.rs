@@ -27,6 +27,9 @@ pub struct Server {
     /// Its agent, once one has enrolled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentId>,
+    /// An agent that is being installed in its place; until that is complete both are let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_agent: Option<AgentId>,
     /// When it was added (UTC ms).
     pub created_at: u64,
     /// How it is reached by SSH, if that is known.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fs,
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +23,7 @@ pub(super) struct Steps {
 enum Undo {
     Remove(PathBuf),
     RemoveFolder(PathBuf),
-    Restore { path: PathBuf, bytes: Vec<u8>, mode: u32 },
+    Restore { path: PathBuf, bytes: Vec<u8>, mode: u32, owner: (u32, u32) },
     Run(Program),
 }
 
@@ -60,8 +60,9 @@ impl Steps {
         self.make_folder(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let undo = match fs::read(path) {
             Ok(bytes) => {
-                let mode = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-                Undo::Restore { path: path.to_owned(), bytes, mode: mode.permissions().mode() & 0o7777 }
+                let facts = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+                let (mode, owner) = (facts.permissions().mode() & 0o7777, (facts.uid(), facts.gid()));
+                Undo::Restore { path: path.to_owned(), bytes, mode, owner }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Undo::Remove(path.to_owned()),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
@@ -73,7 +74,7 @@ impl Steps {
     /// Writes a file that is there whole or not at all.
     pub(super) fn write(&mut self, path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
         self.keep(path)?;
-        write(path, bytes, mode).with_context(|| format!("cannot write {}", path.display()))
+        write(path, bytes, mode, None).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
@@ -98,8 +99,8 @@ impl Steps {
                 Undo::RemoveFolder(path) => {
                     absent_is_fine(fs::remove_dir_all(path)).with_context(|| path.display().to_string())
                 }
-                Undo::Restore { path, bytes, mode } => {
-                    write(path, bytes, *mode).with_context(|| path.display().to_string())
+                Undo::Restore { path, bytes, mode, owner } => {
+                    write(path, bytes, *mode, Some(*owner)).with_context(|| path.display().to_string())
                 }
             };
             if let Err(error) = undone {
@@ -110,19 +111,24 @@ impl Steps {
     }
 }
 
-pub(super) fn absent_is_fine(result: io::Result<()>) -> anyhow::Result<()> {
+pub(super) fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
     }
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+/// Some of the folders belong to users that this must not trust: what lies in its way there is removed, not followed.
+fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
     let write = || {
-        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        absent_is_fine(fs::remove_file(&beside))?;
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+        if let Some((user, group)) = owner {
+            fchown(&file, Some(user), Some(group))?;
+        }
         file.write_all(bytes)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
@@ -150,6 +156,17 @@ mod tests {
         assert_eq!(fs::read(&old).expect("reads"), b"old");
         assert_eq!(fs::metadata(&old).expect("is there").permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).expect("reads").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_somebody_has_put_in_the_way_is_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, precious) = (folder.path().join("file"), folder.path().join("precious"));
+        fs::write(&precious, "precious").expect("writes");
+        std::os::unix::fs::symlink(&precious, folder.path().join("file.new")).expect("is made");
+        Steps::default().write(&path, b"new", 0o644).expect("writes");
+        assert_eq!(fs::read(&precious).expect("reads"), b"precious");
+        assert!(fs::read(&path).expect("reads") == b"new" && !path.is_symlink());
     }
 
     #[tokio::test]

@@ -108,7 +108,7 @@ async fn identify(shared: &Shared, connection: &Connection) -> Result<(Server, A
     }
     let server = shared.store.server(agent.server).map_err(store_failed)?;
     let server = server.ok_or_else(|| format!("the server of agent {id} was removed"))?;
-    if server.agent != Some(id) {
+    if ![server.agent, server.next_agent].contains(&Some(id)) {
         return Err(format!("server \"{}\" has another agent by now", server.name));
     }
     let fingerprint = sha256_hex(&certificate);

@@ -13,6 +13,7 @@ use tomo_proto::{
         agent::{Agent, AgentState, AgentSummary, Enrolment},
         audit::AuditOutcome,
         server::Server,
+        ssh::Ssh,
         user::Scope,
     },
     wire::handshake::{ENROLMENT_TOKEN_PREFIX, EnrolmentToken},
@@ -33,6 +34,15 @@ use crate::{
 
 /// Longest life of an enrolment token.
 const ENROLMENT_MINUTES: u32 = 15;
+
+/// What is known beside an enrolment that an installation by SSH makes.
+#[derive(Debug)]
+pub(super) struct Installing {
+    /// How the server is reached.
+    pub(super) ssh: Ssh,
+    /// Whether the agent that the server has may be replaced: it stays good until the new one's installation is complete.
+    pub(super) again: bool,
+}
 
 impl Context {
     fn summarize_agent(&self, agent: &Agent, server: &Server) -> AgentSummary {
@@ -60,7 +70,7 @@ impl Handle<AgentList> for Services {
     async fn handle(
         &self,
         caller: Authorized<'_, AgentList>,
-        _request: AgentList,
+        request: AgentList,
     ) -> Result<AgentListAnswer, ServiceError> {
         let (servers, agents) = self
             .context
@@ -68,6 +78,7 @@ impl Handle<AgentList> for Services {
             .read(|view| Ok::<_, StoreError>((lookup::servers(view, &caller)?, view.list::<Agent>()?)))?;
         let mut summaries: Vec<AgentSummary> = agents
             .iter()
+            .filter(|agent| request.all || agent.revoked_at.is_none())
             .filter_map(|agent| {
                 let server = servers.iter().find(|server| server.id == agent.server)?;
                 Some(self.context.summarize_agent(agent, server))
@@ -123,7 +134,7 @@ impl HandlePerson<CreateEnrolment> for Services {
             return Err(ServiceError::new(ErrorCode::Denied, "enrolling an agent needs the scope admin")
                 .with_next("ask an admin"));
         }
-        self.context.create_enrolment(caller, request).await
+        self.context.create_enrolment(caller, request, None).await
     }
 }
 
@@ -133,6 +144,7 @@ impl Context {
         &self,
         caller: &Caller,
         request: CreateEnrolment,
+        installing: Option<Installing>,
     ) -> Result<CreatedEnrolment, ServiceError> {
         let invalid = |field: &str, message: String| ServiceError::new(ErrorCode::Invalid, message).with_field(field);
         check_name(&request.server).map_err(|error| invalid("server", error))?;
@@ -147,25 +159,31 @@ impl Context {
         let now_ms = self.clock.now_ms();
         let secret = SecretText::new(crypto::hex(&crypto::random_bytes::<16>()));
         let expires_at = now_ms + u64::from(minutes) * 60_000;
-        let enrolment = Enrolment {
+        let again = installing.as_ref().is_some_and(|installing| installing.again);
+        let mut enrolment = Enrolment {
             id: EnrolmentId::from_parts(now_ms, crypto::random_u32()),
             server: request.server.clone(),
             labels: request.labels,
+            ssh: installing.map(|installing| installing.ssh),
+            replaces: None,
             secret_hash: crypto::sha256_hex(secret.reveal().as_bytes()),
             created_at: now_ms,
             expires_at,
             used_at: None,
         };
         let entry = self.entry(caller, "agent.enrolment", AuditOutcome::Ok).about("server", &request.server);
-        self.store
+        let is_new = self
+            .store
             .write(move |change| {
                 let server = change.list::<Server>()?.into_iter().find(|server| server.name == enrolment.server);
+                let is_new = server.is_none();
                 let agent = server
                     .and_then(|server| server.agent)
                     .map(|id| change.get::<Agent>(id.to_u64()))
                     .transpose()?
                     .flatten();
-                if agent.is_some_and(|agent| agent.revoked_at.is_none()) {
+                enrolment.replaces = agent.filter(|agent| agent.revoked_at.is_none()).map(|agent| agent.id);
+                if enrolment.replaces.is_some() && !again {
                     let message = format!("server \"{}\" has an agent already", enrolment.server);
                     return Err(ServiceError::new(ErrorCode::Conflict, message)
                         .with_field("server")
@@ -178,7 +196,7 @@ impl Context {
                 }
                 change.put(&enrolment)?;
                 change.audit(entry);
-                Ok(())
+                Ok(is_new)
             })
             .await?;
         let token =
@@ -186,6 +204,6 @@ impl Context {
         let body =
             serde_json::to_vec(&token).map_err(|error| ServiceError::new(ErrorCode::Internal, error.to_string()))?;
         let token = SecretText::new(format!("{ENROLMENT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(body)));
-        Ok(CreatedEnrolment { server: request.server, token, expires_at })
+        Ok(CreatedEnrolment { server: request.server, is_new, token, expires_at })
     }
 }

@@ -5,6 +5,8 @@
 
 mod credential;
 mod install;
+mod lately;
+mod left_over;
 mod visit;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -43,6 +45,7 @@ use crate::{
     },
 };
 
+pub(super) use lately::Lately;
 use visit::{Visit, Whom};
 
 /// Longest name of a host, user or key.
@@ -192,6 +195,9 @@ async fn through(jump: &SshJump, credential: &Credential) -> Result<Connection, 
 impl HandlePerson<ScanHostKey> for Services {
     async fn handle_person(&self, caller: &Caller, request: ScanHostKey) -> Result<HostKeyScan, ServiceError> {
         require_admin(caller)?;
+        if let Some(name) = &request.name {
+            self.context.check_new_name(name)?;
+        }
         check_place(&request.host, request.port, "nobody")?;
         check_jump(request.jump.as_ref())?;
         let via = match (&request.jump, request.credential) {
@@ -215,16 +221,12 @@ impl HandlePerson<ScanHostKey> for Services {
 impl HandlePerson<AddServer> for Services {
     async fn handle_person(&self, caller: &Caller, request: AddServer) -> Result<Operation, ServiceError> {
         require_admin(caller)?;
-        check_name(&request.name).map_err(|error| invalid("name", error))?;
+        self.context.check_new_name(&request.name)?;
         check_place(&request.host, request.port, &request.user)?;
         check_host_key(&request.host_key)?;
         check_labels(&request.labels)?;
         check_jump(request.jump.as_ref())?;
         let secret = secret_of(caller, request.credential)?;
-        let known = self.context.store.read(|view| view.list::<Server>())?;
-        if known.iter().any(|server| server.name == request.name) {
-            return Err(taken(&request.name));
-        }
         let ssh = Ssh {
             host: request.host,
             port: request.port,
@@ -241,7 +243,7 @@ impl HandlePerson<AddServer> for Services {
             secret,
             sudo_password: request.sudo_password,
             install: request.install,
-            again: false,
+            again: request.again,
             keep: request.keep_credential,
         };
         self.begin_visit(caller, operation, visit).await
@@ -273,7 +275,7 @@ impl HandlePerson<ConnectServer> for Services {
         let kind = if request.install.is_some() { OperationKind::InstallAgent } else { OperationKind::ProbeServer };
         let operation = self.context.new_operation(caller, kind, &server.name, Some(&server.name));
         let visit = Visit {
-            whom: Whom::Known(server),
+            whom: Whom::Known(Box::new(server)),
             ssh,
             secret,
             sudo_password: request.sudo_password,
@@ -441,6 +443,13 @@ impl Services {
 }
 
 impl super::Context {
+    /// Whether a server may be called that.
+    fn check_new_name(&self, name: &str) -> Result<(), ServiceError> {
+        check_name(name).map_err(|error| invalid("name", error))?;
+        let known = self.store.read(|view| view.list::<Server>())?;
+        if known.iter().any(|server| server.name == name) { Err(taken(name)) } else { Ok(()) }
+    }
+
     /// Writes one row of the audit, about what changes nothing else.
     async fn note(&self, entry: NewAuditEntry) -> Result<(), StoreError> {
         self.store

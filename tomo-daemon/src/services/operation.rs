@@ -119,13 +119,13 @@ impl Context {
     }
 }
 
-/// A daemon that died left operations that nobody knows the end of.
+/// A daemon that died left operations that nobody knows the end of; how visits by SSH ended can be found out.
 pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now_ms();
     store
         .write(move |change| {
             for mut operation in change.list::<Operation>()? {
-                if operation.status.is_final() {
+                if operation.status.is_final() || operation.kind.is_visit() {
                     continue;
                 }
                 operation.status = OperationStatus::Unknown;

@@ -784,6 +784,7 @@ fn apply(
                 name: name.clone(),
                 labels,
                 agent: None,
+                next_agent: None,
                 created_at: now_ms,
                 ssh: Some(Ssh { host, port, user, auth: None, host_key, jump: None, credential_kept: false }),
             })?;

@@ -170,7 +170,7 @@ impl Handle<ServerGet> for Services {
             Ok::<_, ServiceError>((lookup::server(view, &caller, &request.server)?, Tenants::read(view, &caller)?))
         })?;
         let probe = if request.include.contains(&ServerPart::Probe) {
-            Some(self.context.probe_now(&caller, &server).await?)
+            Some(self.context.look_lately(&caller, &server).await?)
         } else {
             self.context.last_probe(&server)?
         };

@@ -45,6 +45,18 @@ pub enum Secret {
     },
 }
 
+impl Secret {
+    /// Kind of the credential.
+    #[must_use]
+    pub const fn kind(&self) -> SshAuth {
+        match self {
+            Self::Password(_) => SshAuth::Password,
+            Self::Key { .. } => SshAuth::Key,
+            Self::Agent { .. } => SshAuth::Agent,
+        }
+    }
+}
+
 /// A secret that was found fit to be tried.
 #[derive(Debug, Clone)]
 pub struct Credential {

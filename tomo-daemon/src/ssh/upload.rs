@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use russh_sftp::client::SftpSession;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{
@@ -19,6 +19,8 @@ const PIECE: Duration = Duration::from_secs(15);
 const PIECE_BYTES: usize = 256 * 1024;
 /// What a host answers to an upload at most, for each piece.
 const ANSWER_BYTES: u64 = 64 * 1024;
+/// From one look whether a folder is gone to the next.
+const LOOK: Duration = Duration::from_millis(500);
 /// A command that says next to nothing.
 const SHORT: Limits = Limits { time: ANSWER, output_bytes: 16 * 1024 };
 
@@ -53,6 +55,14 @@ impl Connection {
     /// It cannot be removed.
     pub async fn remove_folder(&self, folder: &Folder) -> Result<(), SshError> {
         self.quietly("removing the folder", &CommandLine::within("rm -rf ", folder, "")).await
+    }
+
+    /// Waits until somebody has removed a folder.
+    pub async fn gone(&self, folder: &Folder) {
+        let look = CommandLine::within("test ! -e ", folder, "");
+        while !self.run(&look, b"", SHORT, &mut |_| {}).await.is_ok_and(|ran| ran.status == Some(0)) {
+            sleep(LOOK).await;
+        }
     }
 
     async fn quietly(&self, what: &'static str, command: &CommandLine) -> Result<(), SshError> {

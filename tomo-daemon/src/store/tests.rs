@@ -34,6 +34,7 @@ fn server(name: &str) -> Server {
         name: name.to_owned(),
         labels: [("env".to_owned(), "test".to_owned())].into(),
         agent: None,
+        next_agent: None,
         created_at: NOW,
         ssh: None,
     }
@@ -210,6 +211,8 @@ async fn an_enrolment_works_once() {
         id: EnrolmentId::from_parts(NOW, 1),
         server: "web".to_owned(),
         labels: std::collections::BTreeMap::new(),
+        ssh: None,
+        replaces: None,
         secret_hash: crypto::sha256_hex(b"secret"),
         created_at: NOW,
         expires_at: NOW + 1_000,

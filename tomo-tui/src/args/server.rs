@@ -169,6 +169,9 @@ pub(crate) struct AddArgs {
     /// Install an agent, whose policy file allows so much: metrics, containers or deploys.
     #[arg(long, value_name = "RIGHTS")]
     pub(crate) install_agent: Option<InstallRights>,
+    /// Enroll an agent that is installed there already anew.
+    #[arg(long, requires = "install_agent")]
+    pub(crate) again: bool,
     /// Keep the credential, sealed, although an agent is there. Without an agent it is kept.
     #[arg(long)]
     pub(crate) keep_credential: bool,
@@ -186,7 +189,7 @@ pub(crate) struct ConnectArgs {
     /// Install an agent, whose policy file allows so much: metrics, containers or deploys.
     #[arg(long, value_name = "RIGHTS")]
     pub(crate) install_agent: Option<InstallRights>,
-    /// Enroll an agent that is installed there already anew.
+    /// Enroll an agent that is installed there already anew; the one before stays good until this one is there.
     #[arg(long, requires = "install_agent")]
     pub(crate) again: bool,
     /// Keep the credential, sealed.

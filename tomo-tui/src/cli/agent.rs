@@ -16,8 +16,8 @@ use crate::{
 
 pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
-        AgentCommand::List => {
-            let answer = client.call(&AgentList {}).await?;
+        AgentCommand::List { all } => {
+            let answer = client.call(&AgentList { all }).await?;
             if as_json {
                 return output::json(&answer.agents);
             }
@@ -40,6 +40,9 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
                 return output::json(&made);
             }
             line(made.token.reveal());
+            if made.is_new {
+                note(format!("no server is called {} yet: one is made when the token is used", made.server));
+            }
             note(format!(
                 "on {}, before {}: paste it into `sudo tomo-agent install --rights deploys` (without systemd: `tomo-agent enroll`, then `tomo-agent run`)",
                 made.server,

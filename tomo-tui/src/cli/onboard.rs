@@ -105,6 +105,7 @@ pub(crate) fn wants_passphrase(text: &str) -> bool {
 /// Shows a host's key and asks whether it is the right one, unless the person has named it.
 async fn agree_on_key(
     client: &Client,
+    name: Option<&str>,
     place: (&str, u16),
     jump: Option<&SshJump>,
     secret: Option<&SshSecret>,
@@ -114,8 +115,9 @@ async fn agree_on_key(
         return Ok(given);
     }
     let (host, port) = place;
-    let credential = jump.and(secret).cloned();
-    let scan = client.person(&ScanHostKey { host: host.to_owned(), port, jump: jump.cloned(), credential }).await?;
+    let (name, credential) = (name.map(str::to_owned), jump.and(secret).cloned());
+    let scan =
+        client.person(&ScanHostKey { name, host: host.to_owned(), port, jump: jump.cloned(), credential }).await?;
     show_key(host, port, &scan);
     match change::ask("Is it the right one? [y/N]") {
         Some(answer) if change::is_yes(&answer) => Ok(scan.host_key),
@@ -139,19 +141,20 @@ fn show_key(host: &str, port: u16, scan: &HostKeyScan) {
 }
 
 /// The host in between, with its key agreed to.
-async fn agree_on_jump(client: &Client, host: &HostArgs) -> anyhow::Result<Option<SshJump>> {
-    let Some(Place { user, host: name, port }) = host.jump.clone() else { return Ok(None) };
-    let host_key = agree_on_key(client, (&name, port), None, None, host.jump_host_key.clone()).await?;
-    Ok(Some(SshJump { host: name, port, user, host_key }))
+async fn agree_on_jump(client: &Client, name: Option<&str>, args: &HostArgs) -> anyhow::Result<Option<SshJump>> {
+    let Some(Place { user, host, port }) = args.jump.clone() else { return Ok(None) };
+    let host_key = agree_on_key(client, name, (&host, port), None, None, args.jump_host_key.clone()).await?;
+    Ok(Some(SshJump { host, port, user, host_key }))
 }
 
 pub(super) async fn add(client: &Client, arguments: AddArgs, as_json: bool) -> anyhow::Result<()> {
-    let AddArgs { name, host, user, port, place, credential, labels, install_agent, keep_credential } = arguments;
-    let jump = agree_on_jump(client, &place).await?;
+    let AddArgs { name, host, user, port, place, credential, labels, install_agent, again, keep_credential } =
+        arguments;
+    let jump = agree_on_jump(client, Some(&name), &place).await?;
     // Behind another host the credential is needed to see the key at all.
     let early = if jump.is_some() { Some(enter(&credential, &user, &host)?) } else { None };
     let secret = early.as_ref().map(|entered| &entered.secret);
-    let host_key = agree_on_key(client, (&host, port), jump.as_ref(), secret, place.host_key).await?;
+    let host_key = agree_on_key(client, Some(&name), (&host, port), jump.as_ref(), secret, place.host_key).await?;
     let Entered { secret, sudo_password } = match early {
         Some(entered) => entered,
         None => enter(&credential, &user, &host)?,
@@ -167,6 +170,7 @@ pub(super) async fn add(client: &Client, arguments: AddArgs, as_json: bool) -> a
         sudo_password,
         jump,
         install: install_agent,
+        again,
         keep_credential,
     };
     let operation = client.person(&request).await?;
@@ -193,7 +197,7 @@ pub(super) async fn connect(client: &Client, arguments: ConnectArgs, as_json: bo
         host_key
     } else {
         let secret = early.as_ref().map(|entered| &entered.secret);
-        Some(agree_on_key(client, (&host, port), ssh.jump.as_ref(), secret, host_key).await?)
+        Some(agree_on_key(client, None, (&host, port), ssh.jump.as_ref(), secret, host_key).await?)
     };
     let entered = match early {
         Some(entered) => Some(entered),
@@ -223,7 +227,7 @@ pub(super) async fn connect(client: &Client, arguments: ConnectArgs, as_json: bo
 
 pub(super) async fn edit(client: &Client, arguments: EditArgs, as_json: bool) -> anyhow::Result<()> {
     let EditArgs { server, host, port, user, place, direct, labels, no_labels } = arguments;
-    let jump = agree_on_jump(client, &place).await?;
+    let jump = agree_on_jump(client, None, &place).await?;
     let labels: std::collections::BTreeMap<_, _> = labels.into_iter().collect();
     let labels = (no_labels || !labels.is_empty()).then_some(labels);
     let request =
@@ -302,9 +306,11 @@ pub(super) async fn import(
 async fn import_one(client: &Client, entry: Entry, credential: &CredentialArgs) -> anyhow::Result<()> {
     let place = HostArgs { host_key: None, jump: entry.jump.clone(), jump_host_key: None };
     let credential = CredentialArgs { key: entry.key.clone().or_else(|| credential.key.clone()), ..credential.clone() };
-    let jump = agree_on_jump(client, &place).await?;
+    let name = Some(entry.name.as_str());
+    let jump = agree_on_jump(client, name, &place).await?;
     let entered = enter(&credential, &entry.user, &entry.host)?;
-    let host_key = agree_on_key(client, (&entry.host, entry.port), jump.as_ref(), Some(&entered.secret), None).await?;
+    let place = (entry.host.as_str(), entry.port);
+    let host_key = agree_on_key(client, name, place, jump.as_ref(), Some(&entered.secret), None).await?;
     let request = AddServer {
         name: entry.name,
         host: entry.host,
@@ -316,6 +322,7 @@ async fn import_one(client: &Client, entry: Entry, credential: &CredentialArgs) 
         sudo_password: entered.sudo_password,
         jump,
         install: None,
+        again: false,
         keep_credential: false,
     };
     let operation = client.person(&request).await?;

@@ -41,6 +41,16 @@ pub(crate) enum Errand {
     Connect { server: String, pinned: Option<String>, again: bool },
 }
 
+impl Errand {
+    /// What a new server shall be called.
+    fn new_name(&self) -> Option<String> {
+        match self {
+            Self::Add { name, .. } => Some(name.clone()),
+            Self::Connect { .. } => None,
+        }
+    }
+}
+
 /// A visit, and the host keys that a person has agreed to so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Visit {
@@ -88,7 +98,7 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
         (None, _) => None,
         (Some(place), Some(host_key)) => Some(jump(place, host_key)),
         (Some(place), None) => {
-            let scan = scan_jump(client, place).await?;
+            let scan = scan_jump(client, visit.errand.new_name(), place).await?;
             let agreed = Visit { jump_key: Some(scan.host_key.clone()), ..visit.clone() };
             let agreed = Box::new(Effect::Visit(Box::new(agreed)));
             return Ok(Reached::HostKey { place: address(&place.host, place.port), scan, before: None, agreed });
@@ -96,7 +106,8 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
     };
     let Some(host_key) = visit.host_key.clone() else {
         let credential = jump.as_ref().and(credential);
-        let request = ScanHostKey { host: visit.host.clone(), port: visit.port, jump, credential };
+        let name = visit.errand.new_name();
+        let request = ScanHostKey { name, host: visit.host.clone(), port: visit.port, jump, credential };
         let scan = client.person(&request).await?;
         let (name, before) = match &visit.errand {
             Errand::Add { name, .. } => (name, None),
@@ -121,6 +132,7 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
                 sudo_password,
                 jump,
                 install,
+                again: false,
                 keep_credential,
             };
             client.person(&request).await
@@ -145,7 +157,7 @@ pub(super) async fn change(client: &Client, edit: &Edit) -> Result<Reached, Clie
         client.person(&edit.request).await?;
         return Ok(Reached::Edited(edit.request.server.clone()));
     };
-    let scan = scan_jump(client, place).await?;
+    let scan = scan_jump(client, None, place).await?;
     let request = EditServer { jump: Some(jump(place, &scan.host_key)), ..edit.request.clone() };
     let agreed = Box::new(Effect::EditServer(Box::new(Edit { number: edit.number, request, jump: None })));
     Ok(Reached::HostKey { place: address(&place.host, place.port), scan, before: None, agreed })
@@ -160,11 +172,11 @@ fn jump(place: &Place, host_key: &str) -> SshJump {
     SshJump { host, port, user, host_key: host_key.to_owned() }
 }
 
-/// Looks at the key of a host in between. Whatever does not fit it was typed into its field.
-async fn scan_jump(client: &Client, place: &Place) -> Result<HostKeyScan, ClientError> {
-    let request = ScanHostKey { host: place.host.clone(), port: place.port, jump: None, credential: None };
+/// Looks at the key of a host in between. Whatever does not fit it was typed into its field; the new server's name was not.
+async fn scan_jump(client: &Client, name: Option<String>, place: &Place) -> Result<HostKeyScan, ClientError> {
+    let request = ScanHostKey { name, host: place.host.clone(), port: place.port, jump: None, credential: None };
     client.person(&request).await.map_err(|error| match error {
-        ClientError::Api(error) => error.with_field("jump").into(),
+        ClientError::Api(error) if error.field.as_deref() != Some("name") => error.with_field("jump").into(),
         other => other,
     })
 }

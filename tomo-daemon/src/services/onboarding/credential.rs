@@ -8,7 +8,7 @@ use tomo_proto::{
 use zeroize::Zeroizing;
 
 use crate::{
-    services::{Context, access::Caller, error::ServiceError},
+    services::{Context, error::ServiceError},
     ssh::Secret,
     store::{
         Record as _,
@@ -62,28 +62,5 @@ impl Context {
     /// What the last look around on a server found.
     pub(in crate::services) fn last_probe(&self, server: &Server) -> Result<Option<SshProbe>, ServiceError> {
         Ok(self.store.read(|view| view.get::<ProbeRecord>(server.id.to_u64()))?.map(|record| record.probe))
-    }
-
-    /// Looks around on a server now, with the credential that is kept for it.
-    pub(in crate::services) async fn probe_now(
-        &self,
-        caller: &Caller,
-        server: &Server,
-    ) -> Result<SshProbe, ServiceError> {
-        let ssh = server.ssh.clone().ok_or_else(|| super::no_ssh(&server.name))?;
-        let secret = self.kept_secret(server).await?;
-        let (connection, probe) = self.look_around(&server.name, &ssh, &secret, None, &mut |_| {}).await?;
-        connection.close().await;
-        let record = ProbeRecord { server: server.id.to_u64(), probe: probe.clone() };
-        tracing::debug!(server = %server.name, actor = %caller.actor(), "looked around by SSH");
-        self.store
-            .write(move |change| {
-                if change.get::<Server>(record.server)?.is_some() {
-                    change.put(&record)?;
-                }
-                Ok::<_, crate::store::StoreError>(())
-            })
-            .await?;
-        Ok(probe)
     }
 }

@@ -7,13 +7,13 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::time::{sleep, timeout};
 use tomo_proto::{
     api::person::{CreateEnrolment, SecretText},
     error::ErrorCode,
     model::{
-        agent::Agent,
         server::Server,
-        ssh::{InstallRights, SshProbe, SshSudo},
+        ssh::{InstallRights, Ssh, SshProbe, SshSudo},
     },
     text::display_line,
 };
@@ -24,7 +24,7 @@ use super::{
     visit::{Stopped, Visit, Whom},
 };
 use crate::{
-    services::{Context, access::Caller, error::ServiceError, operation::Running},
+    services::{Context, access::Caller, agent::Installing, error::ServiceError, operation::Running},
     ssh::{CommandLine, Connection, Folder, Limits, SshError},
     store::StoreError,
 };
@@ -35,6 +35,10 @@ const INSTALL: Limits = Limits { time: Duration::from_secs(120), output_bytes: 2
 const LINK: Duration = Duration::from_secs(30);
 /// How long it takes to look again whether they are there, if nobody says so.
 const LOOK: Duration = Duration::from_millis(200);
+/// From one try to get back to a host to the next.
+const AGAIN: Duration = Duration::from_secs(2);
+/// How long a host whose connection was lost may stay away.
+const BACK: Duration = Duration::from_secs(20);
 /// Where agents for other machines lie: a folder for each kind of machine.
 const AGENTS: &str = "/usr/lib/tomo/agents";
 
@@ -90,9 +94,7 @@ impl Host<'_> {
         if probe.agent_installed && !visit.again {
             return Err(ServiceError::new(ErrorCode::Conflict, "an agent is installed on that host already")
                 .with_field("again")
-                .with_next(format!(
-                    "tomo server connect {name} --install-agent RIGHTS --again enrolls it anew for this daemon"
-                )));
+                .with_next("the same with --again enrolls it anew for this daemon"));
         }
         let target = match probe.architecture.as_str() {
             "x86_64" => "x86_64-unknown-linux-gnu",
@@ -157,12 +159,12 @@ fn agent_file(target: &str) -> Option<PathBuf> {
 
 const fn install_words(rights: InstallRights, again: bool) -> &'static str {
     match (rights, again) {
-        (InstallRights::Metrics, false) => "/tomo-agent install --rights metrics",
-        (InstallRights::Containers, false) => "/tomo-agent install --rights containers",
-        (InstallRights::Deploys, false) => "/tomo-agent install --rights deploys",
-        (InstallRights::Metrics, true) => "/tomo-agent install --again --rights metrics",
-        (InstallRights::Containers, true) => "/tomo-agent install --again --rights containers",
-        (InstallRights::Deploys, true) => "/tomo-agent install --again --rights deploys",
+        (InstallRights::Metrics, false) => "/tomo-agent install --carried --rights metrics",
+        (InstallRights::Containers, false) => "/tomo-agent install --carried --rights containers",
+        (InstallRights::Deploys, false) => "/tomo-agent install --carried --rights deploys",
+        (InstallRights::Metrics, true) => "/tomo-agent install --carried --again --rights metrics",
+        (InstallRights::Containers, true) => "/tomo-agent install --carried --again --rights containers",
+        (InstallRights::Deploys, true) => "/tomo-agent install --carried --again --rights deploys",
     }
 }
 
@@ -179,20 +181,35 @@ impl Context {
         let file = host.check()?;
         self.tell(running, "make a folder below /tmp", None);
         let folder = host.connection.make_folder().await.map_err(failed)?;
-        let mut is_there = false;
+        let mut begun = false;
         let mut outcome = tokio::select! {
             carried = self.carry_over(running, host, &file, &folder) => carried,
             () = self.stopped(running) => Err(Stopped::Cancelled),
         };
         if outcome.is_ok() {
-            outcome = self.let_it_install(running, caller, host, rights, &folder, &mut is_there).await;
+            outcome = self.let_it_install(running, caller, host, rights, &folder, &mut begun).await;
         }
         let removed = host.connection.remove_folder(&folder).await;
-        if outcome.is_err() && is_there {
-            self.remove_agent(running, host).await;
+        match (outcome, removed) {
+            (Ok(()), removed) => {
+                if removed.is_err() {
+                    // The agent has removed it itself; the way there is not needed any more.
+                    tracing::debug!(folder = folder.path(), "the connection was lost after an installation");
+                }
+                Ok(())
+            }
+            (Err(stopped), Err(_)) => tokio::select! {
+                came = self.come_back(running, host, &folder, begun, stopped) => came,
+                // Without us it takes back what it has done.
+                () = self.stop.cancelled() => Err(Stopped::Cancelled),
+            },
+            (Err(stopped), Ok(())) => {
+                if begun && !host.probe.agent_installed {
+                    self.remove_agent(running, host).await;
+                }
+                Err(stopped)
+            }
         }
-        outcome?;
-        removed.map_err(failed)
     }
 
     async fn carry_over(
@@ -216,7 +233,7 @@ impl Context {
         host: &Host<'_>,
         rights: InstallRights,
         folder: &Folder,
-        is_there: &mut bool,
+        begun: &mut bool,
     ) -> Result<(), Stopped> {
         let visit = host.visit;
         let name = visit.whom.name();
@@ -225,15 +242,14 @@ impl Context {
             Whom::New { labels, .. } => labels.clone(),
             Whom::Known(_) => std::collections::BTreeMap::new(),
         };
-        if visit.again {
-            self.let_go_of_agent(&visit.whom).await?;
-        }
         let request = CreateEnrolment { server: name.to_owned(), labels, expires_in_minutes: None };
-        let token = self.create_enrolment(caller, request).await?.token;
+        let ssh = Ssh { auth: Some(visit.secret.kind()), credential_kept: false, ..visit.ssh.clone() };
+        let from = Some(Installing { ssh, again: visit.again });
+        let token = self.create_enrolment(caller, request, from).await?.token;
         self.tell(running, "let the agent install itself", None);
         let mut done = false;
-        // From here on something may lie there; an agent that was there before is left alone.
-        *is_there = !host.probe.agent_installed;
+        // From here on something may lie there.
+        *begun = true;
         let mut tell = |line: &str| {
             let Ok(said) = serde_json::from_str::<Said>(line) else { return };
             done |= said.done;
@@ -246,18 +262,21 @@ impl Context {
             ran = host.as_root(Some(folder), words, &token, &mut tell) => ran.map_err(failed)?,
             // Without us it takes back what it has done.
             () = self.stop.cancelled() => {
-                *is_there = false;
+                *begun = false;
                 return Err(Stopped::Cancelled);
             }
         };
         if status != Some(0) || !done {
             // It has taken everything back itself.
-            *is_there = false;
+            *begun = false;
             let why = if said.is_empty() { "it does not say why".to_owned() } else { said };
-            let next = format!(
-                "put that right on the host, then: tomo server connect {name} --install-agent {}",
-                rights.as_str()
-            );
+            let next = match &visit.whom {
+                Whom::New { .. } => "put that right on the host, then add the server again".to_owned(),
+                Whom::Known(_) => format!(
+                    "put that right on the host, then: tomo server connect {name} --install-agent {}",
+                    rights.as_str()
+                ),
+            };
             return Err(host.refuse(format!("the agent could not be installed: {why}"), next).into());
         }
         self.tell(running, "wait for the agent's first figures", None);
@@ -268,42 +287,25 @@ impl Context {
         }
     }
 
-    /// Shuts the agent out that a server has, so that it can enroll anew.
-    async fn let_go_of_agent(&self, whom: &Whom) -> Result<(), ServiceError> {
-        let Whom::Known(server) = whom else { return Ok(()) };
-        let Some(id) = server.agent else { return Ok(()) };
-        let now_ms = self.clock.now_ms();
-        self.store
-            .write(move |change| {
-                if let Some(mut agent) = change.get::<Agent>(id.to_u64())? {
-                    agent.revoked_at.get_or_insert(now_ms);
-                    change.put(&agent)?;
-                }
-                Ok::<_, StoreError>(())
-            })
-            .await?;
-        self.hub.revoke(id);
-        Ok(())
-    }
-
-    /// Waits until a server's agent is connected and has told figures.
-    async fn first_figures(&self, name: &str) -> Result<(), ServiceError> {
+    /// Waits until the agent that was installed on a server is connected and has told figures.
+    pub(super) async fn first_figures(&self, name: &str) -> Result<(), ServiceError> {
         let mut notices = self.live.subscribe();
         let arrived = async {
             loop {
                 let servers = self.store.read(|view| view.list::<Server>())?;
                 let server = servers.into_iter().find(|server| server.name == name);
                 if let Some(server) = server
-                    && self.hub.is_online(server.id)
+                    && let Some(agent) = server.next_agent.or(server.agent)
+                    && self.hub.is_online_as(server.id, agent)
                     && self.live.server(server.id).is_some_and(|live| live.vitals.is_some())
                 {
                     return Ok::<_, StoreError>(());
                 }
                 // A notice that was missed is made up for by the next look.
-                drop(tokio::time::timeout(LOOK, notices.recv()).await);
+                drop(timeout(LOOK, notices.recv()).await);
             }
         };
-        match tokio::time::timeout(LINK, arrived).await {
+        match timeout(LINK, arrived).await {
             Ok(arrived) => Ok(arrived?),
             Err(_) => {
                 let addresses = self.hub.advertised().join(", ");
@@ -313,6 +315,62 @@ impl Context {
                     self.hub.local_addr().port()
                 )))
             }
+        }
+    }
+
+    /// The connection was lost while the agent was carried over or installed: goes there once more, waits for the end of what was
+    /// begun, and takes away what is left. An agent that has connected meanwhile stays: only the answer did not come.
+    async fn come_back(
+        &self,
+        running: &Running,
+        host: &Host<'_>,
+        folder: &Folder,
+        begun: bool,
+        stopped: Stopped,
+    ) -> Result<(), Stopped> {
+        let visit = host.visit;
+        let name = visit.whom.name();
+        self.tell(running, "the connection was lost: go there once more", None);
+        let back = timeout(BACK, self.get_back(visit)).await.ok();
+        if let Some((connection, _)) = &back {
+            if begun {
+                // Whoever installs removes the folder at its end, whatever that is.
+                drop(timeout(INSTALL.time, connection.gone(folder)).await);
+            }
+            drop(connection.remove_folder(folder).await);
+        }
+        let started_ms = running.state.borrow().started_at;
+        if begun && self.enrolled_since(name, started_ms)? && self.first_figures(name).await.is_ok() {
+            self.tell(running, "the agent is connected all the same", None);
+            return Ok(());
+        }
+        let Some((connection, probe)) = back else {
+            let next = format!(
+                "remove {} there, run `tomo-agent uninstall` as root if it is installed, then try again",
+                folder.path()
+            );
+            self.tell(running, &format!("not known is what is left on the host: {next}"), None);
+            return Err(stopped.after("the host cannot be reached any more, to see what is left there", next));
+        };
+        if begun
+            && !host.probe.agent_installed
+            && connection.probe(None, &self.clock).await.is_ok_and(|now| now.agent_installed)
+        {
+            self.remove_agent(running, &Host { connection: &connection, probe: &probe, visit }).await;
+        }
+        connection.close().await;
+        Err(stopped.after("everything on the host is as it was", "see that the connection holds, then try again"))
+    }
+
+    /// Goes to a host whose connection was lost until it lets in again.
+    async fn get_back(&self, visit: &Visit) -> (Connection, SshProbe) {
+        let sudo = visit.sudo_password().map(SecretText::reveal);
+        loop {
+            match self.look_around(visit.whom.name(), &visit.ssh, &visit.secret, sudo, &mut |_| {}).await {
+                Ok(came) => return came,
+                Err(error) => tracing::debug!(error = error.error.message, "a host does not let in again yet"),
+            }
+            sleep(AGAIN).await;
         }
     }
 

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use tomo_proto::{
     api::person::SecretText,
     error::ErrorCode,
-    id::ServerId,
+    id::{AgentId, ServerId},
     model::{
         agent::{Agent, Enrolment},
         operation::OperationError,
         server::Server,
-        ssh::{InstallRights, Ssh, SshAuth, SshProbe, SshSudo},
+        ssh::{InstallRights, Ssh, SshProbe, SshSudo},
     },
 };
 
@@ -27,7 +27,7 @@ use crate::{
     },
     ssh::{Connection, Secret, Target},
     store::{
-        NewAuditEntry, StoreError,
+        NewAuditEntry, StoreError, WriteTx,
         records::{CredentialRecord, ProbeRecord},
     },
 };
@@ -38,7 +38,7 @@ pub(super) enum Whom {
     /// A server that is to be.
     New { name: String, labels: BTreeMap<String, String> },
     /// One that is there.
-    Known(Server),
+    Known(Box<Server>),
 }
 
 impl Whom {
@@ -83,6 +83,17 @@ impl Visit {
 pub(super) enum Stopped {
     Failed(ServiceError),
     Cancelled,
+}
+
+impl Stopped {
+    /// The same, with how it is at the host afterwards.
+    pub(super) fn after(mut self, how: &str, next: impl Into<String>) -> Self {
+        if let Self::Failed(failed) = &mut self {
+            failed.error.message = format!("{}; {how}", failed.error.message);
+            failed.error.next = Some(next.into());
+        }
+        self
+    }
 }
 
 impl From<ServiceError> for Stopped {
@@ -142,7 +153,8 @@ impl Context {
         let came = async {
             let saved = self.come_and_save(&running, &caller, &visit).await;
             if saved.is_err() && visit.install.is_some() {
-                self.undo_enrolment(&visit.whom, started_ms).await;
+                let is_new = matches!(visit.whom, Whom::New { .. });
+                self.undo_enrolment(visit.whom.name(), is_new, started_ms).await;
             }
             saved
         };
@@ -157,9 +169,15 @@ impl Context {
             }),
             Err(Stopped::Cancelled) => Ended::Cancelled,
         };
+        self.end_visit(running, intent, ended).await;
+    }
+
+    /// Writes a visit's end down and tells it.
+    pub(super) async fn end_visit(&self, running: Running, intent: NewAuditEntry, ended: Ended) {
+        let name = running.state.borrow().target.clone();
         self.conclude(running, intent, ended, |_, _| Ok(())).await;
         let server = self.store.read(|view| view.list::<Server>());
-        if let Some(server) = server.ok().and_then(|all| all.into_iter().find(|one| one.name == visit.whom.name())) {
+        if let Some(server) = server.ok().and_then(|all| all.into_iter().find(|one| one.name == name)) {
             self.live.publish(Topic::Server(server.id));
         }
     }
@@ -172,6 +190,7 @@ impl Context {
             looked = looking => looked?,
             () = self.stopped(running) => return Err(Stopped::Cancelled),
         };
+        self.tell_link(running, &visit.whom)?;
         let host = Host { connection: &connection, probe: &probe, visit };
         let came = async {
             if let Some(rights) = visit.install {
@@ -187,6 +206,27 @@ impl Context {
         let came = came.await;
         connection.close().await;
         came
+    }
+
+    /// Tells how the agent that a server has reaches this daemon.
+    fn tell_link(&self, running: &Running, whom: &Whom) -> Result<(), ServiceError> {
+        let Whom::Known(server) = whom else { return Ok(()) };
+        let Some(id) = server.agent else { return Ok(()) };
+        if self.store.read(|view| view.get::<Agent>(id.to_u64()))?.is_none_or(|agent| agent.revoked_at.is_some()) {
+            return Ok(());
+        }
+        let live = self.live.server(server.id).filter(|_| self.hub.is_online_as(server.id, id));
+        let step = live.map_or_else(
+            || {
+                format!(
+                    "its agent is not connected: see that it runs there, and that UDP is open from it to {}",
+                    self.hub.advertised().join(" or ")
+                )
+            },
+            |live| format!("its agent is connected, with a round trip of {:.1} ms by UDP", live.round_trip_ms),
+        );
+        self.tell(running, &step, None);
+        Ok(())
     }
 
     /// Waits until the operation is cancelled, or the daemon stops.
@@ -212,13 +252,11 @@ impl Context {
         let vault = if visit.keeps() { Some(self.open_vault().await?) } else { None };
         let secret = visit.secret.clone();
         let (whom, mut ssh, forget) = (visit.whom.clone(), visit.ssh.clone(), visit.install.is_some() && !visit.keep);
-        ssh.auth = Some(match &visit.secret {
-            Secret::Password(_) => SshAuth::Password,
-            Secret::Key { .. } => SshAuth::Key,
-            Secret::Agent { .. } => SshAuth::Agent,
-        });
+        ssh.auth = Some(visit.secret.kind());
         let record = ProbeRecord { server: id.to_u64(), probe: probe.clone() };
-        self.store
+        let installed = visit.install.is_some();
+        let replaced = self
+            .store
             .write(move |change| {
                 let there = change.get::<Server>(id.to_u64())?;
                 let mut server = match (there, &whom) {
@@ -233,6 +271,7 @@ impl Context {
                             name: name.clone(),
                             labels: labels.clone(),
                             agent: None,
+                            next_agent: None,
                             created_at: now_ms,
                             ssh: None,
                         }
@@ -247,14 +286,30 @@ impl Context {
                 ssh.credential_kept = change.get::<CredentialRecord>(id.to_u64())?.is_some();
                 server.ssh = Some(ssh);
                 change.put(&server)?;
-                change.put(&record).map_err(ServiceError::from)
+                change.put(&record)?;
+                let replaced = if installed { hand_over(change, server, now_ms)? } else { None };
+                Ok::<_, ServiceError>(replaced)
             })
-            .await
+            .await?;
+        if let Some(old) = replaced {
+            self.hub.revoke(old);
+        }
+        Ok(())
+    }
+
+    /// Whether an agent has enrolled for a server since a time and was not shut out.
+    pub(super) fn enrolled_since(&self, name: &str, since_ms: u64) -> Result<bool, ServiceError> {
+        let (servers, agents) =
+            self.store.read(|view| Ok::<_, StoreError>((view.list::<Server>()?, view.list::<Agent>()?)))?;
+        let server = servers.into_iter().find(|server| server.name == name).map(|server| server.id);
+        let made =
+            |agent: &Agent| Some(agent.server) == server && agent.enrolled_at >= since_ms && agent.revoked_at.is_none();
+        Ok(agents.iter().any(made))
     }
 
     /// Takes back what an agent that was installed by a visit that failed left in the store.
-    async fn undo_enrolment(&self, whom: &Whom, started_ms: u64) {
-        let (name, is_new, now_ms) = (whom.name().to_owned(), matches!(whom, Whom::New { .. }), self.clock.now_ms());
+    pub(super) async fn undo_enrolment(&self, name: &str, is_new: bool, started_ms: u64) {
+        let (name, now_ms) = (name.to_owned(), self.clock.now_ms());
         let undone = self
             .store
             .write(move |change| {
@@ -264,7 +319,10 @@ impl Context {
                     }
                 }
                 let server = change.list::<Server>()?.into_iter().find(|server| server.name == name);
-                let Some(server) = server else { return Ok(None) };
+                let Some(mut server) = server else { return Ok(None) };
+                if server.next_agent.take().is_some() {
+                    change.put(&server)?;
+                }
                 let agents = change.list::<Agent>()?;
                 let made = agents.into_iter().find(|one| one.server == server.id && one.enrolled_at >= started_ms);
                 if let Some(mut agent) = made.clone() {
@@ -291,6 +349,22 @@ impl Context {
             Err(error) => tracing::error!(%error, "what a failed visit left behind cannot be removed"),
         }
     }
+}
+
+/// The agent that was installed in another one's place takes over; the one that is shut out by that.
+pub(super) fn hand_over(
+    change: &mut WriteTx<'_>,
+    mut server: Server,
+    now_ms: u64,
+) -> Result<Option<AgentId>, StoreError> {
+    let Some(next) = server.next_agent.take() else { return Ok(None) };
+    let old = server.agent.replace(next);
+    change.put(&server)?;
+    if let Some(mut agent) = old.map(|id| change.get::<Agent>(id.to_u64())).transpose()?.flatten() {
+        agent.revoked_at.get_or_insert(now_ms);
+        change.put(&agent)?;
+    }
+    Ok(old)
 }
 
 /// What was found, as one step.
