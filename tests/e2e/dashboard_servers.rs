@@ -162,7 +162,7 @@ async fn the_dashboard_adds_the_hosts_of_the_ssh_clients_file_edits_one_and_goes
     terminal.press(Key::Control('s'));
     terminal.wait_for(&before).await;
     agree(&mut terminal, &format!("web-1 ({place})")).await;
-    terminal.wait_for("web-1 was reached").await;
+    terminal.wait_for("no agent; by SSH").await;
     assert_eq!(ssh_of(&daemon, "web-1").await.host_key, Some(sshd.host_key()));
     drop(terminal);
     daemon.stop().await;
