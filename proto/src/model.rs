@@ -11,6 +11,7 @@ pub mod metric;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod release;
 pub mod server;
 pub mod settings;
 pub mod spec;

@@ -30,6 +30,7 @@ use tomo_tests::{
     eventually::eventually,
     http::Http,
     program,
+    release::Publisher,
 };
 
 const SERVER: &str = "web-1";
@@ -157,9 +158,32 @@ async fn the_half_with_the_engine_answers_nobody_but_the_link_and_survives_noise
     engine_answers(&admin).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_was_started_by_hand_takes_no_update_and_says_so() {
+    let daemon = TestDaemon::start().await;
+    let publisher = Publisher::new().await;
+    let policy = format!("update_key = \"{}\"\n", publisher.update_key());
+    let agent = TestAgent::spawn(&daemon, SERVER, &policy).await;
+    let release = publisher.publish("0.2.0", &[]).await;
+    let tomo = cli::Tomo::at_socket(&daemon);
+    let file = release.program.display().to_string();
+    let nobody = tomo.run(["agent", "update", SERVER, "--file", &file]).await;
+    assert!(nobody.code != Some(0) && nobody.stderr.contains("there is no terminal to ask on"), "{nobody:?}");
+    let refused = tomo.run(["agent", "update", SERVER, "web-2", "--file", &file, "--yes"]).await;
+    assert!(refused.stderr.contains("this agent was started by hand"), "{refused:?}");
+    assert!(refused.stderr.contains("1 more are left as they are"), "{refused:?}");
+    assert!(refused.stderr.contains("sudo tomo-agent install"), "{refused:?}");
+    let kept = tomo.run(["agent", "releases", "--json"]).await.ok().json();
+    assert_eq!(kept[0]["version"], "0.2.0", "{kept}");
+    agent.stop().await;
+    daemon.stop().await;
+}
+
 #[test]
 fn the_units_leave_little_exposed() {
-    for (unit, most) in [("tomo-daemon", "12"), ("tomo-agent-link", "12"), ("tomo-agent-exec", "7")] {
+    for (unit, most) in
+        [("tomo-daemon", "12"), ("tomo-agent-link", "12"), ("tomo-agent-exec", "7"), ("tomo-agent-update", "12")]
+    {
         let path = format!("{}/../examples/systemd/{unit}.service", env!("CARGO_MANIFEST_DIR"));
         let mut analyze = std::process::Command::new("systemd-analyze");
         analyze.args(["security", "--offline=true", "--no-pager", &format!("--threshold={most}"), &path]);

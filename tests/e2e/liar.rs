@@ -8,7 +8,7 @@ use tokio::process::Command;
 use tomo_proto::{
     error::ErrorCode,
     wire::{
-        command::{CommandEvent, Outcome},
+        command::{CommandEvent, Outcome, PROGRAM_PART_BYTES},
         frame::{MAX_FRAME_BYTES, encode_framed},
     },
 };
@@ -18,6 +18,7 @@ use tomo_tests::{
     eventually::eventually,
     liar::{Liar, Lie, Recorder},
     program::{self, Program},
+    release::{Published, Publisher},
     rounds::rounds,
 };
 
@@ -407,4 +408,103 @@ async fn a_daemon_that_lies_gets_nothing_that_the_policy_does_not_allow() {
     assert!(outside.is_empty(), "{outside:?}");
     let state = docker(&["inspect", "-f", "{{.State.Running}} {{.RestartCount}}", &foreign]);
     assert_eq!(state, "true 0");
+}
+
+/// A program as the parts that it travels in.
+fn parts(program: &[u8]) -> Vec<u8> {
+    let framed = |part: &[u8]| [&u32::try_from(part.len()).expect("fits").to_be_bytes()[..], part].concat();
+    program.chunks(PROGRAM_PART_BYTES).flat_map(framed).collect()
+}
+
+/// How an update ended that was offered with this behind it, and whether the agent had wanted to see a program.
+fn ended(answers: Vec<CommandEvent>, what: &str) -> (ErrorCode, String, bool) {
+    let taken = answers.contains(&CommandEvent::Send);
+    match answers.into_iter().next_back() {
+        Some(CommandEvent::Outcome(Outcome::Failed { code, message, .. })) => (code, message, taken),
+        other => panic!("{what} was not refused: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_that_lies_brings_no_program_onto_a_host() {
+    let (owner, stranger) = (Publisher::new().await, Publisher::new().await);
+    let policy = format!("update_key = \"{}\"\n", owner.update_key());
+    let small = owner.key().with_file_name("small");
+    std::fs::copy("/bin/true", &small).expect("a program can be copied");
+    let Published { signature, program } = owner.sign(&small, Some("9.0.0")).await;
+    let program = std::fs::read(program).expect("a readable program");
+    let strangers = stranger.sign(&small, Some("9.0.0")).await.signature;
+    let older = owner.sign(&small, Some("0.0.1")).await.signature;
+    let liar = Liar::start();
+    let (mut watched, _recorder) = Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), |_| policy).await;
+    let lie = liar.welcome().await;
+    let mut id = 0;
+    let mut offer = |release: &str, behind: &[u8]| {
+        [request(&mut id, &json!({ "update_agent": { "release": release, "path": "/etc/cron.d/x" } })), behind.to_vec()]
+            .concat()
+    };
+    eventually("the link knows the policy", async || {
+        let answers = lie.say::<CommandEvent>(&offer(&strangers, b"")).await;
+        ended(answers, "a stranger's").1.contains("is not signed with the key").then_some(())
+    })
+    .await;
+
+    // Without the owner's signature nothing is taken, whatever comes behind it.
+    let whole = parts(&program);
+    for (what, release) in [
+        ("nothing", String::new()),
+        ("noise", "\u{1b}]0;x\u{7}\0".repeat(40)),
+        ("much", "x".repeat(200_000)),
+        ("a path", signature.replace("version 9.0.0", "version ../../../etc/passwd")),
+        ("a path", signature.replace("tomo-agent", "/bin/sh")),
+        ("another version", signature.replace("9.0.0", "9.0.1")),
+        ("another length", signature.replace("length ", "length 1")),
+        ("another digest", signature.replace("sha256 ", "sha256 0")),
+        ("a stranger's", strangers),
+        ("an older one", older),
+    ] {
+        for behind in [&b""[..], &whole, &[0xff; 300_000]] {
+            let (code, message, taken) = ended(lie.say(&offer(&release, behind)).await, what);
+            let fits = matches!(code, ErrorCode::Invalid | ErrorCode::RefusedByPolicy | ErrorCode::Conflict);
+            assert!(fits && !taken, "{what}: {code:?} {message}");
+        }
+    }
+    // With it, no other program is, and never more than was signed.
+    let mut changed = program.clone();
+    changed[7_000] ^= 1;
+    let endless = parts(&vec![0; 80 << 20]);
+    for (what, behind, said) in [
+        ("a changed one", parts(&changed), "is not the one that was signed"),
+        ("a shorter one", parts(&program[..9_000]), "ends before its length"),
+        ("a longer one", parts(&[&program[..], b"more"].concat()), "longer than the release says"),
+        ("an endless one", endless, "longer than the release says"),
+        ("none", Vec::new(), "ends before its length"),
+        ("empty parts", vec![0; 4_096], "no part of a program"),
+        ("a part that is too long", [&u32::MAX.to_be_bytes()[..], &program].concat(), "no part of a program"),
+    ] {
+        let (_, message, taken) = ended(lie.say(&offer(&signature, &behind)).await, what);
+        assert!(taken && message.contains(said), "{what}: {message}");
+    }
+    let (_, message, _) = ended(lie.falter(&offer(&signature, &whole[..9_000])).await, "a slow one");
+    assert!(message.contains("no part of the program came for 20 s"), "{message}");
+    // The true one is handed over, and lies there no longer than somebody might take it.
+    let (code, message, _) = ended(lie.say(&offer(&signature, &whole)).await, "the true one");
+    assert!(code == ErrorCode::HostFailed && message.contains("nobody on the host takes the update"), "{message}");
+
+    let link = watched.folder.path().join("link");
+    let mut left = std::fs::read_dir(&link).expect("reads").flatten().map(|entry| entry.file_name());
+    let update = left.find(|name| name.to_string_lossy().starts_with("update"));
+    assert_eq!(update, None, "nothing of it is left");
+    for half in &mut watched.halves {
+        assert!(!half.log().contains("panicked"), "{}", half.log());
+    }
+    let (programs, written) = watched.deeds();
+    assert_eq!(programs, 0, "no half starts a program");
+    let own = [link.clone(), watched.folder.path().join("exec"), watched.folder.path().join("run")];
+    let is_own = |path: &&String| own.iter().any(|own| Path::new(path).starts_with(own)) || *path == "/dev/null";
+    let outside: Vec<&String> = written.iter().filter(|path| !is_own(path)).collect();
+    assert!(
+        outside.is_empty() && written.iter().any(|path| path.ends_with("update.part")),
+        "{outside:?} of {written:?}"
+    );
 }

@@ -29,6 +29,7 @@ mod migration;
 mod real_host;
 mod real_host_lost;
 mod real_host_units;
+mod real_host_update;
 mod renewal;
 mod servers;
 mod ssh;

@@ -172,6 +172,7 @@ async fn an_installation_that_is_cancelled_midway_is_taken_back() {
             jump: None,
             install: Some(InstallRights::Metrics),
             again: false,
+            update_key: None,
             keep_credential: false,
         };
         let operation = admin.person(&request).await.expect("begins").operation.to_string();

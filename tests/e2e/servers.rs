@@ -59,6 +59,7 @@ fn adding(name: &str, sshd: &Sshd, credential: SshSecret) -> AddServer {
         jump: None,
         install: None,
         again: false,
+        update_key: None,
         keep_credential: false,
     }
 }
@@ -70,6 +71,7 @@ fn connecting(server: &str) -> ConnectServer {
         credential: None,
         sudo_password: None,
         install: None,
+        update_key: None,
         again: false,
         keep_credential: false,
     }

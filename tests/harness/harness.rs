@@ -33,6 +33,7 @@ pub mod killer;
 pub mod program;
 pub mod real_host;
 pub mod relay;
+pub mod release;
 pub mod ssh;
 
 // What a test looks through.

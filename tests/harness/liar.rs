@@ -125,10 +125,24 @@ impl Lie {
     /// # Panics
     /// The link has ended.
     pub async fn say<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Vec<T> {
+        self.speak(bytes, true).await
+    }
+
+    /// The same, but goes on as if more was to come, which does not.
+    ///
+    /// # Panics
+    /// The link has ended.
+    pub async fn falter<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Vec<T> {
+        self.speak(bytes, false).await
+    }
+
+    async fn speak<T: serde::de::DeserializeOwned>(&self, bytes: &[u8], to_the_end: bool) -> Vec<T> {
         let (mut say, mut hear) = self.connection.open_bi().await.expect("the link lives");
         // The agent may hang up in the middle of it.
         drop(say.write_all(bytes).await);
-        drop(say.finish());
+        if to_the_end {
+            drop(say.finish());
+        }
         let mut answers = Vec::new();
         let answering = async {
             while let Some(body) = read_frame(&mut hear).await {

@@ -207,6 +207,13 @@ impl RealHost {
         self.wait().await;
     }
 
+    /// Ends everything there at once, as if somebody had pulled the plug, and boots it anew.
+    pub async fn power_cut(&mut self) {
+        drop(docker(&["kill", &self.name]));
+        drop(docker(&["start", &self.name]));
+        self.wait().await;
+    }
+
     /// Copies a file there.
     ///
     /// # Panics

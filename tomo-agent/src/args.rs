@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
+use tomo_proto::model::release::ReleaseKey;
 
 use crate::{
     agent::Agent,
@@ -60,6 +61,9 @@ enum Command {
         /// What the policy file allows; one that is there stays as it is.
         #[arg(long, value_enum)]
         rights: Rights,
+        /// Also take newer releases that are signed with this key over the link; - reads it from the second line of standard input.
+        #[arg(long, value_name = "ed25519:…")]
+        update_key: Option<String>,
         /// Enroll an agent anew that is there already.
         #[arg(long)]
         again: bool,
@@ -78,6 +82,8 @@ enum Command {
         #[arg(long)]
         purge: bool,
     },
+    /// Put in place what the link was given, as root: tomo-agent-update.service runs this.
+    ApplyUpdate,
     /// Check, explain or print a policy file.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -104,6 +110,9 @@ enum PolicyCommand {
         /// What it allows.
         #[arg(long, value_enum, default_value = "metrics")]
         rights: Rights,
+        /// Key whose releases are taken over the link.
+        #[arg(long, value_name = "ed25519:…")]
+        update_key: Option<ReleaseKey>,
     },
 }
 
@@ -151,12 +160,15 @@ impl Args {
                     println!("{unit:<25} {state}");
                 }
             }
-            Command::Install { rights, again, carried } => {
-                install::install(Install { rights, again, carried }, &config.engine_socket).await?
+            Command::Install { rights, update_key, again, carried } => {
+                install::install(Install { rights, update_key, again, carried }, &config.engine_socket).await?
             }
+            Command::ApplyUpdate => install::apply_update(&config.policy).await?,
             Command::Uninstall => install::uninstall().await?,
             Command::Leave { purge } => install::leave(&config.state, purge).await?,
-            Command::Policy(PolicyCommand::Example { rights }) => print!("{}", rights.render()),
+            Command::Policy(PolicyCommand::Example { rights, update_key }) => {
+                print!("{}", rights.render(update_key.as_ref()));
+            }
             Command::Policy(PolicyCommand::Check { file }) => {
                 let file = file.unwrap_or(config.policy);
                 if let Some(broken) = Policy::load(&file).broken() {

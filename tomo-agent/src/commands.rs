@@ -101,6 +101,9 @@ async fn carry_out(
         Command::PullImage { image } => pull::fetch(engine, image, events).await.map(|_| Outcome::done()),
         Command::DeployApp { deploy } => deploy::run(engine, deploy, events, undo).await,
         Command::TellHeads => Err(Failure::new(ErrorCode::Invalid, "the half with the network answers that by itself")),
+        Command::UpdateAgent { .. } => {
+            Err(Failure::new(ErrorCode::Invalid, "the half with the engine takes no updates"))
+        }
     }
 }
 

@@ -145,6 +145,12 @@ impl Exec {
         said
     }
 
+    /// Whether it runs in a process of its own, as the units of an installed agent start it.
+    #[must_use]
+    pub const fn is_apart(&self) -> bool {
+        matches!(self.side, Side::Beyond(_))
+    }
+
     /// All containers, without their figures (the collectors add those).
     #[must_use]
     pub fn containers(&self) -> watch::Receiver<Arc<Vec<Container>>> {

@@ -1,6 +1,7 @@
 //! Puts the agent on this host, as root under systemd, and takes it off again. The only module that starts other programs: with
 //! fixed arguments, never through a shell.
 
+mod apply;
 mod host;
 mod remove;
 mod steps;
@@ -12,8 +13,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     time::{Instant, sleep},
 };
-use tomo_proto::text::display_line;
+use tomo_proto::{model::release::ReleaseKey, text::display_line};
 
+pub use apply::apply_update;
 pub use remove::{leave, uninstall};
 
 use crate::{
@@ -28,6 +30,10 @@ use crate::{
 
 /// Where the program goes.
 const PROGRAM: &str = "/usr/local/bin/tomo-agent";
+/// The same or, while an update is tried out, the one before: it puts updates in place.
+const PROVEN: &str = "/usr/local/bin/tomo-agent.proven";
+/// An update before it takes the program's place.
+const STAGED: &str = "/usr/local/bin/tomo-agent.new";
 /// Folder of the configuration, perhaps shared with a daemon.
 const CONFIGURATION: &str = "/etc/tomo";
 const CONFIG: &str = "/etc/tomo/agent.toml";
@@ -36,11 +42,19 @@ const POLICY: &str = "/etc/tomo/agent-policy.toml";
 const STATE: &str = "/var/lib/tomo-agent";
 /// and of the other half's deploys under way.
 const EXEC_STATE: &str = "/var/lib/tomo-agent-exec";
+/// Folder of root's records of updates.
+const UPDATE_STATE: &str = "/var/lib/tomo-agent-update";
 /// Folder of the socket between the halves.
 const RUNTIME: &str = "/run/tomo-agent";
 const LINK_UNIT: &str = "tomo-agent-link.service";
 const EXEC_UNIT: &str = "tomo-agent-exec.service";
-const UNITS: [&str; 2] = [EXEC_UNIT, LINK_UNIT];
+/// The two halves,
+const HALVES: [&str; 2] = [EXEC_UNIT, LINK_UNIT];
+/// and what waits for an update that the link hands over.
+const UPDATE_PATH_UNIT: &str = "tomo-agent-update.path";
+const UPDATE_UNIT: &str = "tomo-agent-update.service";
+/// What is enabled.
+const UNITS: [&str; 3] = [UPDATE_PATH_UNIT, EXEC_UNIT, LINK_UNIT];
 /// Users of the two halves; each has a group of its name.
 const USERS: [&str; 2] = ["tomo-agent", "tomo-agent-exec"];
 /// Who they are, for systemd-sysusers. None of them can log in.
@@ -52,20 +66,24 @@ const TMPFILES: &str = "/etc/tmpfiles.d/tomo-agent.conf";
 /// Names the group of the engine's socket, which differs from host to host.
 const ENGINE_DROP_IN: &str = "/etc/systemd/system/tomo-agent-exec.service.d/engine.conf";
 /// Files that are the same on every host.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 5] = [
     (TMPFILES, include_str!("../../examples/systemd/tmpfiles.conf")),
     ("/etc/systemd/system/tomo-agent-exec.service", include_str!("../../examples/systemd/tomo-agent-exec.service")),
     ("/etc/systemd/system/tomo-agent-link.service", include_str!("../../examples/systemd/tomo-agent-link.service")),
+    ("/etc/systemd/system/tomo-agent-update.path", include_str!("../../examples/systemd/tomo-agent-update.path")),
+    ("/etc/systemd/system/tomo-agent-update.service", include_str!("../../examples/systemd/tomo-agent-update.service")),
 ];
 /// What the link gets to connect after it was started.
 const LINK_TIMEOUT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How the agent is installed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Install {
     /// What the policy file allows, if it has to be written.
     pub rights: Rights,
+    /// The key whose releases are taken over the link, if it has to be written; `-` for the second line of standard input.
+    pub update_key: Option<String>,
     /// Whether an agent that is there already is enrolled anew.
     pub again: bool,
     /// Whether this program was carried to a folder of its own for this, which is removed at the end, whatever that is.
@@ -79,8 +97,9 @@ pub struct Install {
 /// Says which step failed, why, and what could not be undone.
 pub async fn install(wanted: Install, engine_socket: &Path) -> anyhow::Result<()> {
     let own = std::env::current_exe().context("this program does not know where it lies")?;
+    let carried = wanted.carried;
     let installed = install_or_undo(wanted, &own, engine_socket).await;
-    if wanted.carried
+    if carried
         && let Some(folder) = own.parent().filter(|folder| is_carried_to(folder))
         && let Err(error) = fs::remove_dir_all(folder)
     {
@@ -111,12 +130,21 @@ async fn install_or_undo(wanted: Install, own: &Path, engine_socket: &Path) -> a
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
     let token = identity::parse_token(&line)?;
+    let update_key = match wanted.update_key.as_deref() {
+        None => None,
+        Some("-") => {
+            line.clear();
+            std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
+            Some(line.trim().parse().map_err(anyhow::Error::msg)?)
+        }
+        Some(key) => Some(key.parse().map_err(anyhow::Error::msg)?),
+    };
 
     let (mut term, mut hangup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut steps = Steps::default();
     let ended = tokio::select! {
-        ended = carry_out(wanted, own, engine_socket, is_there, &token, &mut steps) => ended,
+        ended = carry_out(wanted.rights, update_key.as_ref(), own, engine_socket, is_there, &token, &mut steps) => ended,
         _ = term.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = hangup.recv() => Err(anyhow::anyhow!("whoever started this has gone")),
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
@@ -139,7 +167,7 @@ pub async fn units() -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     for unit in UNITS.into_iter().filter(|unit| Path::new("/etc/systemd/system").join(unit).exists()) {
         let shown = match state_of(unit).await {
-            Ok(UnitState { active, status }) => format!("{active}  {}", display_line(&status, 300)),
+            Ok(UnitState { active, status, .. }) => format!("{active}  {}", display_line(&status, 300)),
             Err(error) => display_line(&format!("{error:#}"), 300),
         };
         found.push((unit, shown));
@@ -148,7 +176,8 @@ pub async fn units() -> Vec<(&'static str, String)> {
 }
 
 async fn carry_out(
-    wanted: Install,
+    rights: Rights,
+    update_key: Option<&ReleaseKey>,
     own: &Path,
     engine_socket: &Path,
     is_there: bool,
@@ -167,6 +196,7 @@ async fn carry_out(
         let program = fs::read(own).with_context(|| format!("cannot read {}", own.display()))?;
         steps.write(Path::new(PROGRAM), &program, 0o755)?;
     }
+    steps.link(Path::new(PROGRAM), Path::new(PROVEN))?;
     tell(&format!("write the configuration {CONFIG}"))?;
     if !Path::new(CONFIG).exists() {
         steps.write(Path::new(CONFIG), config::DEFAULTS.as_bytes(), 0o644)?;
@@ -174,8 +204,9 @@ async fn carry_out(
     if Path::new(POLICY).exists() {
         tell(&format!("leave the policy {POLICY} as it is"))?;
     } else {
-        tell(&format!("write the policy {POLICY}: {}", wanted.rights.meaning()))?;
-        steps.write(Path::new(POLICY), wanted.rights.render().as_bytes(), 0o644)?;
+        let updates = update_key.map_or_else(String::new, |key| format!(", and updates signed with {key}"));
+        tell(&format!("write the policy {POLICY}: {}{updates}", rights.meaning()))?;
+        steps.write(Path::new(POLICY), rights.render(update_key).as_bytes(), 0o644)?;
     }
     tell("write the units")?;
     steps.at_last(Program::systemctl("daemon-reload", &[], &[]));
@@ -201,7 +232,7 @@ async fn carry_out(
         steps.forget_folder(RUNTIME);
     }
     Program::new("systemd-tmpfiles", &["--create", TMPFILES]).run().await?;
-    for state in [STATE, EXEC_STATE] {
+    for state in [STATE, EXEC_STATE, UPDATE_STATE] {
         if !Path::new(state).exists() {
             steps.forget_folder(state);
         }

@@ -21,5 +21,8 @@ pub mod exec;
 mod journal;
 pub mod policy;
 
+// What both sides of an update know.
+mod update;
+
 // Small things everybody needs.
 pub mod clock;

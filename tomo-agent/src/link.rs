@@ -7,6 +7,7 @@ mod heads;
 pub(crate) mod network;
 pub(crate) mod outbox;
 pub(crate) mod sampler;
+mod update;
 
 use std::{
     net::SocketAddr,
@@ -75,6 +76,8 @@ impl std::fmt::Display for Status {
 pub(crate) struct Shared {
     state: PathBuf,
     identity: Mutex<Identity>,
+    /// Held by whoever takes an update.
+    updating: tokio::sync::Mutex<()>,
     pub(crate) exec: Exec,
     pub(crate) boot_id: u64,
     pub(crate) outbox: outbox::Outbox,
@@ -96,6 +99,7 @@ impl Shared {
         Ok(Self {
             state: state.to_owned(),
             identity: Mutex::new(identity),
+            updating: tokio::sync::Mutex::new(()),
             exec,
             boot_id: u64::from_le_bytes(boot_id),
             outbox: outbox::Outbox::default(),

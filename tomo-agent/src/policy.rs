@@ -11,6 +11,7 @@ use tomo_proto::{
     model::{
         app::AppSpec,
         policy::{Objection, PolicySummary, parse_ports},
+        release::ReleaseKey,
     },
     text::display_line,
     wire::command::Command,
@@ -41,9 +42,9 @@ impl Rights {
         }
     }
 
-    /// A commented policy file.
+    /// A commented policy file; with a key, releases that are signed with it are taken over the link.
     #[must_use]
-    pub fn render(self) -> String {
+    pub fn render(self, update_key: Option<&ReleaseKey>) -> String {
         /// Of any container, whoever made it; nothing is lost by it.
         const OPERATING: &[&str] = &["start", "stop", "restart", "logs", "inspect"];
         let (verbs, images, ports, foreign): (&[&str], &[&str], &[&str], &[&str]) = match self {
@@ -55,6 +56,9 @@ impl Rights {
         for (key, list) in [("verbs", verbs), ("images", images), ("ports", ports), ("foreign", foreign)] {
             let shown: Vec<String> = list.iter().map(|entry| format!("\"{entry}\"")).collect();
             text = text.replace(&format!("\n{key} = []"), &format!("\n{key} = [{}]", shown.join(", ")));
+        }
+        if let Some(key) = update_key {
+            text = text.replace("\n# update_key = \"ed25519:…\"", &format!("\nupdate_key = \"{key}\""));
         }
         text
     }
@@ -78,6 +82,7 @@ struct Rules {
     bind_roots: Option<Spanned<Vec<String>>>,
     ports: Option<Spanned<Vec<String>>>,
     foreign: Option<Spanned<Vec<String>>>,
+    update_key: Option<Spanned<String>>,
     // What no file can allow, for owners who want to see it said: false or empty.
     capabilities: Option<Spanned<Vec<String>>>,
     privileged: Option<Spanned<bool>>,
@@ -163,6 +168,7 @@ impl Policy {
             bind_roots: list(&self.rules.bind_roots),
             ports: list(&self.rules.ports),
             foreign: list(&self.rules.foreign),
+            update_key: self.rules.update_key.as_ref().map(|key| key.get_ref().clone()),
             problem: self.broken.as_deref().map(|problem| display_line(problem, 400)),
         }
     }
@@ -203,6 +209,13 @@ impl Policy {
                 entries.iter().map(|entry| format!("{what:<12}{}  ({place})", meaning(&display_line(entry, 120)))),
             );
         }
+        lines.push(self.rules.update_key.as_ref().map_or_else(
+            || "updates     none  (no line `update_key = \"ed25519:…\"`)".to_owned(),
+            |key| {
+                let line = line_of(&self.text, key.span().start);
+                format!("updates     newer releases signed with {}  (line {line})", key.get_ref())
+            },
+        ));
         lines.push(
             "never: a shell or terminal, privileged containers, added capabilities, devices, the host's network or processes; \
              mounts of /etc, /home and the like, or of the engine's socket"
@@ -240,6 +253,14 @@ impl Policy {
         self.summary().allow_foreign(verb, &what).map_err(|objection| self.refuse(objection))
     }
 
+    /// The key whose releases of the agent are taken over the link.
+    ///
+    /// # Errors
+    /// Says which line is missing.
+    pub(crate) fn release_key(&self) -> Result<ReleaseKey, Refusal> {
+        self.summary().release_key().map_err(|objection| self.refuse(objection))
+    }
+
     fn refuse(&self, objection: Objection) -> Refusal {
         let path = self.path.display();
         match objection {
@@ -250,6 +271,10 @@ impl Policy {
             Objection::NotListed { what, .. } if self.broken.is_some() => Refusal {
                 message: format!("{what} is refused: {}", self.broken.as_deref().unwrap_or_default()),
                 next: format!("write or mend {path}"),
+            },
+            Objection::NotListed { key: key @ "update_key", what } => Refusal {
+                message: format!("{what} is refused by {path}: it has no line `{key} = \"ed25519:…\"`"),
+                next: format!("the host's owner can add the one that `tomo release keygen` printed to {path}"),
             },
             Objection::NotListed { key, what } => {
                 let rule = match key {
@@ -328,6 +353,10 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
             parse_ports(range).map_err(|error| at(ports, error))?;
         }
     }
+    if let Some(key) = &rules.update_key {
+        let line = line_of(text, key.span().start);
+        key.get_ref().parse::<ReleaseKey>().map_err(|error| format!("line {line}: {error}"))?;
+    }
     let switches =
         [("privileged", &rules.privileged), ("host_network", &rules.host_network), ("terminal", &rules.terminal)];
     for (key, switch) in switches {
@@ -397,6 +426,10 @@ mod tests {
             ("verbs = [\"stop\"]\nprivileged = true", "malformed (line 2: no policy can allow `privileged`"),
             ("verbs = [\"stop\"]\n\nhost_network = true", "malformed (line 3: no policy can allow `host_network`"),
             ("terminal = true\nverbs = [\"stop\"]", "malformed (line 1: no policy can allow `terminal`"),
+            (
+                "update_key = \"ed25519:me\"\nverbs = [\"stop\"]",
+                "malformed (line 1: \"ed25519:me\" is not a release key",
+            ),
             ("verbs = [\"stop\"]\ncapabilities = [\"NET_ADMIN\"]", "malformed (line 2: no policy can add capabilities"),
         ] {
             let refusal = policy(text).check(&stop()).expect_err("is refused").to_string();
@@ -443,6 +476,7 @@ mod tests {
             "images      the image redis:7  (line 3)",
             "host ports  8000-8100 can be published  (line 5)",
             "bind mounts none  (no line `bind_roots = […]`)",
+            "updates     none  (no line `update_key = \"ed25519:…\"`)",
             "never: a shell",
         ] {
             assert!(explained.lines().any(|line| line.starts_with(expected)), "{expected:?} in:\n{explained}");
@@ -503,7 +537,7 @@ mod tests {
         for (rights, verbs, images) in
             [(Rights::Metrics, 0, 0), (Rights::Containers, 5, 0), (Rights::Deploys, Command::VERBS.len(), 1)]
         {
-            let text = rights.render();
+            let text = rights.render(None);
             assert_eq!(text.lines().filter(|line| line.starts_with('#')).count(), TEMPLATE.matches("# ").count());
             let policy = policy(&text);
             assert_eq!(policy.broken(), None);
@@ -512,6 +546,16 @@ mod tests {
             assert_eq!(policy.check(&stop()).is_ok(), rights != Rights::Metrics);
             assert_eq!(policy.check_foreign("stop", "x").is_ok(), rights != Rights::Metrics);
             assert!(policy.check_foreign("remove", "x").is_err(), "nobody gives other people's things away unasked");
+            let refusal = policy.release_key().expect_err("no key is named").to_string();
+            assert!(refusal.contains("it has no line `update_key"), "{refusal}");
         }
+        let key: ReleaseKey = "ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse().expect("a key");
+        let policy = policy(&Rights::Metrics.render(Some(&key)));
+        assert_eq!(policy.release_key(), Ok(key));
+        assert!(
+            policy.explain().contains("updates     newer releases signed with ed25519:AAAA"),
+            "{}",
+            policy.explain()
+        );
     }
 }

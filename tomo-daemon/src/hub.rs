@@ -2,6 +2,7 @@
 //!
 //! The only module that knows quinn (with [`crate::tls`]).
 
+mod command;
 mod connection;
 mod enrolment;
 mod listener;
@@ -10,19 +11,20 @@ mod renewal;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr, UdpSocket},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _};
-use quinn::{Endpoint, VarInt};
+use futures::SinkExt as _;
+use quinn::Endpoint;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
 use tokio_util::{
-    codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
+    codec::{FramedWrite, LengthDelimitedCodec},
     sync::CancellationToken,
     task::TaskTracker,
 };
@@ -30,7 +32,7 @@ use tomo_proto::{
     id::{AgentId, ServerId},
     wire::{
         command::{CommandEvent, CommandRequest},
-        frame::{MAX_FRAME_BYTES, decode, encode},
+        frame::{MAX_FRAME_BYTES, encode},
     },
 };
 
@@ -227,6 +229,19 @@ impl Hub {
     /// # Errors
     /// [`HubError::Offline`] at once if there is no connection.
     pub async fn send(&self, server: ServerId, request: CommandRequest) -> Result<RunningCommand, HubError> {
+        self.send_with(server, request, None).await
+    }
+
+    /// Sends a command, and the file that it speaks of once the agent takes it.
+    ///
+    /// # Errors
+    /// As [`Self::send`]. A file that cannot be read ends the command.
+    pub async fn send_with(
+        &self,
+        server: ServerId,
+        request: CommandRequest,
+        program: Option<PathBuf>,
+    ) -> Result<RunningCommand, HubError> {
         let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
         let connection = connection.ok_or(HubError::Offline)?;
         let (sending, receiving) = timeout(OPEN_TIMEOUT, connection.open_bi())
@@ -237,30 +252,7 @@ impl Hub {
         let mut sending = FramedWrite::new(sending, codec());
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
         let (queue, events) = mpsc::channel(COMMAND_EVENTS);
-        self.shared.tasks.spawn(async move {
-            let mut frames = FramedRead::new(receiving, codec());
-            loop {
-                let frame = tokio::select! {
-                    frame = frames.next() => frame,
-                    () = queue.closed() => break,
-                };
-                let Some(Ok(frame)) = frame else { break };
-                let event = match decode::<CommandEvent>(&frame) {
-                    Ok(event) => event,
-                    Err(error) => {
-                        tracing::warn!(%server, %error, "an agent's answer to a command is not understood");
-                        break;
-                    }
-                };
-                let last = matches!(event, CommandEvent::Outcome(_));
-                if queue.send(event).await.is_err() || last {
-                    break;
-                }
-            }
-            // Either side may be gone already; then there is nothing to stop.
-            drop(frames.get_mut().stop(VarInt::from_u32(0)));
-            drop(sending.get_mut().reset(VarInt::from_u32(0)));
-        });
+        self.shared.tasks.spawn(command::follow(server, sending, receiving, program, queue));
         Ok(RunningCommand { events })
     }
 

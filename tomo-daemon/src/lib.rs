@@ -19,6 +19,7 @@ pub mod services;
 pub mod hub;
 pub mod ingest;
 pub mod live;
+mod releases;
 pub mod ssh;
 pub mod store;
 

@@ -31,6 +31,7 @@ mod span;
 mod spec;
 mod stock;
 mod transport;
+mod update;
 mod user;
 mod vault;
 mod witness;

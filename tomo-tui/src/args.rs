@@ -10,7 +10,10 @@ mod server;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, parser::ValueSource};
-use tomo_proto::{api::check_name, model::settings::SettingChange};
+use tomo_proto::{
+    api::check_name,
+    model::{release::Version, settings::SettingChange},
+};
 
 use crate::cli::mcp::McpClient;
 pub(crate) use app::{AppCommand, Deploy};
@@ -223,6 +226,9 @@ pub(crate) enum Command {
     /// Back the daemon up; `tomo-daemon restore` brings a backup back.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Sign releases of the agent for servers whose policy names your key. Needs no daemon.
+    #[command(subcommand)]
+    Release(ReleaseCommand),
     /// Serve MCP on standard input and output for an AI tool, with an API token (--token, TOMO_TOKEN or --token-file).
     Mcp {
         /// File that holds the API token, instead of --token or TOMO_TOKEN.
@@ -255,6 +261,27 @@ pub(crate) enum AgentCommand {
         #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
         labels: Vec<(String, String)>,
     },
+    /// Put a newer agent on servers, over the link, one after another: each host checks who signed it, tries it out, and puts the old
+    /// one back unless the new one connects. The first that does not take it ends the round.
+    #[command(
+        override_usage = "tomo agent update [OPTIONS] <SERVERS>... --file <AGENT>\n       tomo agent update [OPTIONS] <SERVERS>..."
+    )]
+    Update {
+        /// Servers by name or id.
+        #[arg(required = true)]
+        servers: Vec<String>,
+        /// The program, signed by `tomo release sign` [default: the newest that the daemon has and the server takes].
+        #[arg(long, value_name = "AGENT")]
+        file: Option<PathBuf>,
+        /// File of its signature [default: the one beside it, AGENT.sig].
+        #[arg(long, value_name = "FILE", requires = "file")]
+        signature: Option<PathBuf>,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List the releases of the agent that the daemon can put on servers.
+    Releases,
     /// Shut an agent out for good; asks first.
     Revoke {
         /// Server name or agent id.
@@ -265,6 +292,26 @@ pub(crate) enum AgentCommand {
         /// Do not ask.
         #[arg(long)]
         yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReleaseCommand {
+    /// Make a release key: the private half goes to a file, the line for the servers' policy files is printed.
+    Keygen {
+        /// File of the private half; keep it off the daemon's machine.
+        file: PathBuf,
+    },
+    /// Sign an agent: writes FILE.sig beside it.
+    Sign {
+        /// The program, e.g. target/agent/tomo-agent.
+        file: PathBuf,
+        /// File of the private half of the key.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// Its version, if it cannot be asked since it does not run on this machine.
+        #[arg(long = "as", value_name = "VERSION")]
+        version: Option<Version>,
     },
 }
 

@@ -10,6 +10,7 @@ mod container;
 pub(crate) mod mcp;
 pub(crate) mod onboard;
 mod plan;
+pub(crate) mod release;
 mod server;
 mod settings;
 mod stock;
@@ -68,7 +69,11 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::Secret(command) => token::secret(client, command, as_json).await,
         Command::Backup(command) => backup::backup(client, command, as_json).await,
         Command::Vault(command) => vault::vault(client, command, as_json).await,
-        Command::Local { .. } | Command::Login { .. } | Command::Mcp { .. } | Command::Completions { .. } => Ok(()),
+        Command::Local { .. }
+        | Command::Login { .. }
+        | Command::Mcp { .. }
+        | Command::Release(_)
+        | Command::Completions { .. } => Ok(()),
     }
 }
 

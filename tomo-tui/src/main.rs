@@ -51,6 +51,9 @@ async fn run(args: Args, options: &str) -> anyhow::Result<()> {
         let options = local::LocalOptions { data: data.clone(), port: *port, demo: usize::from(*demo) };
         return run_local(&options, *headless, &args).await;
     }
+    if let Some(Command::Release(command)) = args.command {
+        return cli::release::release(command, args.json).await;
+    }
     let target = target(&args, options)?;
     match args.command {
         Some(Command::Completions { shell }) => {

@@ -10,6 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::model::{
     operation::Operation,
+    release::{Release, Version},
     ssh::{InstallRights, SshJump},
     user::{ApiToken, Role, Scopes, Selectors},
 };
@@ -41,6 +42,9 @@ person! {
     DeleteUser => Done, "/person/users/delete";
     CreateToken => CreatedToken, "/person/tokens";
     CreateEnrolment => CreatedEnrolment, "/person/enrolments";
+    UploadRelease => UploadedRelease, "/person/releases";
+    ListReleases => Releases, "/person/releases/list";
+    UpdateAgent => Operation, "/person/agents/update";
     ScanHostKey => HostKeyScan, "/person/servers/host-key";
     AddServer => Operation, "/person/servers";
     ConnectServer => Operation, "/person/servers/connect";
@@ -70,6 +74,9 @@ macro_rules! for_each_person_request {
             $crate::api::person::DeleteUser,
             $crate::api::person::CreateToken,
             $crate::api::person::CreateEnrolment,
+            $crate::api::person::UploadRelease,
+            $crate::api::person::ListReleases,
+            $crate::api::person::UpdateAgent,
             $crate::api::person::ScanHostKey,
             $crate::api::person::AddServer,
             $crate::api::person::ConnectServer,
@@ -251,6 +258,58 @@ pub struct CreatedEnrolment {
     pub expires_at: u64,
 }
 
+/// Brings a release of the agent to the daemon (admin), in parts of at most 512 KiB, one after another. The daemon keeps the newest
+/// and passes them on; it can sign none.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UploadRelease {
+    /// Text of the file that `tomo release sign` wrote.
+    pub release: String,
+    /// Where in the program the part begins: 0, or what was received so far.
+    pub offset: u64,
+    /// Bytes of the program, base 64.
+    pub part: String,
+}
+
+/// Most bytes of a program in one [`UploadRelease`].
+pub const UPLOAD_PART_BYTES: usize = 512 * 1024;
+
+/// How far an upload is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UploadedRelease {
+    /// What is uploaded.
+    pub release: Release,
+    /// Bytes of the program that are there.
+    pub received: u64,
+    /// Whether it is there and is the program that was signed.
+    pub complete: bool,
+}
+
+/// Asks for the releases of the agent that the daemon can pass on.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListReleases {}
+
+/// Releases of the agent, the newest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Releases {
+    /// The releases.
+    pub releases: Vec<Release>,
+}
+
+/// Puts a newer agent on a server (admin), over the link. An operation: the host checks who signed the release, tries it out, and
+/// puts the old program back unless the new one connects.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAgent {
+    /// Name or id of the server.
+    pub server: String,
+    /// Which release; the newest that fits the host without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub version: Option<Version>,
+}
+
 /// A credential for SSH, as a person enters it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
@@ -335,6 +394,9 @@ pub struct AddServer {
     /// Enroll an agent that is installed there already anew.
     #[serde(default)]
     pub again: bool,
+    /// Key whose releases that agent takes over the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_key: Option<String>,
     /// Keep the credential, sealed, although an agent is there. Without an agent it is kept.
     #[serde(default)]
     pub keep_credential: bool,
@@ -358,6 +420,9 @@ pub struct ConnectServer {
     /// Install an agent whose policy file allows this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<InstallRights>,
+    /// Key whose releases that agent takes over the link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_key: Option<String>,
     /// Enroll an agent that is installed already anew; the one before stays good until this one is there.
     #[serde(default)]
     pub again: bool,

@@ -42,6 +42,8 @@ pub enum OperationKind {
     ProbeServer,
     /// Installs the agent on a server by SSH.
     InstallAgent,
+    /// Puts a newer agent on a server, over the link.
+    UpdateAgent,
     /// Forgets a server.
     RemoveServer,
     /// Changes settings.
@@ -66,6 +68,7 @@ impl OperationKind {
             | Self::AddServer
             | Self::ProbeServer
             | Self::InstallAgent
+            | Self::UpdateAgent
             | Self::RemoveServer
             | Self::ChangeSettings
             | Self::CreateBackup => false,
@@ -113,6 +116,7 @@ impl OperationKind {
             Self::AddServer => "add_server",
             Self::ProbeServer => "probe_server",
             Self::InstallAgent => "install_agent",
+            Self::UpdateAgent => "update_agent",
             Self::RemoveServer => "remove_server",
             Self::ChangeSettings => "change_settings",
             Self::CreateBackup => "create_backup",

@@ -7,7 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::app::{AppSpec, VolumeSpec},
+    model::{
+        app::{AppSpec, VolumeSpec},
+        release::ReleaseKey,
+    },
     text::display_line,
     wire::command::Command,
 };
@@ -46,6 +49,9 @@ pub struct PolicySummary {
     /// Verbs that also count for what Tomo did not make: containers, images, volumes, networks.
     #[serde(default)]
     pub foreign: Vec<String>,
+    /// Release key whose updates of the agent are taken, `ed25519:…`; none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_key: Option<String>,
     /// Why the file could not be used, so that nothing is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
@@ -90,6 +96,18 @@ impl PolicySummary {
     pub fn allow_foreign(&self, verb: &str, what: &str) -> Result<(), Objection> {
         self.allow_verb(verb)?;
         listed("foreign", &self.foreign, || format!("\"{verb}\" of {what}"), |allowed| allowed == verb)
+    }
+
+    /// The key whose releases of the agent are taken over the link.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn release_key(&self) -> Result<ReleaseKey, Objection> {
+        let key = self.update_key.as_deref().and_then(|key| key.parse().ok());
+        key.ok_or_else(|| Objection::NotListed {
+            key: "update_key",
+            what: "updating the agent over the link".to_owned(),
+        })
     }
 
     /// Whether an image may be pulled and run.

@@ -11,6 +11,7 @@ use crate::{
     model::{
         app::{AppSpec, LogLine},
         container::ContainerConfig,
+        release::SignedRelease,
         spec::check_image,
         stock::{Item, Stock},
     },
@@ -106,7 +107,17 @@ pub enum Command {
     /// Tell every kept head of the audit trail. Answers with [`Found::Heads`]. The half with the network answers by itself: nothing
     /// on the host is touched, so no policy is asked. An agent that does not know this command ends its stream.
     TellHeads,
+    /// Put a newer program in the agent's place. Once it answers [`CommandEvent::Send`] the program follows on the same stream, in
+    /// frames of at most [`PROGRAM_PART_BYTES`]. Starting anew breaks the link; asked again with the same id, the agent tells how it
+    /// ended.
+    UpdateAgent {
+        /// The text of a [`SignedRelease`](crate::model::release::SignedRelease).
+        release: String,
+    },
 }
+
+/// Bytes of a program in one frame.
+pub const PROGRAM_PART_BYTES: usize = 128 * 1024;
 
 /// What a deploy needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,6 +153,7 @@ impl Command {
             Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
             Self::TellHeads => "heads",
+            Self::UpdateAgent { .. } => "update",
         }
     }
 
@@ -160,6 +172,7 @@ impl Command {
                 deploy.secrets.keys().try_for_each(|name| check_name(name))?;
                 deploy.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
             }
+            Self::UpdateAgent { release } => SignedRelease::parse(release).map(drop).map_err(|error| error.to_string()),
             Self::StartContainer { .. }
             | Self::StopContainer { .. }
             | Self::RestartContainer { .. }
@@ -183,7 +196,7 @@ impl Command {
         }
     }
 
-    /// Every verb a policy file can list.
+    /// Every verb a policy file can list. Updates have a line of their own there: the key they are signed with.
     pub const VERBS: [&'static str; 9] =
         ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy"];
 
@@ -245,6 +258,8 @@ pub enum CommandEvent {
     },
     /// What was asked for; a list may come in several parts.
     Found(Box<Found>),
+    /// The agent takes the program that the command spoke of.
+    Send,
     /// It is over.
     Outcome(Outcome),
 }
@@ -348,6 +363,16 @@ mod tests {
         ] {
             assert!(Command::Discard { items: vec![item.clone()] }.check().is_err(), "{item:?}");
         }
+    }
+
+    #[test]
+    fn an_update_is_these_bytes() {
+        let command = Command::UpdateAgent { release: "x".to_owned() };
+        let body = encode(&command).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xacupdate_agent\x81\xa7release\xa1x");
+        assert_eq!(encode(&CommandEvent::Send).expect("encodes"), b"\x01\xa4send");
+        assert!(command.check().is_err(), "it is no signed release");
+        assert!(!Command::VERBS.contains(&command.verb()), "no list of verbs allows it");
     }
 
     #[test]

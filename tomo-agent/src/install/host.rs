@@ -10,7 +10,7 @@ use tomo_proto::text::display_line;
 const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A program with its fixed arguments.
+/// A program, by its name or its whole path, with its fixed arguments.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     name: &'static str,
@@ -24,6 +24,10 @@ pub(super) struct UnitState {
     pub(super) active: String,
     /// What the unit itself says.
     pub(super) status: String,
+    /// Its main process; 0 without one.
+    pub(super) pid: u32,
+    /// How often it was started again by itself.
+    pub(super) restarts: u32,
 }
 
 impl Program {
@@ -61,12 +65,15 @@ pub(super) fn is_running_systemd() -> bool {
 
 /// Asks systemd about a unit.
 pub(super) async fn state_of(unit: &str) -> anyhow::Result<UnitState> {
-    let answer = Program::new("systemctl", &["show", "--property=ActiveState,StatusText", unit]).run().await?;
+    let answer =
+        Program::new("systemctl", &["show", "--property=ActiveState,StatusText,MainPID,NRestarts", unit]).run().await?;
     let value = |key: &str| {
         let found = answer.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         found.unwrap_or_default().to_owned()
     };
-    Ok(UnitState { active: value("ActiveState"), status: value("StatusText") })
+    let number = |key: &str| value(key).parse().unwrap_or(0);
+    let (pid, restarts) = (number("MainPID"), number("NRestarts"));
+    Ok(UnitState { active: value("ActiveState"), status: value("StatusText"), pid, restarts })
 }
 
 /// Where the link is connected to, by its own words.

@@ -8,8 +8,8 @@ use tomo_proto::text::display_line;
 use crate::{
     identity::{IDENTITY_FILE, Identity},
     install::{
-        CONFIG, CONFIGURATION, ENGINE_DROP_IN, EXEC_STATE, FILES, POLICY, PROGRAM, RUNTIME, STATE, UNITS, USERS,
-        has_user,
+        CONFIG, CONFIGURATION, ENGINE_DROP_IN, EXEC_STATE, FILES, POLICY, PROGRAM, PROVEN, RUNTIME, STAGED, STATE,
+        UNITS, UPDATE_STATE, UPDATE_UNIT, USERS, has_user,
         host::Program,
         require_root_and_systemd,
         steps::{absent_is_fine, done, tell},
@@ -41,7 +41,7 @@ pub async fn uninstall() -> anyhow::Result<()> {
     // A unit that never failed is not known any more, which is fine.
     drop(Program::systemctl("reset-failed", &[], &UNITS).run().await);
     tell("remove the state, the configuration and the policy")?;
-    for path in [RUNTIME, STATE, EXEC_STATE, CONFIG, POLICY] {
+    for path in [RUNTIME, STATE, EXEC_STATE, UPDATE_STATE, CONFIG, POLICY] {
         note(remove(path));
     }
     tell(&format!("remove the users {}", USERS.join(" and ")))?;
@@ -53,7 +53,9 @@ pub async fn uninstall() -> anyhow::Result<()> {
         note(remove(CONFIGURATION));
     }
     tell(&format!("remove the program {PROGRAM}"))?;
-    note(remove(PROGRAM));
+    for program in [STAGED, PROVEN, PROGRAM] {
+        note(remove(program));
+    }
     if !left.is_empty() {
         bail!("this is left: {}", left.join("; "));
     }
@@ -88,10 +90,12 @@ pub async fn leave(state: &Path, purge: bool) -> anyhow::Result<()> {
 
 /// Stops and disables the units that are there.
 async fn stop() -> anyhow::Result<()> {
-    for unit in UNITS {
-        if Path::new("/etc/systemd/system").join(unit).exists() {
-            Program::systemctl("disable", &["--now"], &[unit]).run().await?;
-        }
+    let is_there = |unit: &str| Path::new("/etc/systemd/system").join(unit).exists();
+    for unit in UNITS.into_iter().filter(|unit| is_there(unit)) {
+        Program::systemctl("disable", &["--now"], &[unit]).run().await?;
+    }
+    if is_there(UPDATE_UNIT) {
+        Program::systemctl("stop", &[], &[UPDATE_UNIT]).run().await?;
     }
     Ok(())
 }

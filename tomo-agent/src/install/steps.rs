@@ -77,6 +77,16 @@ impl Steps {
         write(path, bytes, mode, None).with_context(|| format!("cannot write {}", path.display()))
     }
 
+    /// Gives a file a second name, which may be another file's so far.
+    pub(super) fn link(&mut self, path: &Path, second: &Path) -> anyhow::Result<()> {
+        self.keep(second)?;
+        let link = || {
+            absent_is_fine(fs::remove_file(second))?;
+            Ok::<_, anyhow::Error>(fs::hard_link(path, second)?)
+        };
+        link().with_context(|| format!("cannot make {}", second.display()))
+    }
+
     fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
         if folder.is_dir() {
             return Ok(());

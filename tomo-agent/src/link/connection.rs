@@ -25,7 +25,8 @@ use tomo_proto::{
 use crate::{
     clock::now_ms,
     identity::make_key,
-    link::{Shared, Status},
+    link::{Shared, Status, update},
+    update::Head,
 };
 
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -280,7 +281,8 @@ async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::
 }
 
 async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvStream) -> anyhow::Result<()> {
-    let frame = FramedRead::new(receiving, super::codec()).next().await.context("no command came")??;
+    let mut frames = FramedRead::new(receiving, super::codec());
+    let frame = frames.next().await.context("no command came")??;
     let request: CommandRequest = decode(&frame)?;
     let mut sending = FramedWrite::new(sending, super::codec());
     if request.command == Command::TellHeads {
@@ -288,7 +290,12 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
         sending.send(Bytes::from(encode(&CommandEvent::Outcome(Outcome::done()))?)).await?;
         return end(sending).await;
     }
-    let mut events = shared.exec.run(request);
+    let mut events = match request.command {
+        Command::UpdateAgent { release } => {
+            update::take(Arc::clone(&shared), Head { command: request.id, release }, frames)
+        }
+        _ => shared.exec.run(request),
+    };
     loop {
         let event = tokio::select! {
             event = events.recv() => event,

@@ -188,7 +188,7 @@ impl Context {
                         None => error,
                     });
                 }
-                Ok(Some(CommandEvent::Progress { .. } | CommandEvent::Found(_))) => {}
+                Ok(Some(CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -242,7 +242,7 @@ impl Context {
             match event {
                 CommandEvent::Log { .. } => self.live.publish(Topic::AppLogs(app.id)),
                 CommandEvent::Outcome(_) => return,
-                CommandEvent::Progress { .. } | CommandEvent::Found(_) => {}
+                CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Send => {}
             }
         }
     }

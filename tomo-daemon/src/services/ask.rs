@@ -65,7 +65,7 @@ impl Context {
                         None => error,
                     });
                 }
-                Ok(Some(CommandEvent::Progress { .. } | CommandEvent::Log { .. })) => {}
+                Ok(Some(CommandEvent::Send | CommandEvent::Progress { .. } | CommandEvent::Log { .. })) => {}
                 Ok(None) => return Err(offline(server)),
                 Err(_) => {
                     let message = format!("the agent of server \"{}\" did not answer in time", server.name);

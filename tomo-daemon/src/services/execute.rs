@@ -276,7 +276,7 @@ impl Context {
                     running.state.send_modify(|operation| note_step(operation, &step, percent, now_ms));
                     self.live.publish(Topic::Operation(running.state.borrow().operation));
                 }
-                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_))) => {}
+                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ended::Done,
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, log }))) => {
                     let error = OperationError {

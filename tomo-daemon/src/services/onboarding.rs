@@ -22,8 +22,9 @@ use tomo_proto::{
         audit::AuditOutcome,
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
+        release::ReleaseKey,
         server::Server,
-        ssh::{SSH_PORT, Ssh, SshJump},
+        ssh::{InstallRights, SSH_PORT, Ssh, SshJump},
         user::Scope,
     },
     text::display_line,
@@ -105,6 +106,14 @@ fn check_jump(jump: Option<&SshJump>) -> Result<(), ServiceError> {
     check_place(&jump.host, jump.port, &jump.user)
         .and_then(|()| check_host_key(&jump.host_key))
         .map_err(|error| invalid("jump", format!("the host in between: {}", error.error.message)))
+}
+
+fn release_key(key: Option<&str>, install: Option<InstallRights>) -> Result<Option<ReleaseKey>, ServiceError> {
+    if key.is_some() && install.is_none() {
+        return Err(invalid("update_key", "a release key goes with an agent that is installed")
+            .with_next("choose the agent's rights as well (--install-agent)"));
+    }
+    key.map(|key| key.parse().map_err(|error: String| invalid("update_key", error))).transpose()
 }
 
 /// What a person has entered, as the door takes it. An SSH agent is only for whoever sits on this machine.
@@ -226,6 +235,7 @@ impl HandlePerson<AddServer> for Services {
         check_host_key(&request.host_key)?;
         check_labels(&request.labels)?;
         check_jump(request.jump.as_ref())?;
+        let update_key = release_key(request.update_key.as_deref(), request.install)?;
         let secret = secret_of(caller, request.credential)?;
         let ssh = Ssh {
             host: request.host,
@@ -243,6 +253,7 @@ impl HandlePerson<AddServer> for Services {
             secret,
             sudo_password: request.sudo_password,
             install: request.install,
+            update_key,
             again: request.again,
             keep: request.keep_credential,
         };
@@ -268,6 +279,7 @@ impl HandlePerson<ConnectServer> for Services {
             let message = format!("no host key of server \"{}\" was agreed to yet", server.name);
             return Err(invalid("host_key", message).with_next(format!("tomo server connect {}", server.name)));
         }
+        let update_key = release_key(request.update_key.as_deref(), request.install)?;
         let secret = match request.credential {
             Some(entered) => secret_of(caller, entered)?,
             None => self.context.kept_secret(&server).await?,
@@ -280,6 +292,7 @@ impl HandlePerson<ConnectServer> for Services {
             secret,
             sudo_password: request.sudo_password,
             install: request.install,
+            update_key,
             again: request.again,
             keep: request.keep_credential,
         };

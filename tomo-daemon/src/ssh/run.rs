@@ -23,16 +23,16 @@ impl CommandLine {
         Self(Cow::Borrowed(text))
     }
 
-    /// Words of ours after one another.
+    /// The path of a folder of ours, with words before it.
     #[must_use]
-    pub fn joined(before: &'static str, after: &'static str) -> Self {
-        Self(Cow::Owned(format!("{before}{after}")))
+    pub fn within(before: &'static str, folder: &Folder) -> Self {
+        Self(Cow::Owned(format!("{before}{}", folder.path())))
     }
 
-    /// About something in a folder of ours: the words before, the folder's path, the words after.
+    /// The same with more words of ours.
     #[must_use]
-    pub fn within(before: &'static str, folder: &Folder, after: &'static str) -> Self {
-        Self(Cow::Owned(format!("{before}{}{after}", folder.path())))
+    pub fn then(self, words: &'static str) -> Self {
+        Self(self.0 + words)
     }
 }
 

@@ -45,7 +45,7 @@ impl Connection {
     /// It cannot be made.
     pub async fn make_folder(&self) -> Result<Folder, SshError> {
         let folder = Folder { path: format!("/tmp/tomo-{}", crypto::hex(&crypto::random_bytes::<16>())) };
-        self.quietly("making a folder", &CommandLine::within("mkdir -m 700 ", &folder, "")).await?;
+        self.quietly("making a folder", &CommandLine::within("mkdir -m 700 ", &folder)).await?;
         Ok(folder)
     }
 
@@ -54,12 +54,12 @@ impl Connection {
     /// # Errors
     /// It cannot be removed.
     pub async fn remove_folder(&self, folder: &Folder) -> Result<(), SshError> {
-        self.quietly("removing the folder", &CommandLine::within("rm -rf ", folder, "")).await
+        self.quietly("removing the folder", &CommandLine::within("rm -rf ", folder)).await
     }
 
     /// Waits until somebody has removed a folder.
     pub async fn gone(&self, folder: &Folder) {
-        let look = CommandLine::within("test ! -e ", folder, "");
+        let look = CommandLine::within("test ! -e ", folder);
         while !self.run(&look, b"", SHORT, &mut |_| {}).await.is_ok_and(|ran| ran.status == Some(0)) {
             sleep(LOOK).await;
         }
@@ -117,7 +117,7 @@ impl Connection {
         let expected = crypto::hex(digest.finish().as_ref());
         let ran = self
             .run(
-                &CommandLine::within("sha256sum ", folder, "/tomo-agent"),
+                &CommandLine::within("sha256sum ", folder).then("/tomo-agent"),
                 b"",
                 Limits { time: Duration::from_secs(30), ..SHORT },
                 &mut |_| {},

@@ -172,6 +172,9 @@ pub(crate) struct AddArgs {
     /// Enroll an agent that is installed there already anew.
     #[arg(long, requires = "install_agent")]
     pub(crate) again: bool,
+    /// Let that agent take newer releases signed with this key over the link, as `tomo release keygen` prints it.
+    #[arg(long, value_name = "ed25519:…", requires = "install_agent")]
+    pub(crate) update_key: Option<String>,
     /// Keep the credential, sealed, although an agent is there. Without an agent it is kept.
     #[arg(long)]
     pub(crate) keep_credential: bool,
@@ -189,6 +192,9 @@ pub(crate) struct ConnectArgs {
     /// Install an agent, whose policy file allows so much: metrics, containers or deploys.
     #[arg(long, value_name = "RIGHTS")]
     pub(crate) install_agent: Option<InstallRights>,
+    /// Let that agent take newer releases signed with this key over the link, as `tomo release keygen` prints it.
+    #[arg(long, value_name = "ed25519:…", requires = "install_agent")]
+    pub(crate) update_key: Option<String>,
     /// Enroll an agent that is installed there already anew; the one before stays good until this one is there.
     #[arg(long, requires = "install_agent")]
     pub(crate) again: bool,

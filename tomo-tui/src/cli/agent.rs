@@ -1,8 +1,21 @@
 //! Agents and their enrolment.
 
-use tomo_proto::api::{
-    agent::{AgentList, AgentRevoke},
-    person::CreateEnrolment,
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tomo_proto::{
+    api::{
+        agent::{AgentList, AgentRevoke},
+        person::{CreateEnrolment, ListReleases, UPLOAD_PART_BYTES, UpdateAgent, UploadRelease},
+    },
+    model::{
+        operation::OperationStatus,
+        release::{SignedRelease, Version},
+    },
 };
 
 use crate::{
@@ -10,6 +23,7 @@ use crate::{
     cli::{
         change,
         output::{self, line, note, table, time},
+        release::signature_of,
     },
     client::Client,
 };
@@ -49,6 +63,24 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
                 time(made.expires_at)
             ));
         }
+        AgentCommand::Update { servers, file, signature, yes } => {
+            return update(client, servers, file, signature, yes, as_json).await;
+        }
+        AgentCommand::Releases => {
+            let answer = client.person(&ListReleases {}).await?;
+            if as_json {
+                return output::json(&answer.releases);
+            }
+            if answer.releases.is_empty() {
+                note("none; next: tomo release sign AGENT --key KEY, then tomo agent update SERVER --file AGENT");
+                return Ok(());
+            }
+            let rows = answer.releases.iter().map(|release| {
+                let size = crate::format::bytes(release.length);
+                [release.version.to_string(), release.architecture.clone(), size, release.sha256.clone()]
+            });
+            table(["RELEASE", "FOR", "SIZE", "SHA-256"], rows.collect());
+        }
         AgentCommand::Revoke { agent, reason, yes } => {
             change::agree(
                 &format!("Shut the agent of {agent} out for good? Its server needs a new token to come back."),
@@ -62,4 +94,77 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
         }
     }
     Ok(())
+}
+
+/// Brings a release to the daemon if a file is named, then has it put on one server after another.
+async fn update(
+    client: &Client,
+    servers: Vec<String>,
+    file: Option<PathBuf>,
+    signature: Option<PathBuf>,
+    yes: bool,
+    as_json: bool,
+) -> anyhow::Result<()> {
+    let release = file
+        .map(|file| {
+            let signature = signature.unwrap_or_else(|| signature_of(&file));
+            let text = fs::read_to_string(&signature).with_context(|| {
+                format!("cannot read the signature {}: `tomo release sign` makes it", signature.display())
+            })?;
+            let release = SignedRelease::parse(&text).with_context(|| signature.display().to_string())?;
+            anyhow::Ok((file, release))
+        })
+        .transpose()?;
+    let version = release.as_ref().map(|(_, release)| release.claims().version);
+    let what = version.map_or_else(|| "the newest release".to_owned(), |version| format!("release {version}"));
+    change::agree(&format!("Put {what} of the agent on {}?", servers.join(", ")), yes)?;
+    if let Some((file, release)) = release {
+        upload(client, &file, &release, as_json).await?;
+    }
+    let mut ended = Vec::new();
+    let count = servers.len();
+    for (at, server) in servers.into_iter().enumerate() {
+        let operation = one(client, server, version, as_json).await;
+        if operation.is_err() && count - at > 1 {
+            note(format!("{} more are left as they are", count - at - 1));
+        }
+        ended.push(operation?);
+    }
+    if as_json { output::json(&ended) } else { Ok(()) }
+}
+
+async fn one(
+    client: &Client,
+    server: String,
+    version: Option<Version>,
+    as_json: bool,
+) -> anyhow::Result<tomo_proto::model::operation::Operation> {
+    let operation = client.person(&UpdateAgent { server, version }).await?;
+    let operation = change::wait(client, operation, as_json).await?;
+    if as_json && operation.status != OperationStatus::Succeeded {
+        output::json(&operation)?;
+    }
+    change::tell_end(&operation, as_json)?;
+    Ok(operation)
+}
+
+async fn upload(client: &Client, file: &Path, release: &SignedRelease, as_json: bool) -> anyhow::Result<()> {
+    let program = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut parts = program.chunks(UPLOAD_PART_BYTES);
+    let (text, mut offset, mut told) = (release.to_string(), 0, 0);
+    loop {
+        let part = STANDARD.encode(parts.next().unwrap_or_default());
+        let request = UploadRelease { release: text.clone(), offset, part };
+        let answer = client.person(&request).await?;
+        if answer.complete {
+            return Ok(());
+        }
+        anyhow::ensure!(answer.received > offset, "{} is not the program that was signed", file.display());
+        offset = answer.received;
+        let percent = offset * 100 / release.claims().length.max(1);
+        if percent >= told + 25 && !as_json {
+            told = percent;
+            note(format!("  bring the release to the daemon: {percent} %"));
+        }
+    }
 }

@@ -179,7 +179,9 @@ pub(super) async fn follow_applied(client: &Client, plan: &Plan, id: OperationId
 
 /// Waits for an operation's end, telling its steps: each with its time where a host is visited.
 pub(super) async fn wait(client: &Client, mut operation: Operation, json: bool) -> anyhow::Result<Operation> {
-    if matches!(operation.kind, OperationKind::AddServer | OperationKind::ProbeServer | OperationKind::InstallAgent) {
+    let with_times =
+        [OperationKind::AddServer, OperationKind::ProbeServer, OperationKind::InstallAgent, OperationKind::UpdateAgent];
+    if with_times.contains(&operation.kind) {
         return wait_with_times(client, operation, json).await;
     }
     let mut told = String::new();
@@ -227,6 +229,7 @@ fn named(operation: &Operation) -> String {
         OperationKind::AddServer => return format!("adding server {}", operation.target),
         OperationKind::ProbeServer => return format!("looking around on server {}", operation.target),
         OperationKind::InstallAgent => return format!("installing the agent of server {}", operation.target),
+        OperationKind::UpdateAgent => return format!("updating the agent of server {}", operation.target),
         OperationKind::RemoveServer => return format!("removal of server {}", operation.target),
         OperationKind::ChangeSettings => return "change of settings".to_owned(),
         OperationKind::CreateBackup => return "backup of the daemon".to_owned(),
@@ -235,7 +238,7 @@ fn named(operation: &Operation) -> String {
     format!("{what} {}{on}", operation.target)
 }
 
-fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> {
+pub(super) fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> {
     let named = named(operation);
     let (how, error) = match operation.status {
         OperationStatus::Running | OperationStatus::Succeeded => {

@@ -148,8 +148,19 @@ async fn agree_on_jump(client: &Client, name: Option<&str>, args: &HostArgs) -> 
 }
 
 pub(super) async fn add(client: &Client, arguments: AddArgs, as_json: bool) -> anyhow::Result<()> {
-    let AddArgs { name, host, user, port, place, credential, labels, install_agent, again, keep_credential } =
-        arguments;
+    let AddArgs {
+        name,
+        host,
+        user,
+        port,
+        place,
+        credential,
+        labels,
+        install_agent,
+        update_key,
+        again,
+        keep_credential,
+    } = arguments;
     let jump = agree_on_jump(client, Some(&name), &place).await?;
     // Behind another host the credential is needed to see the key at all.
     let early = if jump.is_some() { Some(enter(&credential, &user, &host)?) } else { None };
@@ -171,6 +182,7 @@ pub(super) async fn add(client: &Client, arguments: AddArgs, as_json: bool) -> a
         jump,
         install: install_agent,
         again,
+        update_key,
         keep_credential,
     };
     let operation = client.person(&request).await?;
@@ -187,7 +199,7 @@ async fn ssh_of(client: &Client, server: &str) -> anyhow::Result<Ssh> {
 }
 
 pub(super) async fn connect(client: &Client, arguments: ConnectArgs, as_json: bool) -> anyhow::Result<()> {
-    let ConnectArgs { server, host_key, credential, install_agent, again, keep_credential } = arguments;
+    let ConnectArgs { server, host_key, credential, install_agent, update_key, again, keep_credential } = arguments;
     let ssh = ssh_of(client, &server).await?;
     let is_given = credential.key.is_some() || credential.password_stdin || credential.ssh_agent;
     let ask_for = is_given || !ssh.credential_kept;
@@ -218,6 +230,7 @@ pub(super) async fn connect(client: &Client, arguments: ConnectArgs, as_json: bo
         credential: secret,
         sudo_password,
         install: install_agent,
+        update_key,
         again,
         keep_credential,
     };
@@ -323,6 +336,7 @@ async fn import_one(client: &Client, entry: Entry, credential: &CredentialArgs) 
         jump,
         install: None,
         again: false,
+        update_key: None,
         keep_credential: false,
     };
     let operation = client.person(&request).await?;

@@ -146,6 +146,7 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                 host_key: None,
                 credential,
                 install_agent: None,
+                update_key: None,
                 again: false,
                 keep_credential: false,
             };

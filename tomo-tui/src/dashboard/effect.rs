@@ -270,6 +270,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
                 credential: None,
                 sudo_password: None,
                 install: None,
+                update_key: None,
                 again: false,
                 keep_credential: false,
             };

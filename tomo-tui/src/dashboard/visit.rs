@@ -133,6 +133,7 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
                 jump,
                 install,
                 again: false,
+                update_key: None,
                 keep_credential,
             };
             client.person(&request).await
@@ -144,7 +145,7 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
             }
             let host_key = Some(host_key);
             let request =
-                ConnectServer { server, host_key, credential, sudo_password, install, again, keep_credential };
+                ConnectServer { server, host_key, credential, sudo_password, install, update_key: None, again, keep_credential };
             client.person(&request).await
         }
     };

@@ -125,7 +125,7 @@ impl Host<'_> {
     async fn as_root(
         &self,
         agent: Option<&Folder>,
-        words: &'static str,
+        words: &[&'static str],
         input: &SecretText,
         tell: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(Option<u32>, String), SshError> {
@@ -136,9 +136,10 @@ impl Host<'_> {
             SshSudo::Password => "sudo -k -S -p '' -- ",
         };
         let command = match agent {
-            Some(folder) => CommandLine::within(before, folder, words),
-            None => CommandLine::joined(before, words),
+            Some(folder) => CommandLine::within(before, folder),
+            None => CommandLine::fixed(before),
         };
+        let command = words.iter().fold(command, |command, words| command.then(words));
         let asked = (self.probe.sudo == SshSudo::Password).then(|| self.visit.sudo_password()).flatten();
         let password = asked.map(|password| format!("{}\n", password.reveal())).unwrap_or_default();
         let input = Zeroizing::new(format!("{}{}\n", Zeroizing::new(password).as_str(), input.reveal()));
@@ -157,14 +158,11 @@ fn agent_file(target: &str) -> Option<PathBuf> {
     std::iter::once(packaged).chain(beside).find(|path| path.is_file())
 }
 
-const fn install_words(rights: InstallRights, again: bool) -> &'static str {
-    match (rights, again) {
-        (InstallRights::Metrics, false) => "/tomo-agent install --carried --rights metrics",
-        (InstallRights::Containers, false) => "/tomo-agent install --carried --rights containers",
-        (InstallRights::Deploys, false) => "/tomo-agent install --carried --rights deploys",
-        (InstallRights::Metrics, true) => "/tomo-agent install --carried --again --rights metrics",
-        (InstallRights::Containers, true) => "/tomo-agent install --carried --again --rights containers",
-        (InstallRights::Deploys, true) => "/tomo-agent install --carried --again --rights deploys",
+const fn install_words(rights: InstallRights) -> &'static str {
+    match rights {
+        InstallRights::Metrics => "/tomo-agent install --carried --rights metrics",
+        InstallRights::Containers => "/tomo-agent install --carried --rights containers",
+        InstallRights::Deploys => "/tomo-agent install --carried --rights deploys",
     }
 }
 
@@ -257,9 +255,14 @@ impl Context {
                 self.tell(running, &format!("agent: {step}"), None);
             }
         };
-        let words = install_words(rights, visit.again);
+        let mut words = vec![install_words(rights)];
+        words.extend(visit.again.then_some(" --again"));
+        // The second line of standard input.
+        words.extend(visit.update_key.map(|_| " --update-key -"));
+        let key = visit.update_key.map_or_else(String::new, |key| format!("\n{key}"));
+        let input = SecretText::new(format!("{}{key}", token.reveal()));
         let (status, said) = tokio::select! {
-            ran = host.as_root(Some(folder), words, &token, &mut tell) => ran.map_err(failed)?,
+            ran = host.as_root(Some(folder), &words, &input, &mut tell) => ran.map_err(failed)?,
             // Without us it takes back what it has done.
             () = self.stop.cancelled() => {
                 *begun = false;
@@ -378,7 +381,7 @@ impl Context {
     pub(super) async fn remove_agent(&self, running: &Running, host: &Host<'_>) {
         self.tell(running, "take the agent off the host again", None);
         let nothing = SecretText::default();
-        let removed = host.as_root(None, "/usr/local/bin/tomo-agent uninstall", &nothing, &mut |_| {}).await;
+        let removed = host.as_root(None, &["/usr/local/bin/tomo-agent uninstall"], &nothing, &mut |_| {}).await;
         let why = match removed {
             Ok((Some(0), _)) => return,
             Ok((_, said)) => said,

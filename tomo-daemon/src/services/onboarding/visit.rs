@@ -9,6 +9,7 @@ use tomo_proto::{
     model::{
         agent::{Agent, Enrolment},
         operation::OperationError,
+        release::ReleaseKey,
         server::Server,
         ssh::{InstallRights, Ssh, SshProbe, SshSudo},
     },
@@ -59,6 +60,8 @@ pub(super) struct Visit {
     /// What sudo asks for, if it is not the password that signs in.
     pub(super) sudo_password: Option<SecretText>,
     pub(super) install: Option<InstallRights>,
+    /// Whose releases that agent takes over the link.
+    pub(super) update_key: Option<ReleaseKey>,
     pub(super) again: bool,
     /// Keep the credential, sealed, even with an agent there.
     pub(super) keep: bool,
@@ -104,7 +107,7 @@ impl From<ServiceError> for Stopped {
 
 impl Context {
     /// Tells a step of an operation.
-    pub(super) fn tell(&self, running: &Running, step: &str, percent: Option<u8>) {
+    pub(in crate::services) fn tell(&self, running: &Running, step: &str, percent: Option<u8>) {
         let now_ms = self.clock.now_ms();
         running.state.send_modify(|operation| note_step(operation, step, percent, now_ms));
         self.live.publish(Topic::Operation(running.state.borrow().operation));

@@ -53,7 +53,12 @@ impl OperationView {
     /// The server that it went to, if it came there.
     pub(crate) fn server(&self) -> Option<&str> {
         let operation = self.operation.as_ref().filter(|one| one.status == OperationStatus::Succeeded)?;
-        let went = [OperationKind::AddServer, OperationKind::ProbeServer, OperationKind::InstallAgent];
+        let went = [
+            OperationKind::AddServer,
+            OperationKind::ProbeServer,
+            OperationKind::InstallAgent,
+            OperationKind::UpdateAgent,
+        ];
         went.contains(&operation.kind).then_some(&operation.target)
     }
 

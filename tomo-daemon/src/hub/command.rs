@@ -1,0 +1,89 @@
+//! One command under way on its stream: what the agent says, and the program that it takes.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use futures::{SinkExt as _, StreamExt as _};
+use quinn::{RecvStream, SendStream, VarInt};
+use tokio::{
+    fs::File,
+    io::AsyncReadExt as _,
+    sync::{Notify, mpsc},
+};
+use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tomo_proto::{
+    id::ServerId,
+    wire::{
+        command::{CommandEvent, PROGRAM_PART_BYTES},
+        frame::decode,
+    },
+};
+
+use crate::hub::codec;
+
+type Sending = FramedWrite<SendStream, LengthDelimitedCodec>;
+
+/// Passes on what the agent says until its outcome, its end, or nobody listening; then the stream is reset.
+pub(super) async fn follow(
+    server: ServerId,
+    mut sending: Sending,
+    receiving: RecvStream,
+    program: Option<PathBuf>,
+    queue: mpsc::Sender<CommandEvent>,
+) {
+    let mut frames = FramedRead::new(receiving, codec());
+    let wanted = Notify::new();
+    let feeding = async {
+        let Some(program) = program else { return std::future::pending().await };
+        wanted.notified().await;
+        match feed(&mut sending, program).await {
+            Ok(()) => std::future::pending().await,
+            Err(error) => {
+                tracing::warn!(%server, error = format!("{error:#}"), "a program could not be sent to its end")
+            }
+        }
+        // An agent that refuses the rest says why.
+        std::future::pending::<()>().await;
+    };
+    let listening = async {
+        loop {
+            let frame = tokio::select! {
+                frame = frames.next() => frame,
+                () = queue.closed() => break,
+            };
+            let Some(Ok(frame)) = frame else { break };
+            let event = match decode::<CommandEvent>(&frame) {
+                Ok(event) => event,
+                Err(error) => {
+                    tracing::warn!(%server, %error, "an agent's answer to a command is not understood");
+                    break;
+                }
+            };
+            if event == CommandEvent::Send {
+                wanted.notify_one();
+            }
+            let last = matches!(event, CommandEvent::Outcome(_));
+            if queue.send(event).await.is_err() || last {
+                break;
+            }
+        }
+    };
+    tokio::select! {
+        () = listening => {}
+        () = feeding => {}
+    }
+    // Either side may be gone already; then there is nothing to stop.
+    drop(frames.get_mut().stop(VarInt::from_u32(0)));
+    drop(sending.get_mut().reset(VarInt::from_u32(0)));
+}
+
+async fn feed(sending: &mut Sending, program: PathBuf) -> anyhow::Result<()> {
+    let mut file = File::open(program).await?;
+    loop {
+        let mut part = Vec::with_capacity(PROGRAM_PART_BYTES);
+        if (&mut file).take(PROGRAM_PART_BYTES as u64).read_to_end(&mut part).await? == 0 {
+            return Ok(());
+        }
+        sending.send(Bytes::from(part)).await?;
+    }
+}
