@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -123,11 +123,11 @@ impl Places {
             return Err(other("is no file"));
         }
         let mut head = Vec::new();
-        for byte in (&mut file).take(HEAD_BYTES).bytes() {
-            match byte? {
-                b'\n' => return Ok((serde_json::from_slice(&head).map_err(|_| other("has no head"))?, file)),
-                byte => head.push(byte),
-            }
+        (&mut file).take(HEAD_BYTES).read_to_end(&mut head)?;
+        if let Some(end) = head.iter().position(|byte| *byte == b'\n') {
+            let read = serde_json::from_slice(&head[..end]).map_err(|_| other("has no head"))?;
+            file.seek(SeekFrom::Start(u64::try_from(end).unwrap_or(u64::MAX).saturating_add(1)))?;
+            return Ok((read, file));
         }
         Err(other("has no head"))
     }

@@ -185,6 +185,7 @@ fn a_server_shows_what_its_host_allows_and_how_it_is_reached() {
         "kept, sealed",
         "start, stop, restart, logs",
         "remove, inspect, pull, create, deploy",
+        "no release key",
     ] {
         dashboard.shows(text);
     }

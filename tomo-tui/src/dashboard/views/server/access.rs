@@ -89,6 +89,10 @@ impl ServerView {
                 false => add(&mut lines, label, &list.join(", "), theme.text),
             }
         }
+        match &policy.update_key {
+            None => add(&mut lines, "updates", "none: it names no release key", theme.dim),
+            Some(key) => add(&mut lines, "updates", &format!("releases signed with {key}"), theme.text),
+        }
         let refused: Vec<&str> = Command::VERBS.into_iter().filter(|verb| policy.allow_verb(verb).is_err()).collect();
         if !refused.is_empty() {
             lines.push(Line::default());
