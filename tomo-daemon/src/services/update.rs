@@ -295,7 +295,7 @@ impl Context {
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let next = next.map(|next| display_line(&next, 300));
                     return Some(Ended::Failed(
-                        OperationError { code, message: display_line(&message, 600), next },
+                        OperationError { code, message: display_line(&message, 600), field: None, next },
                         Vec::new(),
                     ));
                 }
@@ -331,6 +331,7 @@ fn unknown(reason: &str) -> Ended {
     Ended::Unknown(OperationError {
         code: ErrorCode::TimeoutUnknown,
         message: format!("{reason}: the new program or the old one is in place"),
+        field: None,
         next: Some("tomo agent list says which; on that host: journalctl -u tomo-agent-update".to_owned()),
     })
 }

@@ -144,8 +144,16 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
                 client.person(&EditServer { server: server.clone(), host_key, ..EditServer::default() }).await?;
             }
             let host_key = Some(host_key);
-            let request =
-                ConnectServer { server, host_key, credential, sudo_password, install, update_key: None, again, keep_credential };
+            let request = ConnectServer {
+                server,
+                host_key,
+                credential,
+                sudo_password,
+                install,
+                update_key: None,
+                again,
+                keep_credential,
+            };
             client.person(&request).await
         }
     };
