@@ -94,6 +94,7 @@ async fn nothing_that_somebody_types_becomes_part_of_a_command() {
         sudo_password: None,
         jump: None,
         install: None,
+        update_key: None,
         again: false,
         keep_credential: false,
     };

@@ -50,6 +50,7 @@ fn adding(host: &RealHost, address: &str, port: u16) -> AddServer {
         sudo_password: None,
         jump: None,
         install: Some(InstallRights::Metrics),
+        update_key: None,
         again: false,
         keep_credential: false,
     }
@@ -106,6 +107,7 @@ async fn an_agent_that_is_installed_again_takes_over_only_once_it_is_there() {
         credential: Some(credential()),
         sudo_password: None,
         install: Some(InstallRights::Metrics),
+        update_key: None,
         again: true,
         keep_credential: false,
     };

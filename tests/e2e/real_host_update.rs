@@ -49,7 +49,7 @@ async fn update(daemon: &TestDaemon, release: &Published) -> Output {
 
 /// The agent's version, once it is connected.
 async fn version(daemon: &TestDaemon) -> Option<String> {
-    let agents = daemon.admin().call(&AgentList {}).await.ok()?.agents;
+    let agents = daemon.admin().call(&AgentList::default()).await.ok()?.agents;
     agents.into_iter().find(|agent| agent.state == AgentState::Online)?.version
 }
 
