@@ -1,5 +1,5 @@
 //! Puts the agent on this host, as root under systemd, and takes it off again. The only module that starts other programs: with
-//! fixed arguments, never through a shell.
+//! fixed arguments, never through a shell. Where a package has brought program and units, these are used, and the package takes them off.
 
 mod apply;
 mod host;
@@ -55,6 +55,9 @@ const UPDATE_PATH_UNIT: &str = "tomo-agent-update.path";
 const UPDATE_UNIT: &str = "tomo-agent-update.service";
 /// What is enabled.
 const UNITS: [&str; 3] = [UPDATE_PATH_UNIT, EXEC_UNIT, LINK_UNIT];
+/// Where units lie that this program has written, and those of a package.
+const OWN_UNITS: &str = "/etc/systemd/system";
+const PACKAGED_UNITS: &str = "/usr/lib/systemd/system";
 /// Users of the two halves; each has a group of its name.
 const USERS: [&str; 2] = ["tomo-agent", "tomo-agent-exec"];
 /// Who they are, for systemd-sysusers. None of them can log in.
@@ -63,6 +66,8 @@ const SYSUSERS: [&str; 2] = [
     "u tomo-agent-exec - \"Tomo agent, exec\" /var/lib/tomo-agent-exec",
 ];
 const TMPFILES: &str = "/etc/tmpfiles.d/tomo-agent.conf";
+/// The same by its name, wherever it lies.
+const TMPFILES_NAME: &str = "tomo-agent.conf";
 /// Names the group of the engine's socket, which differs from host to host.
 const ENGINE_DROP_IN: &str = "/etc/systemd/system/tomo-agent-exec.service.d/engine.conf";
 /// Files that are the same on every host.
@@ -165,7 +170,7 @@ async fn install_or_undo(wanted: Install, own: &Path, engine_socket: &Path) -> a
 /// How the agent's units stand, of those that are installed.
 pub async fn units() -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
-    for unit in UNITS.into_iter().filter(|unit| Path::new("/etc/systemd/system").join(unit).exists()) {
+    for unit in UNITS.into_iter().filter(|unit| has_unit(unit)) {
         let shown = match state_of(unit).await {
             Ok(UnitState { active, status, .. }) => format!("{active}  {}", display_line(&status, 300)),
             Err(error) => display_line(&format!("{error:#}"), 300),
@@ -188,15 +193,22 @@ async fn carry_out(
     let (address, took) = identity::reach(token).await?;
     tell(&format!("the daemon answers at {address} (UDP) in {:.1} ms", took.as_secs_f64() * 1_000.0))?;
 
+    let is_packaged = is_packaged();
+    // A package has its own way of being updated.
+    let units = if is_packaged { HALVES.as_slice() } else { UNITS.as_slice() };
     if is_there {
-        steps.at_last(Program::systemctl("enable", &["--now"], &UNITS));
+        steps.at_last(Program::systemctl("enable", &["--now"], units));
     }
-    tell(&format!("copy the program to {PROGRAM}"))?;
-    if own != Path::new(PROGRAM) {
-        let program = fs::read(own).with_context(|| format!("cannot read {}", own.display()))?;
-        steps.write(Path::new(PROGRAM), &program, 0o755)?;
+    if is_packaged {
+        tell("use the program and the units of the package tomo-agent")?;
+    } else {
+        tell(&format!("copy the program to {PROGRAM}"))?;
+        if own != Path::new(PROGRAM) {
+            let program = fs::read(own).with_context(|| format!("cannot read {}", own.display()))?;
+            steps.write(Path::new(PROGRAM), &program, 0o755)?;
+        }
+        steps.link(Path::new(PROGRAM), Path::new(PROVEN))?;
     }
-    steps.link(Path::new(PROGRAM), Path::new(PROVEN))?;
     tell(&format!("write the configuration {CONFIG}"))?;
     if !Path::new(CONFIG).exists() {
         steps.write(Path::new(CONFIG), config::DEFAULTS.as_bytes(), 0o644)?;
@@ -208,10 +220,12 @@ async fn carry_out(
         tell(&format!("write the policy {POLICY}: {}{updates}", rights.meaning()))?;
         steps.write(Path::new(POLICY), rights.render(update_key).as_bytes(), 0o644)?;
     }
-    tell("write the units")?;
     steps.at_last(Program::systemctl("daemon-reload", &[], &[]));
-    for (path, text) in FILES {
-        steps.write(Path::new(path), text.as_bytes(), 0o644)?;
+    if !is_packaged {
+        tell("write the units")?;
+        for (path, text) in FILES {
+            steps.write(Path::new(path), text.as_bytes(), 0o644)?;
+        }
     }
     match engine_group(engine_socket) {
         Ok(group) => {
@@ -231,7 +245,7 @@ async fn carry_out(
     if !Path::new(RUNTIME).exists() {
         steps.forget_folder(RUNTIME);
     }
-    Program::new("systemd-tmpfiles", &["--create", TMPFILES]).run().await?;
+    Program::new("systemd-tmpfiles", &["--create", TMPFILES_NAME]).run().await?;
     for state in [STATE, EXEC_STATE, UPDATE_STATE] {
         if !Path::new(state).exists() {
             steps.forget_folder(state);
@@ -245,9 +259,13 @@ async fn carry_out(
 
     // The last word that can fail: an agent that has connected is installed, whether or not anybody still listens here.
     tell("start the agent and wait for its link")?;
-    steps.at_last(Program::systemctl("disable", &["--now"], &UNITS));
-    Program::systemctl("enable", &[], &UNITS).run().await?;
-    Program::systemctl("restart", &[], &UNITS).run().await?;
+    // A package has enabled them already.
+    steps.at_last(match is_packaged {
+        true => Program::systemctl("stop", &[], units),
+        false => Program::systemctl("disable", &["--now"], units),
+    });
+    Program::systemctl("enable", &[], units).run().await?;
+    Program::systemctl("restart", &[], units).run().await?;
     wait_for_link().await?;
     drop(steps::done(&server));
     Ok(())
@@ -281,6 +299,17 @@ fn engine_group(socket: &Path) -> Result<String, String> {
         (fields.nth(1)? == gid).then(|| name.to_owned())
     });
     name.ok_or_else(|| format!("{shown} belongs to group {gid}, which has no name here: groupadd --gid {gid} docker"))
+}
+
+fn has_unit(unit: &str) -> bool {
+    [OWN_UNITS, PACKAGED_UNITS].iter().any(|folder| Path::new(folder).join(unit).exists())
+}
+
+/// Whether a package has put the agent here, with its program, units and users. One that was installed here by itself goes before it.
+pub(crate) fn is_packaged() -> bool {
+    // A link to nowhere masks a unit and is none.
+    let lies_in = |folder| fs::symlink_metadata(Path::new(folder).join(LINK_UNIT)).is_ok_and(|found| found.is_file());
+    lies_in(PACKAGED_UNITS) && !lies_in(OWN_UNITS)
 }
 
 fn has_user(name: &str) -> bool {

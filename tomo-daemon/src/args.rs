@@ -1,11 +1,19 @@
 //! The command line of `tomo-daemon`.
 
-use std::{io::Read as _, path::PathBuf};
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Parser, Subcommand};
 
 use crate::{clock::Clock, config::Config, daemon::Daemon, http, systemd};
+
+/// Where a unit of the daemon lies, if it is not started by hand.
+const UNITS: [&str; 2] = ["/etc/systemd/system/tomo-daemon.service", "/usr/lib/systemd/system/tomo-daemon.service"];
 
 /// What stands below every `--help`.
 const MORE: &str = "Every value of the configuration can also be set in the environment as TOMO_DAEMON__SECTION__KEY, e.g. \
@@ -75,6 +83,7 @@ impl Args {
             if let Some(data) = &self.data {
                 config.data.clone_from(data);
             }
+            ensure_owner(&config.data)?;
             Ok(config)
         };
         let clock = Clock::system();
@@ -85,7 +94,7 @@ impl Args {
                 let password = read_password(*password_stdin, true)?;
                 Daemon::init(&data, Some((admin, &password)), &clock).await?;
                 println!("{} is made, with the admin \"{admin}\". Next:", data.display());
-                println!("  tomo-daemon run{}", self.same_daemon());
+                println!("  {}", self.how_to_run());
                 println!("  tomo login --url {} --user {admin}", http::url(&http, http.listen));
             }
             Command::ResetPassword { user, password_stdin } => {
@@ -98,7 +107,7 @@ impl Args {
                 let data = config()?.data;
                 let password = read_secret("Master password: ", *password_stdin)?;
                 println!("{}. Next:", Daemon::restore(file, &data, &password, *older, &clock).await?);
-                println!("  tomo-daemon run{}", self.same_daemon());
+                println!("  {}", self.how_to_run());
                 println!("  tomo vault unlock");
             }
             Command::Check => println!("{}", Daemon::check(&config()?.data, &clock).await?),
@@ -117,13 +126,37 @@ impl Args {
         Ok(())
     }
 
-    /// The options that lead the next command to the same daemon.
-    fn same_daemon(&self) -> String {
+    /// The command that starts this very daemon.
+    fn how_to_run(&self) -> String {
         let given = [("config", &self.config), ("data", &self.data)];
         let given =
             given.into_iter().filter_map(|(name, path)| Some(format!(" --{name} {}", path.as_ref()?.display())));
-        given.collect()
+        let given: String = given.collect();
+        if given.is_empty() && UNITS.iter().any(|unit| Path::new(unit).exists()) {
+            "sudo systemctl enable --now tomo-daemon".to_owned()
+        } else {
+            format!("tomo-daemon run{given}")
+        }
     }
+}
+
+/// Root would leave files in another user's data folder that the daemon cannot read.
+fn ensure_owner(data: &Path) -> anyhow::Result<()> {
+    let Ok(owner) = fs::metadata(data).map(|folder| folder.uid()) else { return Ok(()) };
+    if owner == 0 || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(owner)).then(|| name.to_owned())
+    });
+    let name = name.unwrap_or_else(|| format!("#{owner}"));
+    bail!(
+        "{} belongs to the user {name}: run this as that user, with `runuser -u {name} -- tomo-daemon …`",
+        data.display()
+    );
 }
 
 /// A password from standard input (one line) or asked for on the terminal, twice.

@@ -2,16 +2,16 @@
 
 use std::{fs, path::Path};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use tomo_proto::text::display_line;
 
 use crate::{
     identity::{IDENTITY_FILE, Identity},
     install::{
         CONFIG, CONFIGURATION, ENGINE_DROP_IN, EXEC_STATE, FILES, POLICY, PROGRAM, PROVEN, RUNTIME, STAGED, STATE,
-        UNITS, UPDATE_STATE, UPDATE_UNIT, USERS, has_user,
+        UNITS, UPDATE_STATE, UPDATE_UNIT, USERS, has_unit, has_user,
         host::Program,
-        require_root_and_systemd,
+        is_packaged, require_root_and_systemd,
         steps::{absent_is_fine, done, tell},
     },
     link,
@@ -23,6 +23,7 @@ use crate::{
 /// Names what is left.
 pub async fn uninstall() -> anyhow::Result<()> {
     require_root_and_systemd("uninstall")?;
+    refuse_packaged()?;
     let server = Identity::load(Path::new(STATE)).map_or_else(|_| String::new(), |identity| identity.server_name);
     let mut left = Vec::new();
     let mut note = |result: anyhow::Result<()>| {
@@ -69,6 +70,7 @@ pub async fn uninstall() -> anyhow::Result<()> {
 pub async fn leave(state: &Path, purge: bool) -> anyhow::Result<()> {
     if purge {
         require_root_and_systemd("leave --purge")?;
+        refuse_packaged()?;
     }
     let identity = Identity::load(state)?;
     tell("stop the agent")?;
@@ -88,13 +90,21 @@ pub async fn leave(state: &Path, purge: bool) -> anyhow::Result<()> {
     done(&identity.server_name)
 }
 
+fn refuse_packaged() -> anyhow::Result<()> {
+    ensure!(
+        !is_packaged(),
+        "this agent belongs to the package tomo-agent: `tomo-agent leave` says good-bye to the daemon, then `apt-get purge tomo-agent` \
+         removes it with all its files"
+    );
+    Ok(())
+}
+
 /// Stops and disables the units that are there.
 async fn stop() -> anyhow::Result<()> {
-    let is_there = |unit: &str| Path::new("/etc/systemd/system").join(unit).exists();
-    for unit in UNITS.into_iter().filter(|unit| is_there(unit)) {
+    for unit in UNITS.into_iter().filter(|unit| has_unit(unit)) {
         Program::systemctl("disable", &["--now"], &[unit]).run().await?;
     }
-    if is_there(UPDATE_UNIT) {
+    if has_unit(UPDATE_UNIT) {
         Program::systemctl("stop", &[], &[UPDATE_UNIT]).run().await?;
     }
     Ok(())

@@ -21,6 +21,7 @@ use tomo_proto::{
 };
 
 use crate::{
+    install,
     link::Shared,
     update::{Head, Known, Places},
 };
@@ -80,6 +81,13 @@ async fn carry_out(
                 "replace the program there and start it again, or let systemd run it: sudo tomo-agent install"
                     .to_owned(),
             ),
+        ));
+    }
+    if install::is_packaged() {
+        return Err(Outcome::failed(
+            ErrorCode::Conflict,
+            "this agent belongs to the package tomo-agent, which that host updates",
+            Some("on that host: apt-get install --only-upgrade tomo-agent".to_owned()),
         ));
     }
     let busy = |_| failed(ErrorCode::Conflict, "another update is under way");
