@@ -393,7 +393,7 @@ async fn what_cannot_be_taken_back_asks_first() {
     for arguments in [["agent", "revoke", "web-1"], ["secret", "delete", "key"], ["user", "delete", ADMIN]] {
         assert_failed(&tomo.run(arguments).await, 2, &["asks first", "--yes"]);
     }
-    let state = async || tomo.run(["agent", "list", "--json"]).await.ok().json()[0]["state"].clone();
+    let state = async || tomo.run(["agent", "list", "--all", "--json"]).await.ok().json()[0]["state"].clone();
     for (answer, code, said) in [("n", 4, "nothing was changed"), ("y", 0, "is shut out")] {
         assert_ne!(state().await, "revoked");
         let mut terminal = Terminal::start("tomo", &["agent", "revoke", "web-1"], tomo.environment(), 100, 20);

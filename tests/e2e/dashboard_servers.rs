@@ -7,6 +7,7 @@ use tomo_proto::{
 use tomo_tests::{
     cli::Tomo,
     daemon::{PASSWORD, TestDaemon},
+    eventually::eventually,
     ssh::Sshd,
     terminal::{Key, Terminal},
 };
@@ -113,12 +114,13 @@ async fn the_dashboard_adds_the_hosts_of_the_ssh_clients_file_edits_one_and_goes
     for name in ["web-1", "web-3"] {
         agree(&mut terminal, &format!("{name} ({place})")).await;
     }
-    terminal.wait_for("web-3 is added").await;
-    assert_eq!(names(&daemon).await, ["web-1", "web-3"]);
+    terminal.wait_for("› operations").await;
+    // Both may end at once, and one word at a time is shown.
+    eventually("both are there", async || (names(&daemon).await == ["web-1", "web-3"]).then_some(())).await;
 
     // What is known of one changes: another port is another host, whose key nobody has agreed to.
     terminal.type_text("1");
-    terminal.wait_for("web-1").await;
+    terminal.wait_for("servers 2 unknown").await;
     terminal.press(Key::Enter);
     terminal.wait_for("no agent; by SSH").await;
     terminal.type_text("i");

@@ -111,6 +111,9 @@ async fn an_agent_that_is_installed_again_takes_over_only_once_it_is_there() {
         again: true,
         keep_credential: false,
     };
+    // What the agent keeps is there once the daemon has told it the trail's head.
+    let heads = async || host.files().contains(&"/var/lib/tomo-agent/audit.heads".to_owned()).then_some(());
+    eventually("the agent keeps the trail's head", heads).await;
     let before = host.files();
     // Fails before it has enrolled, and afterwards.
     for (program, script) in

@@ -263,9 +263,6 @@ pub(crate) enum AgentCommand {
     },
     /// Put a newer agent on servers, over the link, one after another: each host checks who signed it, tries it out, and puts the old
     /// one back unless the new one connects. The first that does not take it ends the round.
-    #[command(
-        override_usage = "tomo agent update [OPTIONS] <SERVERS>... --file <AGENT>\n       tomo agent update [OPTIONS] <SERVERS>..."
-    )]
     Update {
         /// Servers by name or id.
         #[arg(required = true)]

@@ -81,6 +81,8 @@ impl State {
             Ok(Reached::Begun(operation)) => {
                 if is_there && let Some(Layer::Server(form)) = self.take_form(on_top) {
                     self.visits.push(Followed { operation: operation.operation, form, told: false });
+                    // It may have ended before it was followed.
+                    self.fetch(Fetch::Overview);
                 }
                 // Of several the list shows how they do.
                 if self.visit_next() {
