@@ -111,7 +111,7 @@ pub enum Command {
     /// frames of at most [`PROGRAM_PART_BYTES`]. Starting anew breaks the link; asked again with the same id, the agent tells how it
     /// ended.
     UpdateAgent {
-        /// The text of a [`SignedRelease`](crate::model::release::SignedRelease).
+        /// The text of a [`SignedRelease`].
         release: String,
     },
 }
