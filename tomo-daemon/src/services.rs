@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod backup;
 mod container;
+mod diagnose;
 mod discard;
 mod execute;
 mod jwt;
