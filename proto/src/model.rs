@@ -7,7 +7,6 @@ pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod container;
-pub mod diagnosis;
 pub mod metric;
 pub mod operation;
 pub mod plan;

@@ -10,7 +10,6 @@ mod containers;
 mod dashboard;
 mod dashboard_servers;
 mod deploy;
-mod diagnose;
 mod door;
 mod enrolment;
 mod faults;

@@ -13,7 +13,6 @@ mod audit;
 mod auth;
 mod backup;
 mod container;
-mod diagnose;
 mod discard;
 mod execute;
 mod jwt;

@@ -158,7 +158,7 @@ pub(crate) fn parse_time(text: Option<&str>) -> u64 {
         .unwrap_or(0)
 }
 
-pub(crate) const fn state_of(status: ContainerStateStatusEnum) -> ContainerState {
+const fn state_of(status: ContainerStateStatusEnum) -> ContainerState {
     match status {
         ContainerStateStatusEnum::CREATED => ContainerState::Created,
         ContainerStateStatusEnum::RUNNING => ContainerState::Running,

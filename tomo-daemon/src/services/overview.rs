@@ -96,17 +96,19 @@ impl Handle<Overview> for Services {
                 AppStatus::Deploying => counts.deploying += 1,
                 AppStatus::Unknown => counts.unknown += 1,
             }
-            let mut problem = |severity, message: String| {
-                let next = format!("app_diagnose {{\"app\":\"{}/{}\"}}", server.name, app.name);
+            let mut problem = |severity, message: String, next: &str| {
+                let next = format!("{next} {{\"app\":\"{}/{}\"}}", server.name, app.name);
                 answer.problems.push(Problem { severity, subject: app.name.clone(), message, next });
             };
             if summary.status == AppStatus::Failed {
                 let why = app.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
-                problem(Severity::Critical, format!("it should run and does not{why}"));
+                // Without a container there is no log.
+                let next = if self.context.container_of(app).is_some() { "app_logs" } else { "app_get" };
+                problem(Severity::Critical, format!("it should run and does not{why}"), next);
             } else if summary.restarts >= RESTART_LOOP {
-                problem(Severity::Warning, format!("the engine restarted it {} times", summary.restarts));
+                problem(Severity::Warning, format!("the engine restarted it {} times", summary.restarts), "app_logs");
             } else if let Some(error) = &app.last_error {
-                problem(Severity::Warning, format!("the last deploy failed: {error}"));
+                problem(Severity::Warning, format!("the last deploy failed: {error}"), "app_get");
             }
         }
         if self.context.is_sealed().await {

@@ -53,7 +53,6 @@ pub(crate) enum Action {
     RestartApp,
     RemoveApp,
     Logs,
-    Diagnose,
     LogPause,
     LogWrap,
     LogTimes,
@@ -71,7 +70,6 @@ pub(crate) enum Context {
     Server,
     Apps,
     App,
-    Diagnosis,
     Logs,
     Plans,
     Plan,
@@ -82,12 +80,11 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Overview,
         Self::Server,
         Self::Apps,
         Self::App,
-        Self::Diagnosis,
         Self::Logs,
         Self::Plans,
         Self::Plan,
@@ -137,7 +134,7 @@ const fn change(
 
 const GLOBAL: &[Context] = &[Context::Global];
 const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations];
-const APP: &[Context] = &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs];
+const APP: &[Context] = &[Context::Apps, Context::App, Context::Logs];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
 
 /// Every action.
@@ -172,18 +169,10 @@ pub(crate) const TABLE: &[Entry] = &[
         "edit",
         "Changes an app's configuration and deploys it again.",
         &["e"],
-        &[Context::Apps, Context::App, Context::Diagnosis],
+        &[Context::Apps, Context::App],
         4,
     ),
-    entry(Action::Logs, "logs", "Follows an app's log.", &["L"], &[Context::Apps, Context::App, Context::Diagnosis], 2),
-    entry(
-        Action::Diagnose,
-        "why",
-        "Says why an app does not work: causes, what speaks for them, and the next step.",
-        &["W"],
-        &[Context::Apps, Context::App, Context::Logs],
-        4,
-    ),
+    entry(Action::Logs, "logs", "Follows an app's log.", &["L"], &[Context::Apps, Context::App], 2),
     change(Action::StartApp, "start", "Starts a stopped app.", &["S"], APP, 5),
     change(Action::StopApp, "stop", "Stops an app; it keeps its data.", &["T"], APP, 5),
     change(Action::RestartApp, "restart", "Restarts an app.", &["R"], APP, 5),

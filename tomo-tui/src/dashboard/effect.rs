@@ -10,7 +10,7 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
-        app::{AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+        app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         auth::AuthWhoami,
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
@@ -65,7 +65,6 @@ pub(crate) enum Effect {
     Metrics(MetricsRange),
     Apps,
     App(String),
-    Diagnose(String),
     Logs {
         view: u64,
         app: String,
@@ -219,7 +218,6 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions] };
             Answer::App(app, client.call(&request).await.map(Box::new))
         }
-        Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),
         Effect::Logs { view, app, cursor } => {
             let wait_s = cursor.as_ref().map(|_| LOG_WAIT_S);
             let request = AppLogs { app, tail: Some(LOG_TAIL), cursor, wait_s, ..AppLogs::default() };

@@ -13,7 +13,6 @@ use tomo_proto::{
     },
     model::{
         app::AppDetail,
-        diagnosis::Diagnosis,
         operation::Operation,
         plan::Plan,
         policy::PolicySummary,
@@ -86,7 +85,6 @@ pub(crate) enum Answer {
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),
     App(String, Told<Box<AppDetail>>),
-    Diagnosis(String, Told<Box<Diagnosis>>),
     /// The log view's number, so that an old view's lines are not shown in a new one.
     Logs(u64, Told<AppLogsAnswer>),
     Plans(Told<PlanListAnswer>),

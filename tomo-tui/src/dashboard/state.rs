@@ -272,7 +272,6 @@ impl State {
             View::Apps => self.apps.selected(),
             View::App(view) => view.detail.as_ref().map(|detail| &detail.summary),
             View::Logs(view) => self.apps.items().iter().find(|app| app.id.to_string() == view.app),
-            View::Diagnosis(view) => self.apps.items().iter().find(|app| app.id.to_string() == view.app),
             _ => None,
         }
     }

@@ -2,7 +2,6 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
-pub(crate) mod diagnosis;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod operation;
@@ -40,7 +39,6 @@ pub(crate) enum View {
     Server(Box<server::ServerView>),
     Apps,
     App(Box<app::AppView>),
-    Diagnosis(Box<diagnosis::DiagnosisView>),
     Logs(Box<logs::LogsView>),
     Plans,
     Plan(Box<plan::PlanView>),
@@ -56,7 +54,6 @@ impl View {
             Self::Server(_) => Context::Server,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
-            Self::Diagnosis(_) => Context::Diagnosis,
             Self::Logs(_) => Context::Logs,
             Self::Plans => Context::Plans,
             Self::Plan(_) => Context::Plan,
@@ -70,7 +67,6 @@ impl View {
         match (self, other) {
             (Self::Server(one), Self::Server(other)) => one.name == other.name,
             (Self::App(one), Self::App(other)) => one.app == other.app,
-            (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
             (Self::Logs(one), Self::Logs(other)) => one.app == other.app,
             (Self::Plan(one), Self::Plan(other)) => one.id == other.id,
             (Self::Operation(one), Self::Operation(other)) => one.id == other.id,
@@ -86,7 +82,6 @@ impl View {
             Self::Server(view) => &["servers", &view.name],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
-            Self::Diagnosis(view) => &["apps", &view.name, "why"],
             Self::Logs(view) => &["apps", &view.name, "log"],
             Self::Plans => &["plans"],
             Self::Plan(view) => &["plans", &view.id],
@@ -109,7 +104,6 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Server(view) => view.draw(state, canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
-        View::Diagnosis(view) => view.draw(canvas, body),
         View::Logs(view) => view.draw(canvas, body),
         View::Plans => plans::draw(state, canvas, body),
         View::Plan(view) => view.draw(canvas, body),

@@ -9,7 +9,7 @@ use crate::dashboard::{
     },
     state::{Fetch, State},
     toast::Kind,
-    views::{View, app::AppView, diagnosis::DiagnosisView, logs::LogsView},
+    views::{View, app::AppView, logs::LogsView},
 };
 
 impl State {
@@ -101,12 +101,6 @@ impl State {
                     self.open(View::Logs(view));
                 }
             }
-            Action::Diagnose => {
-                if let Some(app) = self.app_on_screen() {
-                    let view = DiagnosisView::new(app.id.to_string(), app.name.clone());
-                    self.open(View::Diagnosis(view));
-                }
-            }
             Action::Approve => {
                 if let Some(plan) = self.plan_on_screen().cloned() {
                     self.layer = Some(Layer::Confirm(Confirm::plan(plan, false)));
@@ -149,7 +143,6 @@ impl State {
                 acted
             }
             View::App(view) => view.act(action),
-            View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
                 let (acted, more) = view.act(action);
                 self.effects.extend(more);

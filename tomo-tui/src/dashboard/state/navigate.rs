@@ -132,9 +132,7 @@ impl State {
     pub(super) fn fetch_list_on_screen(&mut self) {
         match self.view {
             // Details name apps and operations of the lists.
-            View::Apps | View::Server(_) | View::Operation(_) | View::Logs(_) | View::Diagnosis(_) => {
-                self.fetch(Fetch::Apps);
-            }
+            View::Apps | View::Server(_) | View::Operation(_) | View::Logs(_) => self.fetch(Fetch::Apps),
             View::Plans => self.fetch(Fetch::Plans),
             View::Operations => self.fetch(Fetch::Operations),
             View::Overview => {
@@ -177,7 +175,6 @@ impl State {
             Fetch::View => match &self.view {
                 View::Server(view) => Effect::Server(view.name.clone()),
                 View::App(view) => Effect::App(view.app.clone()),
-                View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),
                 View::Operation(view) => Effect::Operation { id: view.id.clone(), wait: false },
                 _ => return,
