@@ -7,7 +7,6 @@ mod action;
 mod effect;
 mod event;
 mod state;
-mod stock;
 mod visit;
 
 // What is shown.

@@ -80,7 +80,6 @@ impl ServerView {
         };
         for (label, list) in [
             ("verbs", &policy.verbs),
-            ("foreign", &policy.foreign),
             ("images", &policy.images),
             ("ports", &policy.ports),
             ("bind mounts", &policy.bind_roots),
