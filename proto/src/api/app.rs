@@ -1,5 +1,7 @@
 //! Applications.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -159,11 +161,22 @@ pub struct AppDeploy {
     pub server: String,
     /// App name; an existing one is updated.
     pub name: String,
-    /// What to run.
+    /// What to run; or give template.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub spec: AppSpec,
+    /// Id from catalog_list instead of spec.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Answers to its questions; a secret is secret://NAME, or left out to be generated.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<String, String>,
     /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+fn is_nothing(spec: &AppSpec) -> bool {
+    *spec == AppSpec::default()
 }
 
 tool!(AppDeploy => Plan, "app_deploy", "Deploy app", Effect::Plan, Plan, true,
