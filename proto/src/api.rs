@@ -13,7 +13,6 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backup;
-pub mod catalog;
 pub mod container;
 pub mod operation;
 pub mod overview;
@@ -95,8 +94,6 @@ macro_rules! for_each_tool {
             $crate::api::app::AppRestart,
             $crate::api::app::AppDeploy,
             $crate::api::app::AppRemove,
-            $crate::api::catalog::CatalogList,
-            $crate::api::catalog::CatalogGet,
             $crate::api::container::ContainerGet,
             $crate::api::container::ContainerLogs,
             $crate::api::container::ContainerStart,

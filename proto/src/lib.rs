@@ -10,9 +10,6 @@ pub mod version;
 // What things are.
 pub mod model;
 
-// Apps that are ready to be deployed.
-pub mod catalog;
-
 // What may be asked of the daemon.
 pub mod api;
 

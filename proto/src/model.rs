@@ -6,7 +6,6 @@ pub mod agent;
 pub mod app;
 pub mod audit;
 pub mod backup;
-pub mod catalog;
 pub mod container;
 pub mod metric;
 pub mod operation;

@@ -3,7 +3,6 @@
 mod access;
 mod audit;
 mod backup;
-mod catalog;
 mod certificates;
 mod cli;
 mod connect;

@@ -12,7 +12,6 @@ mod ask;
 mod audit;
 mod auth;
 mod backup;
-mod catalog;
 mod container;
 mod discard;
 mod execute;
@@ -57,7 +56,6 @@ use tomo_proto::{
 };
 
 use crate::{
-    catalog::Catalog,
     clock::Clock,
     hub::Hub,
     live::{Live, Topic},
@@ -94,7 +92,6 @@ struct Context {
     clock: Clock,
     /// Where clients reach this daemon.
     url: String,
-    catalog: Catalog,
     operations: operation::Operations,
     lately: onboarding::Lately,
     log_watches: app_logs::LogWatches,
@@ -129,7 +126,6 @@ impl Services {
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
-    #[expect(clippy::too_many_arguments, reason = "the composition root hands every part over, once")]
     pub async fn start(
         data: &Path,
         store: Store,
@@ -138,7 +134,6 @@ impl Services {
         vault: Vault,
         clock: Clock,
         url: String,
-        catalog: Catalog,
     ) -> anyhow::Result<Arc<Self>> {
         let auth = auth::Auth::open(&data.join(LOGIN_KEY), &store, clock.clone())?;
         operation::settle_left_over(&store, &clock).await?;
@@ -151,7 +146,6 @@ impl Services {
             deriving: tokio::sync::Mutex::new(()),
             clock,
             url,
-            catalog,
             operations: operation::Operations::default(),
             lately: onboarding::Lately::default(),
             log_watches: app_logs::LogWatches::default(),

@@ -1,7 +1,5 @@
 //! Applications.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -161,22 +159,11 @@ pub struct AppDeploy {
     pub server: String,
     /// App name; an existing one is updated.
     pub name: String,
-    /// What to run; or give template.
-    #[serde(default, skip_serializing_if = "is_nothing")]
+    /// What to run.
     pub spec: AppSpec,
-    /// Id from catalog_list instead of spec.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<String>,
-    /// Answers to its questions; a secret is secret://NAME, or left out to be generated.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub answers: BTreeMap<String, String>,
     /// Why, for the audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-}
-
-fn is_nothing(spec: &AppSpec) -> bool {
-    *spec == AppSpec::default()
 }
 
 tool!(AppDeploy => Plan, "app_deploy", "Deploy app", Effect::Plan, Plan, true,
