@@ -40,7 +40,7 @@ fn free_port() -> u16 {
 fn web(image: &Image, host: u16) -> AppSpec {
     AppSpec {
         image: image.name().to_owned(),
-        ports: vec![PortSpec { container: 8080, host: Some(host), protocol: Protocol::Tcp, loopback: true }],
+        ports: vec![PortSpec { container: 8080, host, protocol: Protocol::Tcp, loopback: true }],
         health: Some(HealthCheck::Http { port: 8080, path: "/".to_owned() }),
         ..AppSpec::default()
     }

@@ -2,6 +2,7 @@
 //!
 //! The only module that knows quinn (with [`crate::tls`]).
 
+mod command;
 mod connection;
 mod enrolment;
 mod listener;
@@ -10,27 +11,28 @@ mod renewal;
 use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr, UdpSocket},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use futures::{SinkExt as _, StreamExt as _};
-use quinn::{Endpoint, VarInt};
+use futures::SinkExt as _;
+use quinn::Endpoint;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
 use tokio_util::{
-    codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
-    sync::{CancellationToken, DropGuard},
+    codec::{FramedWrite, LengthDelimitedCodec},
+    sync::CancellationToken,
     task::TaskTracker,
 };
 use tomo_proto::{
     id::{AgentId, ServerId},
     wire::{
         command::{CommandEvent, CommandRequest},
-        frame::{MAX_FRAME_BYTES, decode, encode},
+        frame::{MAX_FRAME_BYTES, encode},
     },
 };
 
@@ -99,8 +101,6 @@ struct Shared {
     /// Boots of agents whose connection another boot of the same agent took over: one that comes back is a copy, or was copied.
     superseded: Mutex<HashMap<AgentId, Vec<u64>>>,
     idle_interval_ms: watch::Sender<u32>,
-    /// Counts the agents that have connected.
-    arrivals: watch::Sender<u64>,
     ingest: ingest::Ingest,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -150,25 +150,11 @@ struct Connected {
     connection: quinn::Connection,
 }
 
-/// A command under way. Dropping it cancels the command, and nobody hears what becomes of it.
+/// A command under way. Dropping it resets its stream, which cancels the command.
 #[derive(Debug)]
 pub struct RunningCommand {
     /// What the agent says; the last one is an outcome. Ends without one if the link broke.
     pub events: mpsc::Receiver<CommandEvent>,
-    cancel: CancellationToken,
-    on_drop: DropGuard,
-}
-
-impl RunningCommand {
-    /// Has the agent undo what it has begun; its outcome still comes.
-    pub fn cancel(&self) {
-        self.cancel.cancel();
-    }
-
-    /// Lets the agent go on without anybody who listens.
-    pub fn leave(self) {
-        drop(self.on_drop.disarm());
-    }
 }
 
 impl Hub {
@@ -200,7 +186,6 @@ impl Hub {
             connections: Mutex::default(),
             superseded: Mutex::default(),
             idle_interval_ms: watch::Sender::new(10_000),
-            arrivals: watch::Sender::default(),
             ingest,
             stop,
             tasks,
@@ -233,10 +218,10 @@ impl Hub {
         self.shared.connections().contains_key(&server)
     }
 
-    /// Changes whenever an agent has connected.
+    /// Whether that very agent is connected for a server.
     #[must_use]
-    pub fn arrivals(&self) -> watch::Receiver<u64> {
-        self.shared.arrivals.subscribe()
+    pub fn is_online_as(&self, server: ServerId, agent: AgentId) -> bool {
+        self.shared.connections().get(&server).is_some_and(|connected| connected.agent == agent)
     }
 
     /// Sends a command on a stream of its own.
@@ -244,6 +229,19 @@ impl Hub {
     /// # Errors
     /// [`HubError::Offline`] at once if there is no connection.
     pub async fn send(&self, server: ServerId, request: CommandRequest) -> Result<RunningCommand, HubError> {
+        self.send_with(server, request, None).await
+    }
+
+    /// Sends a command, and the file that it speaks of once the agent takes it.
+    ///
+    /// # Errors
+    /// As [`Self::send`]. A file that cannot be read ends the command.
+    pub async fn send_with(
+        &self,
+        server: ServerId,
+        request: CommandRequest,
+        program: Option<PathBuf>,
+    ) -> Result<RunningCommand, HubError> {
         let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
         let connection = connection.ok_or(HubError::Offline)?;
         let (sending, receiving) = timeout(OPEN_TIMEOUT, connection.open_bi())
@@ -254,41 +252,8 @@ impl Hub {
         let mut sending = FramedWrite::new(sending, codec());
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
         let (queue, events) = mpsc::channel(COMMAND_EVENTS);
-        let (cancel, dropped) = (CancellationToken::new(), CancellationToken::new());
-        let (cancelled, is_dropped) = (cancel.clone(), dropped.clone());
-        self.shared.tasks.spawn(async move {
-            let mut frames = FramedRead::new(receiving, codec());
-            let mut is_cancelled = false;
-            loop {
-                let frame = tokio::select! {
-                    frame = frames.next() => frame,
-                    () = cancelled.cancelled(), if !is_cancelled => {
-                        is_cancelled = true;
-                        drop(sending.get_mut().reset(VarInt::from_u32(0)));
-                        continue;
-                    }
-                    () = is_dropped.cancelled() => break,
-                };
-                let Some(Ok(frame)) = frame else { break };
-                let event = match decode::<CommandEvent>(&frame) {
-                    Ok(event) => event,
-                    Err(error) => {
-                        tracing::warn!(%server, %error, "an agent's answer to a command is not understood");
-                        break;
-                    }
-                };
-                let last = matches!(event, CommandEvent::Outcome(_));
-                // Where the agent goes on without a listener, its stream has to stay open until the link ends.
-                drop(queue.send(event).await);
-                if last {
-                    break;
-                }
-            }
-            // Either side may be gone already; then there is nothing to stop.
-            drop(frames.get_mut().stop(VarInt::from_u32(0)));
-            drop(sending.get_mut().reset(VarInt::from_u32(0)));
-        });
-        Ok(RunningCommand { events, cancel, on_drop: dropped.drop_guard() })
+        self.shared.tasks.spawn(command::follow(server, sending, receiving, program, queue));
+        Ok(RunningCommand { events })
     }
 
     /// Cuts an agent's live connection and refuses its certificate from now on (its record says so already).

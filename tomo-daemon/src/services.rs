@@ -96,8 +96,6 @@ struct Context {
     lately: onboarding::Lately,
     log_watches: app_logs::LogWatches,
     refusals: refusal::Refusals,
-    /// Rings when an operation has ended: what another one waited for may be asked now.
-    settled: tokio::sync::Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -152,7 +150,6 @@ impl Services {
             lately: onboarding::Lately::default(),
             log_watches: app_logs::LogWatches::default(),
             refusals: refusal::Refusals::default(),
-            settled: tokio::sync::Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -161,7 +158,6 @@ impl Services {
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
         context.tasks.spawn(Arc::clone(&context).write_refusals());
         context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
-        context.tasks.spawn(Arc::clone(&context).settle_unknown());
         Ok(Arc::new(Self { context, auth }))
     }
 

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AppId, OperationId, PlanId, RevisionId, ServerId},
-    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange},
+    id::{AppId, OperationId, PlanId, ServerId},
+    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
 /// Who has to agree before a plan is applied.
@@ -65,9 +65,6 @@ pub enum PlannedChange {
         name: String,
         /// What to run.
         spec: AppSpec,
-        /// The kept revision this goes back to, if it is a roll-back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        back_to: Option<RevisionId>,
     },
     /// Remove an app and its container.
     RemoveApp {
@@ -75,6 +72,15 @@ pub enum PlannedChange {
         app: AppId,
         /// Also delete its named volumes.
         volumes: bool,
+    },
+    /// Remove things from a server that are no app's.
+    Discard {
+        /// Server by id.
+        server: ServerId,
+        /// How they were chosen.
+        choice: Choice,
+        /// Each as it was then.
+        items: Vec<Item>,
     },
     /// Add a server that is reached by SSH.
     AddServer {
@@ -101,6 +107,18 @@ pub enum PlannedChange {
         /// Each with its new value.
         changes: Vec<SettingChange>,
     },
+}
+
+/// How the things that a plan removes were chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// One, by its name.
+    Named,
+    /// All of what Tomo made and nothing uses.
+    Ours,
+    /// Everything that nothing uses, whoever made it.
+    All,
 }
 
 /// One line of a plan's difference.
@@ -145,7 +163,7 @@ pub struct Plan {
     pub approval: Approval,
     /// The difference.
     pub changes: Vec<Change>,
-    /// How long and why nothing answers meanwhile, or that something does.
+    /// What stops working meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<String>,
     /// What is lost for good.

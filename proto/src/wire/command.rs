@@ -10,9 +10,12 @@ use crate::{
     id::{AppId, CommandId, RevisionId},
     model::{
         app::{AppSpec, LogLine},
-        operation::Evidence,
+        container::ContainerConfig,
+        release::SignedRelease,
         spec::check_image,
+        stock::{Item, Stock},
     },
+    wire::witness::AuditHead,
 };
 
 /// Daemon → agent, the one frame it sends on a command stream.
@@ -67,22 +70,54 @@ pub enum Command {
         /// Go on with new lines until the stream closes.
         follow: bool,
     },
-    /// Pull an image; one that is already there is used.
+    /// Pull an image, also if one of that name is there.
     PullImage {
         /// Name with tag or digest.
         image: String,
+    },
+    /// Look at how a container was made. Answers with [`CommandEvent::Found`].
+    InspectContainer {
+        /// Which.
+        container: ContainerRef,
+    },
+    /// List images, volumes, networks and stopped containers. Answers with [`CommandEvent::Found`], in parts.
+    ListStock {},
+    /// Make a volume that carries Tomo's label.
+    CreateVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Make a bridge network that carries Tomo's label.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+        /// Let it lead nowhere outside.
+        internal: bool,
+    },
+    /// Remove exactly these things, if each of them is as it is told here; else none of them.
+    Discard {
+        /// What goes.
+        items: Vec<Item>,
     },
     /// Put an app's container in place, replacing the one there; on failure the old one is as before.
     DeployApp {
         /// What to deploy.
         deploy: Box<DeployApp>,
     },
-    /// Tell what became of an earlier command, once it has ended. Needs no leave of the policy: it changes nothing.
-    TellOutcome {
-        /// Which; one that never came is not found.
-        command: CommandId,
+    /// Tell every kept head of the audit trail. Answers with [`Found::Heads`]. The half with the network answers by itself: nothing
+    /// on the host is touched, so no policy is asked. An agent that does not know this command ends its stream.
+    TellHeads,
+    /// Put a newer program in the agent's place. Once it answers [`CommandEvent::Send`] the program follows on the same stream, in
+    /// frames of at most [`PROGRAM_PART_BYTES`]. Starting anew breaks the link; asked again with the same id, the agent tells how it
+    /// ended.
+    UpdateAgent {
+        /// The text of a [`SignedRelease`].
+        release: String,
     },
 }
+
+/// Bytes of a program in one frame.
+pub const PROGRAM_PART_BYTES: usize = 128 * 1024;
 
 /// What a deploy needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,16 +135,10 @@ pub struct DeployApp {
     pub secrets: BTreeMap<String, SecretText>,
     /// Seconds the new container has to become healthy.
     pub health_timeout_secs: u32,
-    /// Seconds that the old container goes on answering after the new one has taken its place, if both can publish their ports.
-    #[serde(default)]
-    pub overlap_secs: u32,
-    /// Seconds that the replaced container is kept, stopped, for a roll-back; 0 removes it at once.
-    #[serde(default)]
-    pub keep_secs: u32,
 }
 
 impl Command {
-    /// Name of the command, as the host's policy file lists it.
+    /// Name of the command, as the host's policy file lists it if it can be allowed or refused there.
     #[must_use]
     pub const fn verb(&self) -> &'static str {
         match self {
@@ -119,29 +148,12 @@ impl Command {
             Self::RemoveContainer { .. } => "remove",
             Self::ReadLogs { .. } => "logs",
             Self::PullImage { .. } => "pull",
+            Self::InspectContainer { .. } | Self::ListStock {} => "inspect",
+            Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
+            Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
-            Self::TellOutcome { .. } => "tell",
-        }
-    }
-
-    /// Whether it changes something on the host: then it is carried on when the link breaks, and its outcome is kept.
-    #[must_use]
-    pub const fn is_change(&self) -> bool {
-        !matches!(self, Self::ReadLogs { .. } | Self::TellOutcome { .. })
-    }
-
-    /// What it works on, by name; of two changes with one name the second waits.
-    #[must_use]
-    pub fn container(&self) -> String {
-        match self {
-            Self::StartContainer { container }
-            | Self::StopContainer { container, .. }
-            | Self::RestartContainer { container, .. }
-            | Self::RemoveContainer { container, .. }
-            | Self::ReadLogs { container, .. } => container.as_str().to_owned(),
-            Self::PullImage { image } => image.clone(),
-            Self::DeployApp { deploy } => format!("tomo-{}", deploy.name),
-            Self::TellOutcome { command } => command.to_string(),
+            Self::TellHeads => "heads",
+            Self::UpdateAgent { .. } => "update",
         }
     }
 
@@ -153,21 +165,43 @@ impl Command {
         match self {
             Self::RemoveContainer { volumes, .. } => volumes.iter().try_for_each(|name| check_name(name)),
             Self::PullImage { image } => check_image(image),
+            Self::CreateVolume { name } | Self::CreateNetwork { name, .. } => check_name(name),
+            Self::Discard { items } => items.iter().try_for_each(Item::check),
             Self::DeployApp { deploy } => {
                 check_name(&deploy.name)?;
                 deploy.secrets.keys().try_for_each(|name| check_name(name))?;
                 deploy.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
             }
+            Self::UpdateAgent { release } => SignedRelease::parse(release).map(drop).map_err(|error| error.to_string()),
             Self::StartContainer { .. }
             | Self::StopContainer { .. }
             | Self::RestartContainer { .. }
             | Self::ReadLogs { .. }
-            | Self::TellOutcome { .. } => Ok(()),
+            | Self::InspectContainer { .. }
+            | Self::ListStock {}
+            | Self::TellHeads => Ok(()),
         }
     }
 
-    /// Every verb a policy file can list.
-    pub const VERBS: [&'static str; 7] = ["start", "stop", "restart", "remove", "logs", "pull", "deploy"];
+    /// The container that it is about, which may be one that Tomo did not make.
+    #[must_use]
+    pub const fn container(&self) -> Option<&ContainerRef> {
+        match self {
+            Self::StartContainer { container }
+            | Self::StopContainer { container, .. }
+            | Self::RestartContainer { container, .. }
+            | Self::ReadLogs { container, .. }
+            | Self::InspectContainer { container } => Some(container),
+            _ => None,
+        }
+    }
+
+    /// Every verb a policy file can list. Updates have a line of their own there: the key they are signed with.
+    pub const VERBS: [&'static str; 9] =
+        ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy"];
+
+    /// Verbs that a policy file can let count for what Tomo did not make.
+    pub const FOREIGN_VERBS: [&'static str; 6] = ["start", "stop", "restart", "remove", "logs", "inspect"];
 }
 
 /// Name or id of a container: the engine's grammar and nothing else, so that it cannot reach another path of its API.
@@ -222,8 +256,24 @@ pub enum CommandEvent {
         /// At most 500; each already safe to show.
         lines: Vec<LogLine>,
     },
+    /// What was asked for; a list may come in several parts.
+    Found(Box<Found>),
+    /// The agent takes the program that the command spoke of.
+    Send,
     /// It is over.
     Outcome(Outcome),
+}
+
+/// What a command that looks has found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// How a container was made.
+    Container(ContainerConfig),
+    /// A part of what lies on the host.
+    Stock(Stock),
+    /// Heads of the audit trail that the agent keeps, at most [`MOST_HEADS`](crate::wire::witness::MOST_HEADS), oldest first.
+    Heads(Vec<AuditHead>),
 }
 
 /// How a command ended.
@@ -232,12 +282,9 @@ pub enum CommandEvent {
 pub enum Outcome {
     /// Done and checked.
     Succeeded {
-        /// Facts worth keeping, e.g. the image's id.
+        /// Facts worth keeping, e.g. the image's digest.
         #[serde(default)]
         facts: BTreeMap<String, String>,
-        /// Milliseconds that nothing answered, measured; only where a running container was replaced.
-        #[serde(default)]
-        downtime_ms: Option<u64>,
     },
     /// Not done; what was begun is undone.
     Failed {
@@ -248,12 +295,9 @@ pub enum Outcome {
         /// What to do next.
         #[serde(default)]
         next: Option<String>,
-        /// Milliseconds that nothing answered until the old container ran again, measured.
+        /// Last log lines of a container that did not live, at most 200.
         #[serde(default)]
-        downtime_ms: Option<u64>,
-        /// What a container that did not live left behind.
-        #[serde(default)]
-        evidence: Option<Box<Evidence>>,
+        log: Vec<LogLine>,
     },
 }
 
@@ -261,19 +305,22 @@ impl Outcome {
     /// A success without facts.
     #[must_use]
     pub const fn done() -> Self {
-        Self::Succeeded { facts: BTreeMap::new(), downtime_ms: None }
+        Self::Succeeded { facts: BTreeMap::new() }
     }
 
     /// A failure with a next step.
     pub fn failed(code: ErrorCode, message: impl Into<String>, next: Option<String>) -> Self {
-        Self::Failed { code, message: message.into(), next, downtime_ms: None, evidence: None }
+        Self::Failed { code, message: message.into(), next, log: Vec::new() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::frame::{decode, encode};
+    use crate::{
+        model::stock::{Image, Network, Stopped, Volume},
+        wire::frame::{decode, encode},
+    };
 
     #[test]
     fn a_container_reference_cannot_leave_its_path() {
@@ -292,6 +339,40 @@ mod tests {
         let body = encode(&command).expect("encodes");
         assert_eq!(body, b"\x01\x81\xaestop_container\x82\xa9container\xa3web\xactimeout_secs\x0a");
         assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+    }
+
+    #[test]
+    fn a_clean_up_is_these_bytes_and_its_names_are_checked() {
+        let volume = Volume { name: "data".to_owned(), driver: "local".to_owned(), ..Volume::default() };
+        let command = Command::Discard { items: vec![Item::Volume(volume.clone())] };
+        let body = encode(&command).expect("encodes");
+        let expected = b"\x01\x81\xa7discard\x81\xa5items\x91\x85\xa4kind\xa6volume\xa4name\xa4data\xa6driver\xa5local\
+            \xaacreated_at\x00\xa4ours\xc2";
+        assert_eq!(body, expected);
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        assert_eq!(command.check(), Ok(()));
+        let network = Network { id: "../x".to_owned(), ..Network::default() };
+        let image =
+            Image { id: format!("sha256:{}", "a".repeat(64)), names: vec!["x y".to_owned()], ..Image::default() };
+        for item in [
+            Item::Volume(Volume { name: "../data".to_owned(), ..volume }),
+            Item::Network(network),
+            Item::Image(image),
+            Item::Image(Image { id: "sha256:x".to_owned(), ..Image::default() }),
+            Item::Container(Stopped { id: "a?force=1".to_owned(), ..Stopped::default() }),
+        ] {
+            assert!(Command::Discard { items: vec![item.clone()] }.check().is_err(), "{item:?}");
+        }
+    }
+
+    #[test]
+    fn an_update_is_these_bytes() {
+        let command = Command::UpdateAgent { release: "x".to_owned() };
+        let body = encode(&command).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xacupdate_agent\x81\xa7release\xa1x");
+        assert_eq!(encode(&CommandEvent::Send).expect("encodes"), b"\x01\xa4send");
+        assert!(command.check().is_err(), "it is no signed release");
+        assert!(!Command::VERBS.contains(&command.verb()), "no list of verbs allows it");
     }
 
     #[test]

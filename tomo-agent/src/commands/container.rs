@@ -3,7 +3,7 @@
 use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
 
 use crate::{
-    commands::{Failure, deploy, progress},
+    commands::{Failure, progress},
     docker::{APP_LABEL, Engine, NAME_LABEL},
     exec::Events,
 };
@@ -66,13 +66,6 @@ pub(super) async fn remove(
     };
     progress(events, "remove the container", None).await;
     engine.remove(container).await?;
-    // With the one that it replaced, if that is still kept.
-    if let Some(kept) = engine.find(&format!("{container}.old")).await?
-        && deploy::label(&kept, APP_LABEL) == labels.get(APP_LABEL)
-        && let Some(id) = kept.id
-    {
-        engine.remove(&id).await?;
-    }
     for volume in volumes {
         if !engine.remove_volume(volume, name).await? {
             let shown = display_line(volume, 80);

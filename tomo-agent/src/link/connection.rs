@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
     sync::CancellationToken,
@@ -15,7 +15,7 @@ use tomo_proto::{
     model::metric::SeriesKey,
     version::{LINK_NEWEST, LINK_OLDEST, RELEASE},
     wire::{
-        command::{CommandEvent, CommandRequest},
+        command::{Command, CommandEvent, CommandRequest, Found, Outcome},
         frame::{decode, encode},
         handshake::{AgentNotice, DaemonNotice, Hello, Welcome},
         report::{Report, ReportBody, encode_rows},
@@ -24,9 +24,9 @@ use tomo_proto::{
 
 use crate::{
     clock::now_ms,
-    exec::Exec,
     identity::make_key,
-    link::{Shared, Status},
+    link::{Shared, Status, update},
+    update::Head,
 };
 
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub(super) async fn serve(
     stop: &CancellationToken,
 ) -> Ended {
     let ended = tokio::select! {
-        ended = converse(shared, connection, address, stop) => ended,
+        ended = converse(shared, connection, address) => ended,
         () = stop.cancelled() => return Ended::Lost("the agent stops".to_owned()),
     };
     match (ended, connection.close_reason()) {
@@ -124,12 +124,7 @@ enum Stopped {
     Renewed,
 }
 
-async fn converse(
-    shared: &Arc<Shared>,
-    connection: &Connection,
-    address: &str,
-    stop: &CancellationToken,
-) -> Result<Stopped, Refusal> {
+async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) -> Result<Stopped, Refusal> {
     let (control, acknowledged) =
         timeout(WELCOME_TIMEOUT, greet(shared, connection)).await.context("no welcome came")??;
     tracing::info!(address, server = shared.identity().server_name, "connected to the daemon");
@@ -137,7 +132,7 @@ async fn converse(
     tokio::select! {
         ended = obey(shared, control) => Ok(ended?),
         ended = report(shared, connection, acknowledged) => match ended? {},
-        ended = run_commands(shared, connection, stop) => match ended? {},
+        ended = run_commands(shared, connection) => match ended? {},
     }
 }
 
@@ -174,7 +169,12 @@ async fn obey(shared: &Shared, mut control: Control) -> anyhow::Result<Stopped> 
     let mut new_key = None;
     while let Some(frame) = control.hear.next().await {
         match decode(&frame?)? {
-            DaemonNotice::Acknowledged { number } => shared.outbox.acknowledge(number),
+            DaemonNotice::Acknowledged { number, head } => {
+                shared.outbox.acknowledge(number);
+                if let Some(head) = head {
+                    shared.heads.keep(head);
+                }
+            }
             DaemonNotice::Interval { interval_ms } => {
                 let interval_ms = interval_ms.clamp(200, 300_000);
                 shared.interval_ms.send_if_modified(|known| std::mem::replace(known, interval_ms) != interval_ms);
@@ -262,61 +262,45 @@ async fn send(reports: &mut Reports, body: ReportBody) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes commands, each on a stream of its own. What changes the host goes on when the link breaks: half a change helps nobody, and
-/// the daemon asks for its outcome when it is back.
-async fn run_commands(
-    shared: &Arc<Shared>,
-    connection: &Connection,
-    stop: &CancellationToken,
-) -> anyhow::Result<Infallible> {
+/// Takes commands, each on a stream of its own; all end with the connection.
+async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::Result<Infallible> {
+    let mut running = JoinSet::new();
     loop {
-        let (sending, receiving) = connection.accept_bi().await?;
-        let (exec, stop) = (shared.exec.clone(), stop.clone());
-        shared.commands.spawn(stop.run_until_cancelled_owned(async move {
-            if let Err(error) = run_command(exec, sending, receiving).await {
-                tracing::warn!(%error, "a command's stream broke");
+        tokio::select! {
+            stream = connection.accept_bi() => {
+                let (sending, receiving) = stream?;
+                running.spawn(run_command(Arc::clone(shared), sending, receiving));
             }
-        }));
+            Some(ended) = running.join_next() => match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "a command's stream broke"),
+                Err(error) => tracing::error!(%error, "a command's task failed"),
+            },
+        }
     }
 }
 
-async fn run_command(exec: Exec, sending: SendStream, receiving: RecvStream) -> anyhow::Result<()> {
-    let mut heard = FramedRead::new(receiving, super::codec());
-    let frame = heard.next().await.context("no command came")??;
+async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvStream) -> anyhow::Result<()> {
+    let mut frames = FramedRead::new(receiving, super::codec());
+    let frame = frames.next().await.context("no command came")??;
     let request: CommandRequest = decode(&frame)?;
-    let is_change = request.command.is_change();
-    let cancel = CancellationToken::new();
-    let mut events = exec.run(request, cancel.clone());
-    let told = tell(&mut events, FramedWrite::new(sending, super::codec()), heard.get_mut(), &cancel).await;
-    if told.is_err() && is_change {
-        while events.recv().await.is_some() {}
+    let mut sending = FramedWrite::new(sending, super::codec());
+    if request.command == Command::TellHeads {
+        sending.send(Bytes::from(encode(&CommandEvent::Found(Box::new(Found::Heads(shared.heads.all()))))?)).await?;
+        sending.send(Bytes::from(encode(&CommandEvent::Outcome(Outcome::done()))?)).await?;
+        return end(sending).await;
     }
-    told
-}
-
-/// Tells the daemon what a command says, to its outcome or until the daemon wants no more. Fails if the link breaks.
-async fn tell(
-    events: &mut mpsc::Receiver<CommandEvent>,
-    mut sending: Reports,
-    receiving: &mut RecvStream,
-    cancel: &CancellationToken,
-) -> anyhow::Result<()> {
-    let mut listens = true;
+    let mut events = match request.command {
+        Command::UpdateAgent { release } => {
+            update::take(Arc::clone(&shared), Head { command: request.id, release }, frames)
+        }
+        _ => shared.exec.run(request),
+    };
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            // The daemon has stopped listening: dropping the queue cancels the command.
-            stopped = sending.get_ref().stopped() => {
-                stopped?;
-                return Ok(());
-            }
-            reset = receiving.received_reset(), if listens => {
-                listens = false;
-                if reset?.is_some() {
-                    cancel.cancel();
-                }
-                continue;
-            }
+            // Dropping the queue cancels the command.
+            _ = sending.get_ref().stopped() => return Ok(()),
         };
         let Some(event) = event else { break };
         let last = matches!(event, CommandEvent::Outcome(_));
@@ -325,8 +309,12 @@ async fn tell(
             break;
         }
     }
+    end(sending).await
+}
+
+/// Ends a command's stream: the end has to reach the daemon before the stream is dropped.
+async fn end(mut sending: FramedWrite<SendStream, LengthDelimitedCodec>) -> anyhow::Result<()> {
     sending.get_mut().finish()?;
-    // The stream's end has to reach the daemon before it is dropped.
     drop(sending.get_ref().stopped().await);
     Ok(())
 }

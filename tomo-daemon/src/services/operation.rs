@@ -27,7 +27,7 @@ use crate::{
         error::ServiceError,
         lookup::unknown_id,
     },
-    store::{NewAuditEntry, Store, StoreError, records::CommandRecord},
+    store::{NewAuditEntry, Store, StoreError},
 };
 
 /// Longest wait of `operation_get`.
@@ -56,7 +56,7 @@ impl Operations {
         let same = |other: &Operation| {
             other.target == operation.target
                 && other.kind.is_of_app() == operation.kind.is_of_app()
-                && (other.server == operation.server || !operation.kind.is_of_app())
+                && (other.server == operation.server || !operation.kind.is_on_server())
                 && !other.status.is_final()
         };
         if let Some(other) = all.values().map(|running| running.state.borrow().clone()).find(same) {
@@ -70,10 +70,6 @@ impl Operations {
 
     pub(super) fn end(&self, id: OperationId) {
         self.lock().remove(&id);
-    }
-
-    pub(super) fn is_running(&self, id: OperationId) -> bool {
-        self.lock().contains_key(&id)
     }
 
     fn get(&self, id: OperationId) -> Option<Running> {
@@ -123,26 +119,23 @@ impl Context {
     }
 }
 
-/// A daemon that died left operations without an end: of what was sent to an agent it is asked for, and what was not has not happened.
+/// A daemon that died left operations that nobody knows the end of; how visits by SSH ended can be found out.
 pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now_ms();
     store
         .write(move |change| {
             for mut operation in change.list::<Operation>()? {
-                if operation.status.is_final() {
+                if operation.status.is_final() || operation.kind.is_visit() {
                     continue;
                 }
-                let was_sent = change.get::<CommandRecord>(operation.operation.to_u64())?.is_some();
+                operation.status = OperationStatus::Unknown;
                 operation.ended_at = Some(now_ms);
-                (operation.status, operation.error) = if operation.kind.is_of_app() && !was_sent {
-                    let message = "the daemon stopped before it was sent to the agent: nothing was done".to_owned();
-                    let next = Some("do it again".to_owned());
-                    (OperationStatus::Failed, Some(OperationError { code: ErrorCode::Conflict, message, next }))
-                } else {
-                    let message = "the daemon stopped before the answer came: it may have happened".to_owned();
-                    let next = Some("look at the operation again once the server is up".to_owned());
-                    (OperationStatus::Unknown, Some(OperationError { code: ErrorCode::TimeoutUnknown, message, next }))
-                };
+                operation.error = Some(OperationError {
+                    code: ErrorCode::TimeoutUnknown,
+                    message: "the daemon stopped before the answer came: it may have happened".to_owned(),
+                    next: Some("look at the app before trying again".to_owned()),
+                    field: None,
+                });
                 change.audit(NewAuditEntry {
                     at_ms: now_ms,
                     actor: operation.actor.clone(),
@@ -236,7 +229,6 @@ impl Handle<OperationList> for Services {
             let fits = request.status.is_none_or(|status| status == operation.status);
             if fits && self.context.sees_operation(&caller, &operation)? {
                 operation.log.clear();
-                operation.evidence = None;
                 operations.push(operation);
             }
             if operations.len() == limit {

@@ -7,8 +7,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::{AgentId, AppId, PlanId, RevisionId, ServerId},
     model::{
-        agent::Agent,
-        app::App,
+        app::{App, AppSpec},
         audit::AuditOutcome,
         operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus, PlannedChange},
@@ -17,6 +16,7 @@ use tomo_proto::{
         user::Scope,
     },
     text::display_line,
+    wire::command::Command,
 };
 
 use crate::{
@@ -26,15 +26,18 @@ use crate::{
         About as _, Handle, Services,
         access::{Authorized, Caller},
         audit::limit,
+        discard,
         error::ServiceError,
+        execute::Work,
         lookup::unknown_id,
         onboarding,
         operation::{Operations, Running, under_way},
+        server::forget_server,
         settings, spec,
     },
     store::{
         NewAuditEntry, ReadTx, StoreError, WriteTx,
-        records::{CredentialRecord, PlanRecord, ProbeRecord, SETTINGS_KEY, SettingsRecord, Work},
+        records::{PlanRecord, SETTINGS_KEY, SettingsRecord},
     },
 };
 
@@ -83,36 +86,43 @@ impl Look for WriteTx<'_> {
 }
 
 /// A plan's facts, made from its change and what the store says now.
-struct Facts {
-    summary: String,
-    target: String,
-    approval: Approval,
-    changes: Vec<Change>,
-    downtime: Option<String>,
-    data_loss: Option<String>,
-    warnings: Vec<String>,
+pub(super) struct Facts {
+    pub(super) summary: String,
+    pub(super) target: String,
+    pub(super) approval: Approval,
+    pub(super) changes: Vec<Change>,
+    pub(super) downtime: Option<String>,
+    pub(super) data_loss: Option<String>,
+    pub(super) warnings: Vec<String>,
     /// SHA-256 of the target as it is, hex.
-    state: String,
+    pub(super) state: String,
 }
 
-fn state_of(value: &impl serde::Serialize) -> String {
+pub(super) fn state_of(value: &impl serde::Serialize) -> String {
     crypto::sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// Why the old container has to end before the new one starts, as its agent will find too.
+fn downtime(before: &AppSpec, after: &AppSpec) -> Option<String> {
+    let shared = || after.volumes.iter().find(|volume| before.volumes.iter().any(|old| old.source == volume.source));
+    let why = if after.ports.is_empty() {
+        format!("only one of the two may use {}", shared()?.source)
+    } else {
+        "only one of the two can hold the host ports".to_owned()
+    };
+    Some(format!("from the old container's end until the new one answers: {why}"))
 }
 
 fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceError> {
     let gone = |what: &str| ServiceError::new(ErrorCode::NotFound, format!("the {what} of this plan is gone"));
     match change {
-        PlannedChange::DeployApp { server, name, spec, back_to } => {
+        PlannedChange::DeployApp { server, name, spec } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             let known = look.apps()?.into_iter().find(|app| app.server == server.id && app.name == *name);
             // What never ran is not there to be updated.
             let runs = known.as_ref().filter(|app| app.revision.is_some());
             let changes = spec::difference(runs.map(|app| &app.spec), Some(spec));
-            let verb = match (back_to, runs) {
-                (Some(_), _) => "Roll back",
-                (None, Some(_)) => "Update",
-                (None, None) => "Deploy",
-            };
+            let verb = if runs.is_some() { "Update" } else { "Deploy" };
             let binds = spec.volumes.iter().filter(|volume| volume.is_bind());
             let mut warnings: Vec<String> = binds
                 .map(|volume| format!("the container can reach the host's folder {}", display_line(&volume.source, 80)))
@@ -129,14 +139,6 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             if !lost.is_empty() {
                 warnings.push(format!("no longer mounted, but kept: {}", lost.join(", ")));
             }
-            if let Some(revision) = back_to {
-                let kept = known.as_ref().and_then(|app| app.kept.as_ref());
-                warnings.push(match kept.filter(|kept| kept.revision == *revision) {
-                    Some(_) => format!("back to revision {revision}, whose container is kept for a while and started again"),
-                    None => format!("back to revision {revision}, whose container is made anew: its image may have to be pulled"),
-                });
-            }
-            let overlap_secs = look.settings()?.settings.overlap_secs;
             Ok(Facts {
                 summary: format!(
                     "{verb} app \"{name}\" on server \"{}\" with image {}",
@@ -146,7 +148,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 target: name.clone(),
                 approval: Approval::Confirm,
                 changes,
-                downtime: runs.map(|app| spec::downtime(&app.spec, spec, overlap_secs)),
+                downtime: runs.and_then(|app| downtime(&app.spec, spec)),
                 data_loss: None,
                 warnings,
                 state: state_of(&(server.id, server.agent, known.map(|app| (app.id, app.revision, app.spec)))),
@@ -177,6 +179,10 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 },
                 state: state_of(&(app.id, app.revision)),
             })
+        }
+        PlannedChange::Discard { server, choice, items } => {
+            let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
+            Ok(discard::facts(&server, *choice, items))
         }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             if look.servers()?.iter().any(|known| known.name == *name) {
@@ -354,7 +360,7 @@ impl Services {
     /// What a plan says whose agent would have to do something but has no connection.
     fn warn_offline(&self, change: &PlannedChange) -> Result<Option<String>, ServiceError> {
         let server = match change {
-            PlannedChange::DeployApp { server, .. } => Some(*server),
+            PlannedChange::DeployApp { server, .. } | PlannedChange::Discard { server, .. } => Some(*server),
             PlannedChange::RemoveApp { app, .. } => {
                 self.context.store.read(|view| view.get::<App>(app.to_u64()))?.map(|app| app.server)
             }
@@ -378,6 +384,9 @@ impl Services {
                 let app = view.get::<App>(app.to_u64())?;
                 (app.as_ref().map(|app| app.server), app.map(|app| app.name))
             }
+            // Whoever sees some apps only does not see what belongs to none.
+            PlannedChange::Discard { server, .. } if caller.selectors.apps.is_empty() => (Some(*server), None),
+            PlannedChange::Discard { .. } => return Ok(false),
             PlannedChange::RemoveServer { server } => (Some(*server), None),
             PlannedChange::AddServer { name, labels, .. } => {
                 return Ok(caller.selectors.admit_server(name, labels));
@@ -626,6 +635,14 @@ impl Handle<PlanApply> for Services {
         }
         let blank = self.context.new_operation(&caller, OperationKind::DeployApp, &record.plan.target, None);
         let entry = self.context.entry(&caller, "plan_apply", AuditOutcome::Intent).because(request.reason.as_ref());
+        if let (PlanStatus::Approved, PlannedChange::Discard { server, items, .. }) =
+            (record.plan.status, &record.change)
+            && !self.context.still_there(*server, items).await?
+        {
+            self.context.store.write(move |tx| mark_stale(tx, record, entry)).await?;
+            self.context.live.publish(Topic::Plan(id));
+            return Err(moved(id));
+        }
         let (context, operation, now_ms) = (Arc::clone(&self.context), blank.operation, self.context.clock.now_ms());
         // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
         let begun = self.context.tasks.spawn(async move {
@@ -656,13 +673,7 @@ impl Handle<PlanApply> for Services {
                 match effect {
                     Effect::Nothing => {}
                     Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
-                    Effect::ForgetServer { server, agent } => {
-                        if let Some(agent) = agent {
-                            self.context.hub.revoke(agent);
-                        }
-                        self.context.live.remove_server(server);
-                        self.context.store.delete_server_samples(server).await?;
-                    }
+                    Effect::ForgetServer { server, agent } => self.context.server_is_gone(server, agent).await?,
                 }
                 self.context.live.publish(Topic::Operation(operation.operation));
                 operation
@@ -716,12 +727,12 @@ fn apply(
     operation.plan = Some(id);
     let action = |kind: OperationKind| NewAuditEntry { action: kind.as_str().to_owned(), ..entry.clone() };
     let applied = match record.change.clone() {
-        PlannedChange::DeployApp { server, name, spec, back_to } => {
+        PlannedChange::DeployApp { server, name, spec } => {
             let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
             let known = tx.list::<App>()?.into_iter().find(|app| app.server == server && app.name == name);
             let (app, revision) = (
                 known.as_ref().map_or_else(|| AppId::from_parts(now_ms, crypto::random_u32()), |app| app.id),
-                back_to.unwrap_or_else(|| RevisionId::from_parts(now_ms, crypto::random_u32())),
+                RevisionId::from_parts(now_ms, crypto::random_u32()),
             );
             // What has not run yet is remembered as it was last wanted.
             if known.as_ref().is_none_or(|app| app.revision.is_none()) {
@@ -735,7 +746,6 @@ fn apply(
                     last_error: None,
                     created_at: known.map_or(now_ms, |app| app.created_at),
                     deployed_at: now_ms,
-                    kept: None,
                 })?;
             }
             operation.kind = OperationKind::DeployApp;
@@ -758,12 +768,23 @@ fn apply(
                 .with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((begin(operations, &operation)?, Work::Remove { app, volumes }, intent)))
         }
+        PlannedChange::Discard { server, items, .. } => {
+            let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
+            operation.kind = OperationKind::Discard;
+            operation.server = Some(host.name.clone());
+            let intent = action(operation.kind)
+                .about("server", &host.name)
+                .with(format!("{}: {}", operation.operation, record.plan.summary));
+            let work = Work::OnServer { server, kind: operation.kind, command: Command::Discard { items } };
+            Applied::Spawn(Box::new((begin(operations, &operation)?, work, intent)))
+        }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             tx.put(&Server {
                 id: ServerId::from_parts(now_ms, crypto::random_u32()),
                 name: name.clone(),
                 labels,
                 agent: None,
+                next_agent: None,
                 created_at: now_ms,
                 ssh: Some(Ssh { host, port, user, auth: None, host_key, jump: None, credential_kept: false }),
             })?;
@@ -775,16 +796,7 @@ fn apply(
         }
         PlannedChange::RemoveServer { server } => {
             let server = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
-            for app in tx.list::<App>()?.into_iter().filter(|app| app.server == server.id) {
-                tx.remove::<App>(app.id.to_u64());
-            }
-            for mut agent in tx.list::<Agent>()?.into_iter().filter(|agent| agent.server == server.id) {
-                agent.revoked_at.get_or_insert(now_ms);
-                tx.put(&agent)?;
-            }
-            tx.remove::<Server>(server.id.to_u64());
-            tx.remove::<CredentialRecord>(server.id.to_u64());
-            tx.remove::<ProbeRecord>(server.id.to_u64());
+            forget_server(tx, server.id, now_ms)?;
             operation.kind = OperationKind::RemoveServer;
             operation.server = Some(server.name.clone());
             finish(&mut operation, now_ms);

@@ -1,6 +1,8 @@
 //! Apps and their logs.
 
-use tomo_proto::api::app::{AppDeploy, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppRollback, AppStart, AppStop};
+use tomo_proto::api::app::{
+    AppDeploy, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop,
+};
 
 use crate::{
     args::AppCommand,
@@ -9,7 +11,7 @@ use crate::{
         output::{self, json_line, line, table, time},
         show, spec,
     },
-    client::Client,
+    client::{Client, ClientError},
 };
 
 pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Result<()> {
@@ -20,7 +22,7 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
                 return output::json(&answer.apps);
             }
             let rows = answer.apps.iter().map(|app| {
-                let ports: Vec<_> = app.ports.iter().map(|port| format!("{}→{}", port.host_text(), port.container)).collect();
+                let ports: Vec<_> = app.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
                 [
                     app.name.clone(),
                     app.server.clone(),
@@ -40,7 +42,13 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
             show::app(&answer);
             return Ok(());
         }
-        AppCommand::Logs { app, follow, tail, grep } => return logs(client, app, follow, tail, grep, as_json).await,
+        AppCommand::Logs { app, log } => {
+            let read = async |cursor, wait_s| {
+                let (tail, since, grep) = (Some(log.tail), log.since.clone(), log.grep.clone());
+                client.call(&AppLogs { app: app.clone(), tail, since, grep, cursor, wait_s }).await
+            };
+            return logs(read, log.follow, as_json).await;
+        }
         AppCommand::Start(one) => client.call(&AppStart { app: one.app, reason: one.reason }).await?,
         AppCommand::Stop(one) => client.call(&AppStop { app: one.app, reason: one.reason }).await?,
         AppCommand::Restart(one) => client.call(&AppRestart { app: one.app, reason: one.reason }).await?,
@@ -51,10 +59,6 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
             let plan = client.call(&request).await?;
             return change::carry_out(client, plan, &deploy.consent, as_json).await;
         }
-        AppCommand::Rollback { app, to, consent } => {
-            let plan = client.call(&AppRollback { app, revision: to, reason: consent.reason.clone() }).await?;
-            return change::carry_out(client, plan, &consent, as_json).await;
-        }
         AppCommand::Remove { app, volumes, consent } => {
             let plan = client.call(&AppRemove { app, volumes, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;
@@ -63,19 +67,16 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
     change::follow(client, operation, as_json).await
 }
 
+/// Prints what `read` reads, and goes on from its cursor if that is wanted.
 pub(super) async fn logs(
-    client: &Client,
-    app: String,
+    read: impl AsyncFn(Option<String>, Option<u32>) -> Result<AppLogsAnswer, ClientError>,
     follow: bool,
-    tail: u32,
-    grep: Option<String>,
     as_json: bool,
 ) -> anyhow::Result<()> {
     let mut cursor = None;
     loop {
         let wait_s = cursor.is_some().then_some(30);
-        let request = AppLogs { app: app.clone(), tail: Some(tail), since: None, grep: grep.clone(), cursor, wait_s };
-        let answer = client.call(&request).await?;
+        let answer = read(cursor, wait_s).await?;
         for one in &answer.lines {
             if as_json {
                 json_line(one)?;

@@ -2,7 +2,8 @@
 
 use tomo_proto::model::{
     app::{AppDetail, HealthCheck},
-    operation::{Evidence, Operation},
+    container::ContainerDetail,
+    operation::Operation,
     settings::Settings,
 };
 
@@ -28,7 +29,7 @@ pub(super) fn app(detail: &AppDetail) {
     fact("command", detail.spec.command.join(" "));
     for port in &app.ports {
         let loopback = if port.loopback { "127.0.0.1:" } else { "" };
-        fact("port", format!("{loopback}{}:{}/{}", port.host_text(), port.container, port.protocol.as_str()));
+        fact("port", format!("{loopback}{}:{}/{}", port.host, port.container, port.protocol.as_str()));
     }
     for (key, value) in &detail.spec.env {
         fact("env", format!("{key}={value}"));
@@ -50,10 +51,55 @@ pub(super) fn app(detail: &AppDetail) {
         let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
         fact("container", format!("{} {}{code}", container.name, container.state.as_str()));
     }
-    for revision in &detail.revisions {
-        let (at, image, by) = (time(revision.created_at), &revision.spec.image, &revision.actor);
-        let place = format::place_of(detail, revision, |until| format!(", kept until {}", time(until)));
-        fact("deployed", format!("{at}  {}  {image}  by {by}{place}", revision.id));
+    for (place, revision) in detail.revisions.iter().enumerate() {
+        let name = if place == 0 { "deployed" } else { "before that" };
+        fact(name, format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
+    }
+}
+
+pub(super) fn container(detail: &ContainerDetail) {
+    let (container, config) = (&detail.container, &detail.config);
+    fact("container", format!("{} on {}", container.name, detail.server));
+    fact("app", container.app.as_deref().unwrap_or_default());
+    let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
+    fact("state", format!("{}{code}", container.state.as_str()));
+    fact("health", container.health.as_str());
+    fact("restarts", format!("{} by the engine", container.restarts));
+    fact("made", time(container.created_at));
+    fact("image", &container.image);
+    fact("image id", &config.image_id);
+    fact("entrypoint", config.entrypoint.join(" "));
+    fact("command", config.command.join(" "));
+    fact("user", &config.user);
+    for port in &container.ports {
+        let host = port.host.map_or_else(|| "not published".to_owned(), |host| format!("{}:{host}", port.address));
+        fact("port", format!("{}/{} {host}", port.container, port.protocol));
+    }
+    for (key, value) in &config.env {
+        fact("env", format!("{key}={value}"));
+    }
+    for mount in &config.mounts {
+        let mode = if mount.read_only { " (read-only)" } else { "" };
+        fact("mount", format!("{} {} at {}{mode}", mount.kind, mount.source, mount.target));
+    }
+    fact("networks", config.networks.join(" "));
+    fact("restart", &config.restart);
+    fact("memory", if config.memory_limit_bytes > 0 { bytes(config.memory_limit_bytes) } else { String::new() });
+    let thousandths = config.cpu_limit_millis;
+    fact(
+        "cpu",
+        if thousandths > 0 {
+            format!("{}.{:03} cores", thousandths / 1_000, thousandths % 1_000)
+        } else {
+            String::new()
+        },
+    );
+    fact("powers", config.powers.join(", "));
+    if let Some(usage) = &container.usage {
+        fact("uses", format!("{:.2} cores, {}", usage.cpu_cores, bytes(usage.memory_bytes)));
+    }
+    for (key, value) in &container.labels {
+        fact("label", format!("{key}={value}"));
     }
 }
 
@@ -71,8 +117,7 @@ pub(super) fn operation(operation: &Operation) {
         fact("error", format!("{}: {}", error.code.as_str(), error.message));
         fact("next", error.next.as_deref().unwrap_or_default());
     }
-    fact("downtime", operation.downtime_ms.map(|ms| format!("{ms} ms, measured")).unwrap_or_default());
-    for one in operation.log.iter().chain(&operation.evidence.iter().flat_map(Evidence::lines).collect::<Vec<_>>()) {
+    for one in &operation.log {
         fact("  |", one);
     }
 }

@@ -51,7 +51,6 @@ pub(crate) enum Action {
     StartApp,
     StopApp,
     RestartApp,
-    RollBackApp,
     RemoveApp,
     Logs,
     LogPause,
@@ -177,7 +176,6 @@ pub(crate) const TABLE: &[Entry] = &[
     change(Action::StartApp, "start", "Starts a stopped app.", &["S"], APP, 5),
     change(Action::StopApp, "stop", "Stops an app; it keeps its data.", &["T"], APP, 5),
     change(Action::RestartApp, "restart", "Restarts an app.", &["R"], APP, 5),
-    change(Action::RollBackApp, "roll back", "Plans to go back to what an app ran before.", &["B"], APP, 6),
     change(
         Action::RemoveApp,
         "remove",

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
-        app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppRollback, AppStart, AppStop},
+        app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         auth::AuthWhoami,
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
@@ -81,8 +81,6 @@ pub(crate) enum Effect {
     Start(String),
     Stop(String),
     Restart(String),
-    /// Asks for the plan.
-    RollBack(String),
     Remove {
         app: String,
         volumes: bool,
@@ -237,10 +235,6 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Start(app) => Answer::Started(client.call(&AppStart { app, reason: None }).await.map(Box::new)),
         Effect::Stop(app) => Answer::Started(client.call(&AppStop { app, reason: None }).await.map(Box::new)),
         Effect::Restart(app) => Answer::Started(client.call(&AppRestart { app, reason: None }).await.map(Box::new)),
-        Effect::RollBack(app) => {
-            let request = AppRollback { app, revision: None, reason: None };
-            Answer::Planned(client.call(&request).await.map(Box::new), Vec::new())
-        }
         Effect::Remove { app, volumes } => {
             Answer::Planned(client.call(&AppRemove { app, volumes, reason: None }).await.map(Box::new), Vec::new())
         }

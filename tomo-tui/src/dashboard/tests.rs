@@ -89,7 +89,7 @@ fn app() -> AppSummary {
         status: AppStatus::Running,
         health: Health::Healthy,
         restarts: 2,
-        ports: vec![PortSpec { container: 80, host: Some(8080), protocol: Protocol::Tcp, loopback: false }],
+        ports: vec![PortSpec { container: 80, host: 8080, protocol: Protocol::Tcp, loopback: false }],
         cpu_cores: Some(0.2),
         memory_bytes: Some(64 << 20),
         deployed_at: NOW - 60_000,
@@ -137,9 +137,7 @@ fn operation(status: OperationStatus) -> Operation {
         actor: "user:ana".to_owned(),
         started_at: NOW - 3_000,
         ended_at: None,
-        downtime_ms: None,
         log: (0..80).map(|line| format!("line {line}")).collect(),
-        evidence: None,
     }
 }
 
@@ -171,7 +169,7 @@ fn who(role: Role, person: bool) -> WhoamiAnswer {
 
 fn detail() -> AppDetail {
     let spec = AppSpec { image: "registry.example/shop:1.2".to_owned(), ..AppSpec::default() };
-    AppDetail { summary: app(), spec, container: None, last_error: Some("it died".to_owned()), revision: None, kept: None, revisions: Vec::new() }
+    AppDetail { summary: app(), spec, container: None, last_error: Some("it died".to_owned()), revisions: Vec::new() }
 }
 
 /// A state that a daemon has answered.

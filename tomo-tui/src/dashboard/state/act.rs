@@ -1,94 +1,18 @@
-//! What each action does, and why it cannot be done.
-
-use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanStatus, user::Scope};
+//! What each action does.
 
 use crate::dashboard::{
-    action::{self, Action},
+    action::Action,
     effect::Effect,
     layers::{
         Layer, confirm::Confirm, deploy::DeployForm, help::Help, palette::Palette, server::ServerForm,
         unlock::UnlockForm,
     },
-    state::{Fetch, Link, State},
+    state::{Fetch, State},
     toast::Kind,
     views::{View, app::AppView, logs::LogsView},
 };
 
 impl State {
-    /// Why an action cannot be done here and now.
-    pub(crate) fn disabled(&self, action: Action) -> Option<String> {
-        let entry = action::row(action);
-        if !entry.changes {
-            return match action {
-                Action::Logs if self.app_on_screen().is_none() => Some("no app is selected".to_owned()),
-                _ => None,
-            };
-        }
-        if self.read_only {
-            return Some("the dashboard was started read-only".to_owned());
-        }
-        if let Link::Lost { .. } = self.link {
-            return Some("the daemon cannot be reached".to_owned());
-        }
-        let needed = match action {
-            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Cancel => Scope::Operate,
-            Action::Approve | Action::Deny => Scope::Deploy,
-            Action::AddServer | Action::TestServer | Action::ForgetCredential | Action::UnlockVault => Scope::Admin,
-            _ => Scope::Plan,
-        };
-        let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
-        if !who.scopes.contains(&needed) {
-            return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
-        }
-        if needed >= Scope::Deploy && !who.person {
-            return Some("an API token cannot do this: sign in with `tomo login`".to_owned());
-        }
-        match action {
-            Action::StartApp
-            | Action::StopApp
-            | Action::RestartApp
-            | Action::RollBackApp
-            | Action::RemoveApp
-            | Action::Redeploy => {
-                let Some(app) = self.app_on_screen() else { return Some("no app is selected".to_owned()) };
-                let word = match (action, app.status) {
-                    (Action::StartApp, AppStatus::Running) => "runs already",
-                    (Action::StopApp, AppStatus::Stopped) => "is stopped already",
-                    (_, AppStatus::Deploying) => "is being deployed",
-                    (_, AppStatus::Unknown) => "is on a server that cannot be reached",
-                    _ => return None,
-                };
-                Some(format!("{} {word}", app.name))
-            }
-            Action::Approve | Action::Deny => match self.plan_on_screen() {
-                None => Some("no plan is selected".to_owned()),
-                Some(plan) if plan.status == PlanStatus::Pending => None,
-                // What was agreed to and not carried out yet still can be.
-                Some(plan) if plan.status == PlanStatus::Approved && action == Action::Approve => None,
-                Some(plan) => Some(format!("the plan is {}", plan.status.as_str())),
-            },
-            Action::Cancel => match self.operation_on_screen() {
-                None => Some("no operation is selected".to_owned()),
-                Some(operation) if operation.status == OperationStatus::Running => None,
-                Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
-            },
-            Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
-                Some("there is no server to deploy to: add one first".to_owned())
-            }
-            Action::Deploy => match &self.view {
-                View::Server(view) => view.no_deploys(),
-                _ => None,
-            },
-            Action::TestServer | Action::ForgetCredential => match &self.view {
-                View::Server(view) => view.no_credential(),
-                _ => Some("no server is selected".to_owned()),
-            },
-            Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
-            Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
-            _ => None,
-        }
-    }
-
     pub(super) fn act(&mut self, action: Action) {
         if let Some(reason) = self.disabled(action) {
             self.toasts.push(Kind::Warning, reason, self.now_ms);
@@ -122,12 +46,16 @@ impl State {
             Action::ShowOperations => self.open(View::Operations),
             Action::Filter => self.filtering = self.filter().is_some(),
             Action::Palette => {
-                self.layer = Some(Layer::Palette(Palette::new(self.context(), &self.servers, &self.apps, &self.plans)));
+                self.layer = Some(Layer::Palette(Palette::new(
+                    self.context(),
+                    self.all_disabled(),
+                    &self.servers,
+                    &self.apps,
+                    &self.plans,
+                )));
             }
             Action::Help => {
-                let disabled =
-                    action::TABLE.iter().filter_map(|entry| Some((entry.action, self.disabled(entry.action)?)));
-                self.layer = Some(Layer::Help(Help::new(self.context(), disabled.collect())));
+                self.layer = Some(Layer::Help(Help::new(self.context(), self.all_disabled())));
             }
             Action::Refresh => {
                 self.fetching.clear();
@@ -142,7 +70,10 @@ impl State {
                 self.layer = Some(Layer::Deploy(Box::new(DeployForm::new(servers, server.as_deref()))));
             }
             Action::Redeploy => self.redeploy(),
-            Action::AddServer => self.layer = Some(Layer::Server(Box::new(ServerForm::new(self.now_ms)))),
+            Action::AddServer => self.layer = Some(Layer::Server(Box::new(ServerForm::add(self.now_ms)))),
+            Action::ImportServers => self.effects.push(Effect::ReadSshConfig),
+            Action::ConnectServer => self.ask_about_server(ServerForm::connect),
+            Action::EditServer => self.ask_about_server(ServerForm::edit),
             Action::TestServer => {
                 if let Some(server) = self.server_on_screen().map(str::to_owned) {
                     self.effects.push(Effect::TestServer(server));
@@ -163,9 +94,7 @@ impl State {
                     self.effects.push(Effect::RemoveServer(server));
                 }
             }
-            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RollBackApp | Action::RemoveApp => {
-                self.operate(action);
-            }
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp => self.operate(action),
             Action::Logs => {
                 if let Some(app) = self.app_on_screen() {
                     let view = LogsView::new(app.id.to_string(), app.name.clone(), self.now_ms);
@@ -230,11 +159,6 @@ impl State {
         self.layer = Some(Layer::Confirm(match action {
             Action::StartApp => {
                 self.effects.push(Effect::Start(id));
-                return;
-            }
-            // Its plan is shown and asks.
-            Action::RollBackApp => {
-                self.effects.push(Effect::RollBack(id));
                 return;
             }
             Action::StopApp => {
