@@ -8,10 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ring::digest::{self, SHA256};
-use tomo_proto::model::release::SignedRelease;
-
-use crate::crypto;
+use tomo_proto::model::release::{Measure, Release, SignedRelease};
 
 /// How many are kept.
 const KEPT: usize = 8;
@@ -81,7 +78,7 @@ impl Releases {
             return Ok((claims.length, true));
         }
         if offset == 0 {
-            self.clear(|path| path.extension().is_some_and(|extension| extension == "part"))?;
+            self.forget_parts()?;
         }
         let part = self.beside(release, "part");
         let mut options = fs::OpenOptions::new();
@@ -100,9 +97,9 @@ impl Releases {
             return Ok((received, false));
         }
         file.seek(SeekFrom::Start(0))?;
-        if hash(&mut file)? != claims.sha256 {
+        if let Err(error) = check(&mut file, claims) {
             fs::remove_file(&part)?;
-            return Err(UploadError::OtherProgram);
+            return Err(error);
         }
         file.sync_all()?;
         fs::rename(&part, self.program(release))?;
@@ -120,10 +117,10 @@ impl Releases {
         fs::rename(new, beside)
     }
 
-    fn clear(&self, goes: impl Fn(&Path) -> bool) -> io::Result<()> {
+    fn forget_parts(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
-            if goes(&path) {
+            if path.extension().is_some_and(|extension| extension == "part") {
                 fs::remove_file(path)?;
             }
         }
@@ -131,21 +128,20 @@ impl Releases {
     }
 }
 
-fn hash(file: &mut File) -> io::Result<String> {
-    let (mut hash, mut part) = (digest::Context::new(&SHA256), vec![0; PART]);
+fn check(file: &mut File, release: &Release) -> Result<(), UploadError> {
+    let (mut measure, mut part) = (Measure::new(), vec![0; PART]);
     loop {
         match file.read(&mut part)? {
-            0 => return Ok(crypto::hex(hash.finish().as_ref())),
-            read => hash.update(&part[..read]),
+            0 => return measure.check(release).map_err(|_| UploadError::OtherProgram),
+            read => measure.add(&part[..read]),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tomo_proto::model::release::Release;
-
     use super::*;
+    use crate::crypto;
 
     fn release(version: &str, program: &[u8]) -> SignedRelease {
         let release = Release {

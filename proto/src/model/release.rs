@@ -16,7 +16,10 @@
 use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ring::signature::{ED25519, UnparsedPublicKey};
+use ring::{
+    digest,
+    signature::{ED25519, UnparsedPublicKey},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +104,13 @@ pub struct Release {
     pub sha256: String,
 }
 
+/// A program as it goes by in parts: its length and its SHA-256.
+#[derive(Clone)]
+pub struct Measure {
+    digest: digest::Context,
+    length: u64,
+}
+
 /// A release with a signature, which nobody has checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedRelease {
@@ -131,6 +141,53 @@ impl Release {
             return Err(ReleaseError::NotNewer { release: self.version, installed });
         }
         Ok(())
+    }
+}
+
+impl Measure {
+    /// Nothing has gone by.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { digest: digest::Context::new(&digest::SHA256), length: 0 }
+    }
+
+    /// The next part.
+    pub fn add(&mut self, part: &[u8]) {
+        self.digest.update(part);
+        self.length = self.length.saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+    }
+
+    /// Bytes so far.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// SHA-256 of all of it, hex.
+    #[must_use]
+    pub fn sha256(self) -> String {
+        self.digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether this was the program of a release.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Program`].
+    pub fn check(self, release: &Release) -> Result<(), ReleaseError> {
+        let fits = self.length == release.length && self.sha256() == release.sha256;
+        if fits { Ok(()) } else { Err(ReleaseError::Program(release.version)) }
+    }
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Measure").field("length", &self.length).finish_non_exhaustive()
     }
 }
 

@@ -15,11 +15,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use ring::digest::{self, SHA256};
 use tokio::time::{Instant, sleep};
 use tomo_proto::{
     error::ErrorCode,
-    model::release::{self, Release, ReleaseError, SignedRelease, Version},
+    model::release::{self, Measure, Release, ReleaseError, SignedRelease, Version},
     text::display_line,
     wire::command::Outcome,
 };
@@ -148,20 +147,17 @@ async fn stage(head: &Head, program: &mut fs::File, policy: &Path) -> Result<(),
 
 fn copy(release: &Release, program: &mut fs::File) -> Result<(), Refusal> {
     let mut copy = fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(STAGED)?;
-    let (mut hash, mut length, mut part) = (digest::Context::new(&SHA256), 0, vec![0; PART]);
-    loop {
+    let (mut measure, mut part) = (Measure::new(), vec![0; PART]);
+    // One part beyond its length is enough to know that it is another one.
+    while measure.length() <= release.length {
         let read = program.read(&mut part)?;
-        length += u64::try_from(read).unwrap_or(u64::MAX);
-        if read == 0 || length > release.length {
+        if read == 0 {
             break;
         }
-        hash.update(&part[..read]);
+        measure.add(&part[..read]);
         copy.write_all(&part[..read])?;
     }
-    let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    if (length, &sha256) != (release.length, &release.sha256) {
-        return Err(ReleaseError::Program(release.version).into());
-    }
+    measure.check(release)?;
     copy.set_permissions(fs::Permissions::from_mode(0o755))?;
     Ok(copy.sync_all()?)
 }

@@ -6,7 +6,6 @@ use std::{fs, os::unix::fs::OpenOptionsExt as _, sync::Arc, time::Duration};
 use bytes::BytesMut;
 use futures::StreamExt as _;
 use quinn::RecvStream;
-use ring::digest::{self, SHA256};
 use tokio::{
     fs::File,
     io::AsyncWriteExt as _,
@@ -16,7 +15,7 @@ use tokio::{
 use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 use tomo_proto::{
     error::ErrorCode,
-    model::release::{Release, ReleaseError, SignedRelease, Version},
+    model::release::{Measure, Release, ReleaseError, SignedRelease, Version},
     wire::command::{CommandEvent, Outcome},
 };
 
@@ -155,25 +154,21 @@ async fn receive(
     let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(places.part());
     let mut file = File::from_std(made.map_err(cannot)?);
     file.write_all(&head.line().map_err(cannot)?).await.map_err(cannot)?;
-    let (mut hash, mut length, mut told) = (digest::Context::new(&SHA256), 0, 0);
-    while length < release.length {
+    let (mut measure, mut told) = (Measure::new(), 0);
+    while measure.length() < release.length {
         let part = next_part(frames).await?;
-        length += u64::try_from(part.len()).unwrap_or(u64::MAX);
-        if length > release.length {
+        measure.add(&part);
+        if measure.length() > release.length {
             return Err(failed(ErrorCode::Invalid, "the program is longer than the release says"));
         }
-        hash.update(&part);
         file.write_all(&part).await.map_err(cannot)?;
-        let percent = u8::try_from(length * 100 / release.length).unwrap_or(100);
+        let percent = u8::try_from(measure.length() * 100 / release.length).unwrap_or(100);
         if percent >= told + 5 {
             told = percent;
             progress(events, "send the program", Some(percent)).await;
         }
     }
-    let sha256: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    if sha256 != release.sha256 {
-        return Err(refused(&ReleaseError::Program(release.version)));
-    }
+    measure.check(release).map_err(|error| refused(&error))?;
     file.sync_all().await.map_err(cannot)
 }
 

@@ -36,13 +36,10 @@ pub(super) async fn follow(
     let feeding = async {
         let Some(program) = program else { return std::future::pending().await };
         wanted.notified().await;
-        match feed(&mut sending, program).await {
-            Ok(()) => std::future::pending().await,
-            Err(error) => {
-                tracing::warn!(%server, error = format!("{error:#}"), "a program could not be sent to its end")
-            }
-        }
         // An agent that refuses the rest says why.
+        if let Err(error) = feed(&mut sending, program).await {
+            tracing::warn!(%server, error = format!("{error:#}"), "a program could not be sent to its end");
+        }
         std::future::pending::<()>().await;
     };
     let listening = async {

@@ -7,7 +7,7 @@ use tomo_proto::{
     api::{Effect, Tool},
     error::ErrorCode,
     id::{SessionId, TokenId, UserId},
-    model::user::{Role, Scopes, Selectors},
+    model::user::{Role, Scope, Scopes, Selectors},
 };
 
 use crate::services::error::ServiceError;
@@ -74,6 +74,21 @@ impl Caller {
             ip_address: String::new(),
             ended: CancellationToken::new(),
         }
+    }
+
+    pub(super) fn is_admin(&self) -> bool {
+        self.scopes.contains(&Scope::Admin)
+    }
+
+    /// For what no tool may carry, and only an admin may do.
+    ///
+    /// # Errors
+    /// `denied`: says what needs the scope.
+    pub(super) fn require_admin(&self, what: &str) -> Result<(), ServiceError> {
+        if self.is_admin() {
+            return Ok(());
+        }
+        Err(ServiceError::new(ErrorCode::Denied, format!("{what} needs the scope admin")).with_next("ask an admin"))
     }
 
     /// As it stands in the audit: `user:ana`, `token:ci (ana)`, `socket:root`, `daemon`.

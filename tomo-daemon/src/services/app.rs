@@ -1,14 +1,11 @@
 //! Apps: how they do, starting and stopping them, planning deploys and removals.
 
-use std::sync::Arc;
-
 use tomo_proto::{
     api::app::{AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop},
     error::ErrorCode,
     model::{
         agent::AgentState,
         app::{App, AppDetail, AppSpec, AppStatus, AppSummary, Revision},
-        audit::AuditOutcome,
         container::{Container, ContainerState, Health},
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
@@ -19,14 +16,12 @@ use tomo_proto::{
 
 use crate::{
     services::{
-        About as _, Context, Handle, Services,
+        Context, Handle, Services,
         access::{Authorized, Caller},
         audit::{cursor, limit},
         error::ServiceError,
         execute::Work,
-        lookup,
-        operation::Begun,
-        secret, spec,
+        lookup, secret, spec,
     },
     store::records::SecretRecord,
 };
@@ -141,8 +136,8 @@ impl Handle<AppGet> for Services {
 }
 
 impl Services {
-    /// Starts, stops or restarts an app; a second request for what is under way finds the first.
-    async fn operate(
+    /// Starts, stops or restarts an app.
+    async fn operate_app(
         &self,
         caller: &Caller,
         action: &'static str,
@@ -152,45 +147,26 @@ impl Services {
     ) -> Result<Operation, ServiceError> {
         let (app, server) = self.context.store.read(|view| lookup::app(view, caller, app))?;
         let name = app.name.clone();
-        let work = work(app);
-        let operation = self.context.new_operation(caller, work.kind(), &name, Some(&server.name));
-        let intent = self.context.entry(caller, action, AuditOutcome::Intent).about("app", &name).because(reason);
-        let intent = intent.with(format!("{} on {}", operation.operation, server.name));
-        if !self.context.hub.is_online(server.id) && self.context.running_on(&server.name, &name).is_none() {
-            let message = format!("the agent of server \"{}\" is not connected", server.name);
-            return Err(ServiceError::new(ErrorCode::AgentOffline, message)
-                .with_next(format!("server_get {{\"server\":\"{}\"}}", server.name)));
-        }
-        // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
-        let context = Arc::clone(&self.context);
-        let begun = self.context.tasks.spawn(async move {
-            match context.begin(operation.clone(), intent.clone()).await? {
-                Begun::New(running) => context.spawn(running, work, intent),
-                Begun::Already(other) => return Ok(*other),
-            }
-            Ok(operation)
-        });
-        let failed =
-            |error| ServiceError::new(ErrorCode::Internal, "beginning the operation failed").with_source(error);
-        begun.await.map_err(failed)?
+        self.operate(caller, &server, [action, "app", &name], reason, work(app)).await
     }
 }
 
 impl Handle<AppStart> for Services {
     async fn handle(&self, caller: Authorized<'_, AppStart>, request: AppStart) -> Result<Operation, ServiceError> {
-        self.operate(&caller, "app_start", &request.app, request.reason.as_ref(), |app| Work::Start { app }).await
+        self.operate_app(&caller, "app_start", &request.app, request.reason.as_ref(), |app| Work::Start { app }).await
     }
 }
 
 impl Handle<AppStop> for Services {
     async fn handle(&self, caller: Authorized<'_, AppStop>, request: AppStop) -> Result<Operation, ServiceError> {
-        self.operate(&caller, "app_stop", &request.app, request.reason.as_ref(), |app| Work::Stop { app }).await
+        self.operate_app(&caller, "app_stop", &request.app, request.reason.as_ref(), |app| Work::Stop { app }).await
     }
 }
 
 impl Handle<AppRestart> for Services {
     async fn handle(&self, caller: Authorized<'_, AppRestart>, request: AppRestart) -> Result<Operation, ServiceError> {
-        self.operate(&caller, "app_restart", &request.app, request.reason.as_ref(), |app| Work::Restart { app }).await
+        self.operate_app(&caller, "app_restart", &request.app, request.reason.as_ref(), |app| Work::Restart { app })
+            .await
     }
 }
 

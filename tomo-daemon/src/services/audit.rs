@@ -7,11 +7,24 @@ use tomo_proto::{
 
 use crate::{
     clock::date,
-    services::{Handle, Services, Trail, access::Authorized, error::ServiceError, span},
+    services::{Context, Handle, Services, Trail, access::Authorized, error::ServiceError, span},
+    store::{NewAuditEntry, StoreError},
 };
 
 /// Most witnesses in an answer.
 const WITNESSES: usize = 50;
+
+impl Context {
+    /// Writes one row, about what changes nothing else in the store.
+    pub(super) async fn note(&self, entry: NewAuditEntry) -> Result<(), StoreError> {
+        self.store
+            .write(move |change| {
+                change.audit(entry);
+                Ok(())
+            })
+            .await
+    }
+}
 
 impl Handle<AuditSearch> for Services {
     async fn handle(

@@ -121,7 +121,7 @@ impl Services {
         let work = Work::OnServer { server: server.id, kind, command };
         let action = format!("container_{verb}");
         let about = [&*action, "container", &*container.name];
-        self.operate_on_server(caller, &server, about, reason, work).await
+        self.operate(caller, &server, about, reason, work).await
     }
 }
 

@@ -10,6 +10,7 @@ use tomo_proto::{
         app::{App, AppSpec, Revision},
         audit::AuditOutcome,
         operation::{Operation, OperationError, OperationKind, OperationStatus},
+        server::Server,
     },
     text::display_line,
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, DeployApp, Outcome},
@@ -19,7 +20,13 @@ use crate::{
     crypto,
     hub::HubError,
     live::Topic,
-    services::{About as _, Context, access::Caller, error::ServiceError, operation::Running},
+    services::{
+        About as _, Context, Services,
+        access::Caller,
+        ask::offline,
+        error::ServiceError,
+        operation::{Begun, Running},
+    },
     store::{NewAuditEntry, StoreError, WriteTx},
 };
 
@@ -123,6 +130,37 @@ pub(super) fn note_step(operation: &mut Operation, step: &str, percent: Option<u
         operation.step = step;
     }
     operation.percent = percent;
+}
+
+impl Services {
+    /// Begins something on a server; a second request for what is under way finds the first.
+    pub(super) async fn operate(
+        &self,
+        caller: &Caller,
+        server: &Server,
+        [action, kind, name]: [&str; 3],
+        reason: Option<&String>,
+        work: Work,
+    ) -> Result<Operation, ServiceError> {
+        if !self.context.hub.is_online(server.id) && self.context.running_on(&server.name, name).is_none() {
+            return Err(offline(server));
+        }
+        let operation = self.context.new_operation(caller, work.kind(), name, Some(&server.name));
+        let intent = self.context.entry(caller, action, AuditOutcome::Intent).about(kind, name);
+        let intent = intent.because(reason).with(format!("{} on {}", operation.operation, server.name));
+        // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
+        let context = Arc::clone(&self.context);
+        let begun = self.context.tasks.spawn(async move {
+            match context.begin(operation.clone(), intent.clone()).await? {
+                Begun::New(running) => context.spawn(running, work, intent),
+                Begun::Already(other) => return Ok(*other),
+            }
+            Ok(operation)
+        });
+        let failed =
+            |error| ServiceError::new(ErrorCode::Internal, "beginning the operation failed").with_source(error);
+        begun.await.map_err(failed)?
+    }
 }
 
 impl Context {

@@ -25,7 +25,6 @@ use tomo_proto::{
         release::ReleaseKey,
         server::Server,
         ssh::{InstallRights, SSH_PORT, Ssh, SshJump},
-        user::Scope,
     },
     text::display_line,
 };
@@ -41,7 +40,7 @@ use crate::{
     },
     ssh::{self, Connection, Credential, Secret, SshError, Target},
     store::{
-        NewAuditEntry, StoreError,
+        StoreError,
         records::{CredentialRecord, ProbeRecord},
     },
 };
@@ -55,14 +54,6 @@ const TEXT_BYTES: usize = 255;
 pub(super) const MAX_LABELS: usize = 32;
 /// Bytes of one part of a credential.
 const SECRET_BYTES: usize = 16 * 1024;
-
-fn require_admin(caller: &Caller) -> Result<(), ServiceError> {
-    if caller.scopes.contains(&Scope::Admin) {
-        return Ok(());
-    }
-    Err(ServiceError::new(ErrorCode::Denied, "reaching a server by SSH needs the scope admin")
-        .with_next("ask an admin"))
-}
 
 fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(ErrorCode::Invalid, message).with_field(field)
@@ -203,7 +194,7 @@ async fn through(jump: &SshJump, credential: &Credential) -> Result<Connection, 
 
 impl HandlePerson<ScanHostKey> for Services {
     async fn handle_person(&self, caller: &Caller, request: ScanHostKey) -> Result<HostKeyScan, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("reaching a server by SSH")?;
         if let Some(name) = &request.name {
             self.context.check_new_name(name)?;
         }
@@ -229,7 +220,7 @@ impl HandlePerson<ScanHostKey> for Services {
 
 impl HandlePerson<AddServer> for Services {
     async fn handle_person(&self, caller: &Caller, request: AddServer) -> Result<Operation, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("reaching a server by SSH")?;
         self.context.check_new_name(&request.name)?;
         check_place(&request.host, request.port, &request.user)?;
         check_host_key(&request.host_key)?;
@@ -263,7 +254,7 @@ impl HandlePerson<AddServer> for Services {
 
 impl HandlePerson<ConnectServer> for Services {
     async fn handle_person(&self, caller: &Caller, request: ConnectServer) -> Result<Operation, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("reaching a server by SSH")?;
         let server = self.context.store.read(|view| lookup::server(view, caller, &request.server))?;
         let mut ssh = server.ssh.clone().ok_or_else(|| no_ssh(&server.name))?;
         if let Some(key) = request.host_key {
@@ -302,7 +293,7 @@ impl HandlePerson<ConnectServer> for Services {
 
 impl HandlePerson<EditServer> for Services {
     async fn handle_person(&self, caller: &Caller, request: EditServer) -> Result<Done, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("reaching a server by SSH")?;
         let id = self.context.store.read(|view| lookup::server(view, caller, &request.server))?.id;
         if let Some(labels) = &request.labels {
             check_labels(labels)?;
@@ -384,7 +375,7 @@ fn changed_place(before: Option<Ssh>, request: &EditServer) -> Result<Option<Ssh
 
 impl HandlePerson<ForgetCredential> for Services {
     async fn handle_person(&self, caller: &Caller, request: ForgetCredential) -> Result<Done, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("reaching a server by SSH")?;
         let server = self.context.store.read(|view| lookup::server(view, caller, &request.server))?;
         let (id, key) = (server.id, server.id.to_u64());
         let entry = self.context.entry(caller, "server.forget_credential", AuditOutcome::Ok);
@@ -461,16 +452,6 @@ impl super::Context {
         check_name(name).map_err(|error| invalid("name", error))?;
         let known = self.store.read(|view| view.list::<Server>())?;
         if known.iter().any(|server| server.name == name) { Err(taken(name)) } else { Ok(()) }
-    }
-
-    /// Writes one row of the audit, about what changes nothing else.
-    async fn note(&self, entry: NewAuditEntry) -> Result<(), StoreError> {
-        self.store
-            .write(move |change| {
-                change.audit(entry);
-                Ok(())
-            })
-            .await
     }
 }
 

@@ -1,7 +1,5 @@
 //! Images, volumes and networks of a server: listed, pulled, made. What goes is a plan: see `discard`.
 
-use std::sync::Arc;
-
 use tomo_proto::{
     api::{
         check_name,
@@ -12,7 +10,6 @@ use tomo_proto::{
     },
     error::ErrorCode,
     model::{
-        audit::AuditOutcome,
         operation::{Operation, OperationKind},
         server::Server,
         spec::check_image,
@@ -21,14 +18,12 @@ use tomo_proto::{
 };
 
 use crate::services::{
-    About as _, Context, Handle, Services,
+    Context, Handle, Services,
     access::{Authorized, Caller},
     app::refused,
-    ask::offline,
     error::ServiceError,
     execute::Work,
     lookup,
-    operation::Begun,
 };
 
 impl Context {
@@ -46,37 +41,6 @@ impl Context {
     pub(super) fn allow_verb(&self, server: &Server, verb: &str) -> Result<(), ServiceError> {
         let Some(live) = self.live.server(server.id) else { return Ok(()) };
         live.policy.allow_verb(verb).map_err(|objection| refused(&server.name, objection))
-    }
-}
-
-impl Services {
-    /// Begins something on a server that is no app's; a second request for what is under way finds the first.
-    pub(super) async fn operate_on_server(
-        &self,
-        caller: &Caller,
-        server: &Server,
-        [action, kind, name]: [&str; 3],
-        reason: Option<&String>,
-        work: Work,
-    ) -> Result<Operation, ServiceError> {
-        if !self.context.hub.is_online(server.id) {
-            return Err(offline(server));
-        }
-        let operation = self.context.new_operation(caller, work.kind(), name, Some(&server.name));
-        let intent = self.context.entry(caller, action, AuditOutcome::Intent).about(kind, name);
-        let intent = intent.because(reason).with(format!("{} on {}", operation.operation, server.name));
-        // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
-        let context = Arc::clone(&self.context);
-        let begun = self.context.tasks.spawn(async move {
-            match context.begin(operation.clone(), intent.clone()).await? {
-                Begun::New(running) => context.spawn(running, work, intent),
-                Begun::Already(other) => return Ok(*other),
-            }
-            Ok(operation)
-        });
-        let failed =
-            |error| ServiceError::new(ErrorCode::Internal, "beginning the operation failed").with_source(error);
-        begun.await.map_err(failed)?
     }
 }
 
@@ -124,8 +88,7 @@ impl Handle<ImagePull> for Services {
         }
         let command = Command::PullImage { image: request.image.clone() };
         let work = Work::OnServer { server: server.id, kind: OperationKind::PullImage, command };
-        self.operate_on_server(&caller, &server, ["image_pull", "image", &request.image], request.reason.as_ref(), work)
-            .await
+        self.operate(&caller, &server, ["image_pull", "image", &request.image], request.reason.as_ref(), work).await
     }
 }
 
@@ -140,14 +103,7 @@ impl Handle<VolumeCreate> for Services {
         self.context.allow_verb(&server, "create")?;
         let command = Command::CreateVolume { name: request.name.clone() };
         let work = Work::OnServer { server: server.id, kind: OperationKind::CreateVolume, command };
-        self.operate_on_server(
-            &caller,
-            &server,
-            ["volume_create", "volume", &request.name],
-            request.reason.as_ref(),
-            work,
-        )
-        .await
+        self.operate(&caller, &server, ["volume_create", "volume", &request.name], request.reason.as_ref(), work).await
     }
 }
 
@@ -162,13 +118,7 @@ impl Handle<NetworkCreate> for Services {
         self.context.allow_verb(&server, "create")?;
         let command = Command::CreateNetwork { name: request.name.clone(), internal: request.internal };
         let work = Work::OnServer { server: server.id, kind: OperationKind::CreateNetwork, command };
-        self.operate_on_server(
-            &caller,
-            &server,
-            ["network_create", "network", &request.name],
-            request.reason.as_ref(),
-            work,
-        )
-        .await
+        self.operate(&caller, &server, ["network_create", "network", &request.name], request.reason.as_ref(), work)
+            .await
     }
 }

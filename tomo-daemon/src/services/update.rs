@@ -18,7 +18,6 @@ use tomo_proto::{
         policy::PolicySummary,
         release::{ReleaseError, SignedRelease, Version},
         server::Server,
-        user::Scope,
     },
     text::display_line,
     wire::command::{Command, CommandEvent, CommandRequest, Outcome},
@@ -37,7 +36,7 @@ use crate::{
         lookup,
         operation::{Begun, Running, under_way},
     },
-    store::{NewAuditEntry, StoreError},
+    store::NewAuditEntry,
 };
 
 /// The agent speaks, or its link breaks, in less than this.
@@ -47,13 +46,6 @@ const AWAY: Duration = Duration::from_secs(180);
 /// Longest update, with a program that comes slowly.
 const WHOLE: Duration = Duration::from_secs(1_800);
 const LOOK: Duration = Duration::from_millis(200);
-
-fn require_admin(caller: &Caller) -> Result<(), ServiceError> {
-    if caller.scopes.contains(&Scope::Admin) {
-        return Ok(());
-    }
-    Err(ServiceError::new(ErrorCode::Denied, "updating agents needs the scope admin").with_next("ask an admin"))
-}
 
 fn unusable(error: &ReleaseError) -> ServiceError {
     ServiceError::new(error.code(), error.to_string())
@@ -86,7 +78,7 @@ impl Context {
 
 impl HandlePerson<UploadRelease> for Services {
     async fn handle_person(&self, caller: &Caller, request: UploadRelease) -> Result<UploadedRelease, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("updating agents")?;
         let release = SignedRelease::parse(&request.release).map_err(|error| unusable(&error).with_field("release"))?;
         let part = STANDARD.decode(&request.part).ok().filter(|part| part.len() <= UPLOAD_PART_BYTES);
         let part = part.ok_or_else(|| {
@@ -104,13 +96,7 @@ impl HandlePerson<UploadRelease> for Services {
             let entry = self.context.entry(caller, "release.upload", AuditOutcome::Ok);
             let details = format!("for {}, {} bytes, sha256 {}", claims.architecture, claims.length, claims.sha256);
             let entry = entry.about("release", &claims.version.to_string()).with(details);
-            self.context
-                .store
-                .write(move |change| {
-                    change.audit(entry);
-                    Ok::<_, StoreError>(())
-                })
-                .await?;
+            self.context.note(entry).await?;
         }
         Ok(UploadedRelease { release: claims, received, complete })
     }
@@ -118,7 +104,7 @@ impl HandlePerson<UploadRelease> for Services {
 
 impl HandlePerson<ListReleases> for Services {
     async fn handle_person(&self, caller: &Caller, _request: ListReleases) -> Result<ReleaseList, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("updating agents")?;
         let found = self.context.with_releases(|releases| Ok(releases.list()?)).await?;
         Ok(ReleaseList { releases: found.iter().map(|release| release.claims().clone()).collect() })
     }
@@ -126,7 +112,7 @@ impl HandlePerson<ListReleases> for Services {
 
 impl HandlePerson<UpdateAgent> for Services {
     async fn handle_person(&self, caller: &Caller, request: UpdateAgent) -> Result<Operation, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("updating agents")?;
         let server = self.context.store.read(|view| lookup::server(view, caller, &request.server))?;
         let live = self.context.live.server(server.id).filter(|live| live.state == AgentState::Online);
         let live = live.ok_or_else(|| {

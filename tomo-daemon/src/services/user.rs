@@ -56,18 +56,7 @@ fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(ErrorCode::Invalid, message).with_field(field)
 }
 
-fn require_admin(caller: &Caller) -> Result<(), ServiceError> {
-    if caller.scopes.contains(&Scope::Admin) {
-        return Ok(());
-    }
-    Err(ServiceError::new(ErrorCode::Denied, "this needs the scope admin").with_next("ask an admin"))
-}
-
 impl Caller {
-    fn is_admin(&self) -> bool {
-        self.scopes.contains(&Scope::Admin)
-    }
-
     fn user(&self) -> Option<UserId> {
         match self.principal {
             Principal::Session { user, .. } => Some(user),
@@ -241,7 +230,7 @@ impl HandlePerson<ChangePassword> for Services {
 
 impl HandlePerson<CreateUser> for Services {
     async fn handle_person(&self, caller: &Caller, request: CreateUser) -> Result<User, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("this")?;
         check_name(&request.username).map_err(|error| invalid("username", error))?;
         check_password(request.password.reveal()).map_err(|error| invalid("password", error))?;
         let password_hash = self.hash(request.password).await?;
@@ -273,7 +262,7 @@ impl HandlePerson<CreateUser> for Services {
 
 impl HandlePerson<SetRole> for Services {
     async fn handle_person(&self, caller: &Caller, request: SetRole) -> Result<User, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("this")?;
         let entry = self.context.entry(caller, "user.role", AuditOutcome::Ok).about("user", &request.username);
         let entry = entry.with(format!("role {}", request.role.as_str()));
         let user = self
@@ -296,7 +285,7 @@ impl HandlePerson<SetRole> for Services {
 
 impl HandlePerson<DeleteUser> for Services {
     async fn handle_person(&self, caller: &Caller, request: DeleteUser) -> Result<Done, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("this")?;
         let entry = self.context.entry(caller, "user.delete", AuditOutcome::Ok).about("user", &request.username);
         self.context
             .store

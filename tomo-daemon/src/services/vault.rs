@@ -9,7 +9,7 @@ use tomo_proto::{
         VaultStatus,
     },
     error::ErrorCode,
-    model::{audit::AuditOutcome, user::Scope},
+    model::audit::AuditOutcome,
 };
 
 use crate::{
@@ -47,13 +47,6 @@ fn wrong(error: UnwrapError) -> ServiceError {
         UnwrapError::Derivation => "restore the store from a backup",
     };
     ServiceError::new(ErrorCode::Denied, error.to_string()).with_field("password").with_next(next)
-}
-
-fn require_admin(caller: &Caller) -> Result<(), ServiceError> {
-    if caller.scopes.contains(&Scope::Admin) {
-        return Ok(());
-    }
-    Err(ServiceError::new(ErrorCode::Denied, "the vault needs the scope admin").with_next("ask an admin"))
 }
 
 fn check_password(password: &SecretText) -> Result<(), ServiceError> {
@@ -195,7 +188,7 @@ impl HandlePerson<GetVault> for Services {
 
 impl HandlePerson<InitVault> for Services {
     async fn handle_person(&self, caller: &Caller, request: InitVault) -> Result<VaultStatus, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("the vault")?;
         check_password(&request.password)?;
         let context = Arc::clone(&self.context);
         let _alone = context.deriving.lock().await;
@@ -211,7 +204,7 @@ impl HandlePerson<InitVault> for Services {
 
 impl HandlePerson<UnlockVault> for Services {
     async fn handle_person(&self, caller: &Caller, request: UnlockVault) -> Result<VaultStatus, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("the vault")?;
         let context = &self.context;
         let _alone = context.deriving.lock().await;
         let record = context.vault_record()?;
@@ -224,7 +217,7 @@ impl HandlePerson<UnlockVault> for Services {
 
 impl HandlePerson<LockVault> for Services {
     async fn handle_person(&self, caller: &Caller, _request: LockVault) -> Result<VaultStatus, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("the vault")?;
         let context = &self.context;
         let _alone = context.deriving.lock().await;
         context.vault_record()?;
@@ -236,7 +229,7 @@ impl HandlePerson<LockVault> for Services {
 
 impl HandlePerson<ChangeVaultPassword> for Services {
     async fn handle_person(&self, caller: &Caller, request: ChangeVaultPassword) -> Result<VaultStatus, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("the vault")?;
         check_password(&request.new)?;
         let context = &self.context;
         let _alone = context.deriving.lock().await;
@@ -250,7 +243,7 @@ impl HandlePerson<ChangeVaultPassword> for Services {
 
 impl HandlePerson<RotateVault> for Services {
     async fn handle_person(&self, caller: &Caller, request: RotateVault) -> Result<VaultStatus, ServiceError> {
-        require_admin(caller)?;
+        caller.require_admin("the vault")?;
         let context = &self.context;
         let _alone = context.deriving.lock().await;
         let record = context.vault_record()?;

@@ -11,13 +11,12 @@ use std::{
 use anyhow::{Context as _, bail, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::{
-    digest::{SHA256, digest},
     rand::SystemRandom,
     signature::{Ed25519KeyPair, KeyPair as _},
 };
 use serde_json::json;
 use tomo_proto::{
-    model::release::{MAX_PROGRAM_BYTES, PROGRAM, Release, ReleaseKey, SignedRelease, Version},
+    model::release::{MAX_PROGRAM_BYTES, Measure, PROGRAM, Release, ReleaseKey, SignedRelease, Version},
     text::display_line,
 };
 use zeroize::Zeroizing;
@@ -99,8 +98,9 @@ async fn sign(file: &Path, key: &Path, version: Option<Version>, as_json: bool) 
         Some(version) => version,
         None => ask_version(file).await?,
     };
-    let sha256 = digest(&SHA256, &bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let release = Release { version, architecture: architecture.to_owned(), length, sha256 };
+    let mut measure = Measure::new();
+    measure.add(&bytes);
+    let release = Release { version, architecture: architecture.to_owned(), length, sha256: measure.sha256() };
     let signature = pair.sign(release.manifest().as_bytes()).as_ref().try_into()?;
     let signed = SignedRelease::new(release, signature);
     let beside = signature_of(file);

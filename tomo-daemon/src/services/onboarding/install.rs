@@ -286,12 +286,12 @@ impl Context {
         tokio::select! {
             biased;
             () = self.stopped(running) => Err(Stopped::Cancelled),
-            figures = self.first_figures(name) => figures.map_err(Stopped::Failed),
+            figures = self.first_figures(name, LINK) => figures.map_err(Stopped::Failed),
         }
     }
 
     /// Waits until the agent that was installed on a server is connected and has told figures.
-    pub(super) async fn first_figures(&self, name: &str) -> Result<(), ServiceError> {
+    pub(super) async fn first_figures(&self, name: &str, within: Duration) -> Result<(), ServiceError> {
         let mut notices = self.live.subscribe();
         let arrived = async {
             loop {
@@ -308,7 +308,7 @@ impl Context {
                 drop(timeout(LOOK, notices.recv()).await);
             }
         };
-        match timeout(LINK, arrived).await {
+        match timeout(within, arrived).await {
             Ok(arrived) => Ok(arrived?),
             Err(_) => {
                 let addresses = self.hub.advertised().join(", ");
@@ -343,7 +343,7 @@ impl Context {
             drop(connection.remove_folder(folder).await);
         }
         let started_ms = running.state.borrow().started_at;
-        if begun && self.enrolled_since(name, started_ms)? && self.first_figures(name).await.is_ok() {
+        if begun && self.enrolled_since(name, started_ms)? && self.first_figures(name, LINK).await.is_ok() {
             self.tell(running, "the agent is connected all the same", None);
             return Ok(());
         }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
 use tomo_proto::{
     error::ErrorCode,
     model::{
@@ -82,7 +81,7 @@ impl Context {
             return Ok(operation.kind == OperationKind::AddServer && servers.iter().any(saved));
         }
         self.tell(running, "the daemon has started anew: wait for the agent that was being installed", None);
-        if !timeout(COMES, self.comes(&name)).await.is_ok_and(|came| came.is_ok()) {
+        if self.first_figures(&name, COMES).await.is_err() {
             return Ok(false);
         }
         let now_ms = self.clock.now_ms();
@@ -98,14 +97,5 @@ impl Context {
         }
         self.tell(running, "the agent has come; the host was not looked at, and its credential is not kept", None);
         Ok(true)
-    }
-
-    /// Waits for an agent that was being installed, for as long as anybody waits.
-    async fn comes(&self, name: &str) -> Result<(), ServiceError> {
-        loop {
-            if self.first_figures(name).await.is_ok() {
-                return Ok(());
-            }
-        }
     }
 }
