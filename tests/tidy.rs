@@ -22,7 +22,6 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("russh", &["tomo-daemon/src/ssh", "tests/harness/ssh"]),
-    ("russh_sftp", &["tomo-daemon/src/ssh"]),
     ("rcgen", &["tomo-daemon/src/tls", "tomo-agent/src/identity", "tests"]),
     ("rmcp", &["tomo-daemon/src/mcp", "tomo-tui/src/client", "tests"]),
     ("axum", &["tomo-daemon/src/http", "tests"]),

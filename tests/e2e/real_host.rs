@@ -24,7 +24,9 @@ use tomo_tests::{
     cli::{Output, Tomo},
     daemon::{PASSWORD, Setup, TestDaemon},
     eventually::{PATIENCE, eventually, eventually_within},
+    program::Program,
     real_host::RealHost,
+    ssh::{PASSPHRASE, Sshd},
     terminal::{Key, Terminal},
 };
 
@@ -240,5 +242,44 @@ async fn the_dashboards_form_leads_to_live_figures_of_a_real_host() {
     online(&daemon).await.expect("live at once");
     terminal.wait_for("containers (").await;
     drop(terminal);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_gets_through_a_jump_host_by_a_locked_key_past_a_shell_that_talks_and_by_an_ssh_agent() {
+    let (host, jump) = (RealHost::start().await, Sshd::start().await);
+    let daemon = daemon_for(&host).await;
+    let keys = std::fs::read_to_string(jump.folder().join("authorized")).expect("is there");
+    for user in ["ana", "pat"] {
+        let script = "install -d -m 700 -o $1 -g $1 /home/$1/.ssh && cat > /home/$1/.ssh/authorized_keys && \
+            chown $1: /home/$1/.ssh/authorized_keys && sed -i '1i echo Welcome!' /home/$1/.bashrc";
+        assert_eq!(host.run(&["sh", "-c", script, "sh", user], &keys).await.code, Some(0));
+    }
+    assert!(host.exec(&["su", "-s", "/bin/bash", "ana", "-c", ". ~/.bashrc"]).contains("Welcome!"));
+    let before = host.files();
+    let (between, key, locked) =
+        (format!("ana@127.0.0.1:{}", jump.port()), jump.host_key(), jump.key_file("locked").display().to_string());
+    let host_key = host.host_key();
+    let words = ["server", "add", "web-1", "--host", host.address(), "--user", "pat", "--host-key", &host_key];
+    let through = ["--jump", &between, "--jump-host-key", &key, "--key", &locked, "--passphrase-stdin"];
+    let rest = ["--sudo-password-stdin", "--install-agent", "metrics"];
+    let input = format!("{PASSPHRASE}\n{PASSWORD}\n");
+    let added = Tomo::at_socket(&daemon).run_with_input([&words[..], &through, &rest].concat(), &input).await.ok();
+    assert!(added.stderr.contains("in between and sign in as ana"), "{added:?}");
+    assert!(added.stderr.contains("root by sudo with a password"), "{added:?}");
+    assert!(online(&daemon).await.is_some());
+    drop(host.exec(&["tomo-agent", "uninstall"]));
+    assert_eq!(difference(&before, &host.files()), Vec::<String>::new());
+
+    let socket = jump.folder().join("agent.sock");
+    let mut command = tokio::process::Command::new("ssh-agent");
+    let mut agent = Program::spawn(command.arg("-D").arg("-a").arg(&socket), "").await;
+    agent.logged("SSH_AUTH_SOCK").await;
+    let mut add = tokio::process::Command::new("ssh-add");
+    let added = add.arg("-q").arg(jump.key_file("ed25519")).env("SSH_AUTH_SOCK", &socket).status().await;
+    assert!(added.expect("ssh-add runs").success());
+    let tomo = Tomo::at_socket(&daemon).env("SSH_AUTH_SOCK", &socket.display().to_string());
+    let words = ["server", "add", "web-2", "--host", host.address(), "--user", "ana", "--host-key", &host_key];
+    drop(tomo.run([&words[..], &["--ssh-agent", "--install-agent", "metrics"]].concat()).await.ok());
     daemon.stop().await;
 }

@@ -41,6 +41,9 @@ const RESOLVE: Duration = Duration::from_secs(5);
 const GREETING_BYTES: u64 = 1 << 20;
 /// Bytes of a channel that may wait to be read.
 const WINDOW_BYTES: u32 = 256 * 1024;
+/// Messages of a channel that may wait to be read. A session that is carried by another writes out all a host has room for (2 MiB with
+/// OpenSSH) before it reads again; until then the host's acknowledgements, one for about 96 KiB, wait here, or both sessions stand still.
+const WAITING_MESSAGES: usize = 128;
 
 /// A host, and the key it has to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -335,7 +338,7 @@ fn config() -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: russh::SshId::Standard("SSH-2.0-tomo".into()),
         window_size: WINDOW_BYTES,
-        channel_buffer_size: 16,
+        channel_buffer_size: WAITING_MESSAGES,
         preferred: Preferred { key: keys.into(), ..Preferred::DEFAULT },
         keepalive_interval: Some(Duration::from_secs(5)),
         keepalive_max: 2,

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use russh::ChannelMsg;
+use russh::{Channel, ChannelMsg, client::Msg};
 use tokio::time::timeout;
 
 use crate::ssh::{ANSWER, Connection, SshError, answer, upload::Folder};
@@ -11,6 +11,9 @@ use crate::ssh::{ANSWER, Connection, SshError, answer, upload::Folder};
 const FRAMING_BYTES: u64 = 256 * 1024;
 /// Longest line that is told while a command runs.
 const LINE_BYTES: usize = 4_096;
+
+/// What a command is called when it goes wrong.
+const WHAT: &str = "the command on the host";
 
 /// A command line for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +30,10 @@ impl CommandLine {
     #[must_use]
     pub fn within(before: &'static str, folder: &Folder) -> Self {
         Self(Cow::Owned(format!("{before}{}", folder.path())))
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// The same with more words of ours.
@@ -68,45 +75,21 @@ impl Connection {
         limits: Limits,
         tell: &mut (dyn FnMut(&str) + Send),
     ) -> Result<Ran, SshError> {
-        let what = "the command on the host";
         self.allow(
             u64::try_from(limits.output_bytes).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(FRAMING_BYTES),
         );
         let mut channel = answer("opening a channel", ANSWER, self.handle.channel_open_session()).await?;
         let running = async {
-            let broken = |error: russh::Error| SshError::broken(what, error);
-            channel.exec(true, command.0.as_bytes()).await.map_err(broken)?;
+            let broken = |error: russh::Error| SshError::broken(WHAT, error);
+            channel.exec(true, command.as_bytes()).await.map_err(broken)?;
             if !input.is_empty() {
                 channel.data(input).await.map_err(broken)?;
             }
             channel.eof().await.map_err(broken)?;
-            let mut ran = Ran { status: None, stdout: Vec::new(), stderr: Vec::new() };
-            let (mut told, mut ended) = (0, false);
-            while let Some(message) = channel.wait().await {
-                match message {
-                    ChannelMsg::Data { data } => ran.stdout.extend_from_slice(&data),
-                    ChannelMsg::ExtendedData { data, .. } => ran.stderr.extend_from_slice(&data),
-                    // Output may still follow.
-                    ChannelMsg::ExitStatus { exit_status } => (ran.status, ended) = (Some(exit_status), true),
-                    ChannelMsg::ExitSignal { .. } => ended = true,
-                    ChannelMsg::Failure => {
-                        return Err(SshError::broken(what, "the host runs no commands for this user"));
-                    }
-                    _ => {}
-                }
-                if ran.stdout.len().max(ran.stderr.len()) > limits.output_bytes {
-                    return Err(SshError::broken(what, format!("it says more than {} bytes", limits.output_bytes)));
-                }
-                while let Some(length) = ran.stdout[told..].iter().position(|byte| *byte == b'\n') {
-                    let line = &ran.stdout[told..told + length];
-                    tell(&String::from_utf8_lossy(&line[..length.min(LINE_BYTES)]));
-                    told += length + 1;
-                }
-            }
-            if ended { Ok(ran) } else { Err(SshError::broken(what, "the connection was lost before its end")) }
+            hear(&mut channel, limits.output_bytes, tell).await
         };
         let ran = timeout(limits.time, running).await;
-        ran.map_err(|_| SshError::Timeout { what, seconds: limits.time.as_secs() })?
+        ran.map_err(|_| SshError::Timeout { what: WHAT, seconds: limits.time.as_secs() })?
     }
 
     /// Lets the host, and what lies in between, send so much.
@@ -117,4 +100,36 @@ impl Connection {
             via.allow(bytes.saturating_add(bytes / 2).saturating_add(FRAMING_BYTES));
         }
     }
+}
+
+/// Follows a command to its end and tells each line of its output as it comes.
+pub(super) async fn hear(
+    channel: &mut Channel<Msg>,
+    output_bytes: usize,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> Result<Ran, SshError> {
+    let mut ran = Ran { status: None, stdout: Vec::new(), stderr: Vec::new() };
+    let (mut told, mut ended) = (0, false);
+    while let Some(message) = channel.wait().await {
+        match message {
+            ChannelMsg::Data { data } => ran.stdout.extend_from_slice(&data),
+            ChannelMsg::ExtendedData { data, .. } => ran.stderr.extend_from_slice(&data),
+            // Output may still follow.
+            ChannelMsg::ExitStatus { exit_status } => (ran.status, ended) = (Some(exit_status), true),
+            ChannelMsg::ExitSignal { .. } => ended = true,
+            ChannelMsg::Failure => {
+                return Err(SshError::broken(WHAT, "the host runs no commands for this user"));
+            }
+            _ => {}
+        }
+        if ran.stdout.len().max(ran.stderr.len()) > output_bytes {
+            return Err(SshError::broken(WHAT, format!("it says more than {} bytes", output_bytes)));
+        }
+        while let Some(length) = ran.stdout[told..].iter().position(|byte| *byte == b'\n') {
+            let line = &ran.stdout[told..told + length];
+            tell(&String::from_utf8_lossy(&line[..length.min(LINE_BYTES)]));
+            told += length + 1;
+        }
+    }
+    if ended { Ok(ran) } else { Err(SshError::broken(WHAT, "the connection was lost before its end")) }
 }

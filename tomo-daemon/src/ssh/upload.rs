@@ -2,7 +2,6 @@
 
 use std::{path::Path, time::Duration};
 
-use russh_sftp::client::SftpSession;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     time::{sleep, timeout},
@@ -10,9 +9,14 @@ use tokio::{
 
 use crate::{
     crypto,
-    ssh::{ANSWER, CommandLine, Connection, Limits, SshError, answer},
+    ssh::{
+        ANSWER, CommandLine, Connection, Limits, SshError, answer,
+        run::{Ran, hear},
+    },
 };
 
+/// What it is called when it goes wrong.
+const WHAT: &str = "the upload";
 /// Longest time that one piece may take.
 const PIECE: Duration = Duration::from_secs(15);
 /// Bytes of one piece.
@@ -72,27 +76,28 @@ impl Connection {
 
     /// Carries a file over as `tomo-agent` in a folder, for its user to run, and compares what arrived. Tells how far it is, 0–100.
     ///
+    /// It goes in on a command's standard input: whatever the user's shell says of its own on the way would end SFTP.
+    ///
     /// # Errors
-    /// The file cannot be read, the host has no SFTP or no room, or something else arrived.
+    /// The file cannot be read, the host has no room, or something else arrived.
     pub async fn upload(
         &self,
         file: &Path,
         folder: &Folder,
         tell: &mut (dyn FnMut(u8) + Send),
     ) -> Result<(), SshError> {
-        let what = "the upload";
         let unreadable = |error: std::io::Error| SshError::broken("reading the agent's file", error);
         let mut source = tokio::fs::File::open(file).await.map_err(unreadable)?;
         let total = source.metadata().await.map_err(unreadable)?.len();
-        self.allow(ANSWER_BYTES * 4);
-        let channel = answer("opening a channel", ANSWER, self.handle.channel_open_session()).await?;
-        answer("starting SFTP", ANSWER, channel.request_subsystem(true, "sftp")).await?;
-        let sftp = answer("starting SFTP", ANSWER, SftpSession::new(channel.into_stream())).await?;
-        let path = format!("{}/tomo-agent", folder.path());
-        let mut target = answer(what, ANSWER, sftp.create(&path)).await?;
+        self.allow(ANSWER_BYTES);
+        let mut channel = answer("opening a channel", ANSWER, self.handle.channel_open_session()).await?;
+        let command = CommandLine::within("cd ", folder).then(" && cat > tomo-agent && chmod 700 tomo-agent");
+        answer(WHAT, ANSWER, channel.exec(true, command.as_bytes())).await?;
+        let mut target = channel.make_writer();
         let mut piece = vec![0; PIECE_BYTES];
         let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
         let mut sent = 0_u64;
+        let mut broken = None;
         loop {
             let read = source.read(&mut piece).await.map_err(unreadable)?;
             if read == 0 {
@@ -100,34 +105,36 @@ impl Connection {
             }
             digest.update(&piece[..read]);
             self.allow(ANSWER_BYTES);
-            answer(what, PIECE, target.write_all(&piece[..read])).await?;
+            if let Err(error) = answer(WHAT, PIECE, target.write_all(&piece[..read])).await {
+                // The command may have ended, and have said why.
+                broken = Some(error);
+                break;
+            }
             sent = sent.saturating_add(u64::try_from(read).unwrap_or(0));
             tell(u8::try_from(sent.saturating_mul(100) / total.max(1)).unwrap_or(100).min(100));
         }
-        self.allow(ANSWER_BYTES * 4);
-        answer(what, PIECE, target.flush()).await?;
-        let facts = russh_sftp::protocol::FileAttributes {
-            permissions: Some(0o700),
-            ..russh_sftp::protocol::FileAttributes::empty()
-        };
-        answer(what, ANSWER, target.set_metadata(facts)).await?;
-        answer(what, PIECE, target.close()).await?;
-        // Whatever it answers: the file is compared below.
-        drop(timeout(ANSWER, sftp.close()).await);
+        drop(target);
+        self.allow(ANSWER_BYTES);
+        drop(channel.eof().await);
+        let ran = timeout(PIECE, hear(&mut channel, SHORT.output_bytes, &mut |_| {})).await;
+        match (broken, ran) {
+            (None, Ok(Ok(Ran { status: Some(0), .. }))) => {}
+            (_, Ok(Ok(ran))) if !ran.stderr.is_empty() => {
+                return Err(SshError::broken(WHAT, String::from_utf8_lossy(&ran.stderr)));
+            }
+            (Some(error), _) | (None, Ok(Err(error))) => return Err(error),
+            (None, Ok(Ok(_))) => return Err(SshError::broken(WHAT, "the host does not say why")),
+            (None, Err(_)) => return Err(SshError::Timeout { what: WHAT, seconds: PIECE.as_secs() }),
+        }
         let expected = crypto::hex(digest.finish().as_ref());
-        let ran = self
-            .run(
-                &CommandLine::within("sha256sum ", folder).then("/tomo-agent"),
-                b"",
-                Limits { time: Duration::from_secs(30), ..SHORT },
-                &mut |_| {},
-            )
-            .await?;
+        let limits = Limits { time: Duration::from_secs(30), ..SHORT };
+        let look = CommandLine::within("sha256sum ", folder).then("/tomo-agent");
+        let ran = self.run(&look, b"", limits, &mut |_| {}).await?;
         let said = String::from_utf8_lossy(&ran.stdout);
         // A shell may say something of its own before.
         if said.lines().any(|line| line.split_whitespace().next() == Some(expected.as_str())) {
             return Ok(());
         }
-        Err(SshError::broken(what, "what arrived there is not what was sent"))
+        Err(SshError::broken(WHAT, "what arrived there is not what was sent"))
     }
 }
