@@ -475,7 +475,7 @@ async fn login_pins_the_certificate_and_refuses_another() {
         terminal.type_text(answer);
         terminal.press(Key::Enter);
         if accepted {
-            terminal.wait_for("Password").await;
+            terminal.wait_for_secret("Password").await;
             terminal.type_text(PASSWORD);
             terminal.press(Key::Enter);
         }

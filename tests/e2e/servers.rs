@@ -490,7 +490,7 @@ async fn a_person_at_a_terminal_is_shown_the_host_key_and_asked_for_the_password
         assert!(terminal.text().contains(&sshd.host_key()), "{}", terminal.text());
         terminal.type_text(answer);
         if is_added {
-            terminal.wait_for("Password of ana").await;
+            terminal.wait_for_secret("Password of ana").await;
             terminal.type_text(&format!("{PASSWORD}\n"));
             terminal.wait_for("adding server web-1 succeeded").await;
             assert!(!terminal.text().contains(PASSWORD), "{}", terminal.text());

@@ -8,6 +8,7 @@ use std::{
 };
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use rustix::termios::LocalModes;
 use tokio::{sync::watch, time::timeout};
 use vt100::{Cell, Parser, Screen};
 
@@ -301,6 +302,20 @@ impl Terminal {
     /// It does not come; shows the screen.
     pub async fn wait_for(&mut self, text: &str) {
         self.wait_until(&format!("\"{text}\""), |screen| screen.contents().contains(text)).await;
+    }
+
+    /// Waits until a secret is asked for, and what is typed is no longer shown.
+    ///
+    /// # Panics
+    /// That does not come; shows the screen.
+    pub async fn wait_for_secret(&mut self, question: &str) {
+        self.wait_for(question).await;
+        let master = self.master.as_ref().expect("the line is open");
+        let is_quiet = async || {
+            let modes = master.get_termios().expect("it is a terminal").local_flags.bits();
+            (modes & LocalModes::ECHO.bits() == 0).then_some(())
+        };
+        eventually("what is typed is not shown", is_quiet).await;
     }
 
     /// Waits for the program's end.
