@@ -18,6 +18,7 @@ use tomo_tests::{
     eventually::{PATIENCE, eventually, eventually_within},
     real_host::RealHost,
     release::{BUILT, MUTE, Published, Publisher, SHORT_LIVED},
+    terminal::{Key, Terminal},
 };
 
 const SERVER: &str = "web-1";
@@ -158,6 +159,22 @@ async fn an_agent_is_updated_over_the_link_and_only_by_a_newer_release_of_its_ow
     }
     assert_eq!(digest(&host, PROGRAM), newer.release().claims().sha256);
     is_at(&daemon, "0.2.0").await;
+
+    // From the dashboard: what was brought already.
+    bring(&daemon, &good).await;
+    let mut terminal = Terminal::start("tomo", &[], tomo(&daemon).environment(), 120, 40);
+    terminal.wait_for(SERVER).await;
+    terminal.press(Key::Enter);
+    terminal.wait_for("servers › web-1").await;
+    terminal.type_text("i");
+    terminal.wait_for("u brings one").await;
+    terminal.type_text("u");
+    terminal.wait_for("Update the agent").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    is_at(&daemon, "0.5.0").await;
+    terminal.wait_for("succeeded").await;
+    drop(terminal);
 
     // Without a key in the policy there are no updates, and it is said how there could be.
     drop(host.exec(&["sed", "-i", "/^update_key/d", "/etc/tomo/agent-policy.toml"]));

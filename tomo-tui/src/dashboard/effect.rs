@@ -16,6 +16,7 @@ use tomo_proto::{
         overview::Overview,
         person::{
             ConnectServer, CreateEnrolment, DeleteSecret, ForgetCredential, ListSecrets, Login, SetSecret, UnlockVault,
+            UpdateAgent,
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
@@ -109,6 +110,8 @@ pub(crate) enum Effect {
     /// Looks around on a server by SSH, with the kept credential.
     TestServer(String),
     ForgetCredential(String),
+    /// Puts the newest release that fits on a host.
+    UpdateAgent(String),
     UnlockVault(UnlockVault),
     /// Listens for changes of these resources instead of those before.
     Watch(Vec<String>),
@@ -275,6 +278,9 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
                 keep_credential: false,
             };
             Answer::Started(client.person(&request).await.map(Box::new))
+        }
+        Effect::UpdateAgent(server) => {
+            Answer::Started(client.person(&UpdateAgent { server, version: None }).await.map(Box::new))
         }
         Effect::ForgetCredential(server) => {
             let told = client.person(&ForgetCredential { server: server.clone() }).await;

@@ -88,6 +88,17 @@ impl State {
                     self.layer = Some(Layer::Confirm(confirm));
                 }
             }
+            Action::UpdateAgent => {
+                if let Some(server) = self.server_on_screen().map(str::to_owned) {
+                    let question = format!(
+                        "The newest release of the agent that was brought to the daemon goes to {server}. The host checks who signed \
+                         it, tries it out for a minute, and puts the old program back unless the new one connects."
+                    );
+                    let effect = Effect::UpdateAgent(server);
+                    self.layer =
+                        Some(Layer::Confirm(Confirm::question("Update the agent", question, "Update", effect)));
+                }
+            }
             Action::UnlockVault => self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new()))),
             Action::RemoveServer => {
                 if let Some(server) = self.server_on_screen().map(str::to_owned) {

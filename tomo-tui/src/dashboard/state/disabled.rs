@@ -68,6 +68,7 @@ impl State {
             | Action::EditServer
             | Action::TestServer
             | Action::ForgetCredential
+            | Action::UpdateAgent
             | Action::UnlockVault => Scope::Admin,
             _ => Scope::Plan,
         };

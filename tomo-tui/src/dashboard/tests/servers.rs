@@ -191,6 +191,8 @@ fn a_server_shows_what_its_host_allows_and_how_it_is_reached() {
     }
     assert!(dashboard.press("n").is_empty());
     dashboard.shows("the policy of web-1 does not allow the verb deploy");
+    assert!(dashboard.press("u").is_empty());
+    dashboard.shows("the policy of web-1 names no release key");
     let effects = dashboard.press("t");
     assert!(matches!(&effects[..], [Effect::TestServer(server)] if server == "web-1"), "{effects:?}");
     dashboard.press("F tab");

@@ -129,6 +129,21 @@ impl ServerView {
         })
     }
 
+    /// Why the agent takes no release over the link.
+    fn no_update(&self) -> Option<String> {
+        let Some(detail) = &self.detail else {
+            return Some(format!("what is known about {} is still loading", self.name));
+        };
+        let takes = detail.policy.as_ref().is_some_and(|policy| policy.release_key().is_ok());
+        match detail.summary.agent {
+            AgentState::Online if takes => None,
+            AgentState::Online => {
+                Some(format!("the policy of {} names no release key: it takes no updates", self.name))
+            }
+            _ => Some(format!("the agent of {} is not connected", self.name)),
+        }
+    }
+
     /// Why an action has nothing to do here.
     pub(crate) fn does_not_fit(&self, action: Action) -> Option<String> {
         let text = |text: &str| Some(text.to_owned());
@@ -136,6 +151,7 @@ impl ServerView {
             Action::Deploy => self.no_deploys(),
             Action::ConnectServer => self.no_ssh(),
             Action::TestServer | Action::ForgetCredential => self.no_credential(),
+            Action::UpdateAgent => self.no_update(),
             Action::EditServer if self.detail.is_none() => self.no_ssh(),
             Action::ZoomIn if self.zoom == 0 => text("this is the shortest time"),
             Action::ZoomOut if self.zoom + 1 == ZOOMS.len() => text("this is the longest time"),

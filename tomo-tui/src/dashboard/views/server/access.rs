@@ -91,7 +91,10 @@ impl ServerView {
         }
         match &policy.update_key {
             None => add(&mut lines, "updates", "none: it names no release key", theme.dim),
-            Some(key) => add(&mut lines, "updates", &format!("releases signed with {key}"), theme.text),
+            Some(key) => {
+                let update = action::row(Action::UpdateAgent).keys[0];
+                add(&mut lines, "updates", &format!("releases signed with {key}; {update} brings one"), theme.text);
+            }
         }
         let refused: Vec<&str> = Command::VERBS.into_iter().filter(|verb| policy.allow_verb(verb).is_err()).collect();
         if !refused.is_empty() {
