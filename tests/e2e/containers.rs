@@ -9,6 +9,7 @@ use tomo_proto::{
         app::AppDeploy,
         audit::AuditSearch,
         container::{ContainerGet, ContainerLogs, ContainerRestart, ContainerStart, ContainerStop},
+        overview::{Overview, Severity},
         plan::{PlanApply, PlanApprove, PlanGet},
         server::{ServerGet, ServerPart},
         stock::{
@@ -33,6 +34,7 @@ use tomo_tests::{
     engine::OwnEngine,
     eventually::{eventually, eventually_within},
     http::Http,
+    terminal::{Key, Terminal},
 };
 
 const SERVER: &str = "web-1";
@@ -410,4 +412,102 @@ async fn the_command_line_and_ai_tools_reach_containers_images_volumes_and_netwo
     assert_eq!(engine.docker(&["ps", "-aq"]).lines().count(), 1, "a plan changes nothing");
     agent.stop().await;
     daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_ends_again_and_again_is_a_problem_with_its_last_words_until_it_settles() {
+    let engine = OwnEngine::start().await;
+    engine.image("web:1", "one", FOREVER);
+    drop(engine.docker(&["run", "-d", "--name", "well", "web:1"]));
+    let daemon = TestDaemon::start().await;
+    let admin = daemon.admin();
+    let agent = TestAgent::with_engine(&daemon, SERVER, ALLOW_ALL, &engine.socket()).await;
+    known(&admin, "well", ContainerState::Running).await;
+    let words = "echo no config in \\$HOME; exit 3";
+    let run = ["run", "-d", "--name", "loops", "--restart", "always", "web:1", "sh", "-c", words];
+    drop(engine.docker(&run));
+    let of_it = async || {
+        let problems = admin.call(&Overview::default()).await.expect("answers").problems;
+        assert!(!problems.iter().any(|problem| problem.subject == "well"), "{problems:?}");
+        problems.into_iter().find(|problem| problem.subject == "loops")
+    };
+    let problem = eventually_within(Duration::from_secs(60), "the loop is a problem with its log", async || {
+        of_it().await.filter(|problem| !problem.log.is_empty())
+    })
+    .await;
+    assert_eq!(problem.severity, Severity::Critical);
+    assert!(problem.message.contains("again and again") && problem.message.contains(SERVER), "{problem:?}");
+    assert!(problem.log.iter().all(|line| line == "no config in $HOME") && problem.log.len() <= 10, "{problem:?}");
+    let next = format!("container_logs {{\"server\":\"{SERVER}\",\"container\":\"loops\"}}");
+    assert_eq!(problem.next, next);
+    let shown = Tomo::at_socket(&daemon).run(["overview"]).await.ok();
+    assert!(shown.stdout.contains("! loops:") && shown.stdout.contains("  | no config in $HOME"), "{shown:?}");
+    drop(engine.docker(&["rm", "-f", "loops"]));
+    eventually("it is no problem any more", async || of_it().await.is_none().then_some(())).await;
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_apps_is_worked_with_in_the_dashboard() {
+    let engine = OwnEngine::start().await;
+    engine.image("db:1", "db", &format!("echo ready; {FOREVER}"));
+    engine.image("old:1", "old", FOREVER);
+    drop(engine.docker(&["run", "-d", "--name", "db", "-e", "DB_PASSWORD=hunter2", "db:1"]));
+    let daemon = TestDaemon::start().await;
+    let admin = daemon.admin();
+    let agent = TestAgent::with_engine(&daemon, SERVER, ALLOW_ALL, &engine.socket()).await;
+    known(&admin, "db", ContainerState::Running).await;
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 36);
+    terminal.wait_for(SERVER).await;
+    terminal.press(Key::Enter);
+    terminal.wait_for("containers (1)").await;
+    terminal.press(Key::Enter);
+    terminal.wait_for("DB_PASSWORD=(masked)").await;
+    terminal.type_text("L");
+    terminal.wait_for("following").await;
+    terminal.wait_for("ready").await;
+    terminal.press(Key::Escape);
+    terminal.wait_for("DB_PASSWORD=(masked)").await;
+    terminal.type_text("T");
+    terminal.wait_for("Stop db on web-1").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("succeeded").await;
+    assert_eq!(engine.docker(&["inspect", "-f", "{{.State.Status}}", "db"]), "exited");
+
+    // Back to the server, on to its images; the one that nothing uses goes by a plan.
+    terminal.press(Key::Escape);
+    terminal.wait_for("DB_PASSWORD=(masked)").await;
+    terminal.press(Key::Escape);
+    terminal.wait_for("containers (1)").await;
+    terminal.type_text("I");
+    terminal.wait_for("old:1").await;
+    terminal.type_text("v");
+    terminal.wait_for("New volume on web-1").await;
+    terminal.type_text("backups");
+    terminal.press(Key::Enter);
+    terminal.wait_for("succeeded").await;
+    assert_eq!(engine.docker(&["volume", "ls", "-q"]), "backups");
+    terminal.press(Key::Escape);
+    terminal.wait_for("MADE BY").await;
+    terminal.wait_for("backups").await;
+    terminal.type_text("P");
+    terminal.wait_for("Everything unused").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("volumes.backups").await;
+    assert!(!terminal.text().contains("images.old:1"), "{}", terminal.text());
+    terminal.type_text(SERVER);
+    terminal.press(Key::Enter);
+    terminal.wait_for("succeeded").await;
+    assert_eq!(engine.docker(&["volume", "ls", "-q"]), "");
+    assert!(!contains(&terminal.raw(), b"hunter2"), "no secret came to the terminal");
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
 }

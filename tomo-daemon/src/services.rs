@@ -13,6 +13,7 @@ mod audit;
 mod auth;
 mod backup;
 mod container;
+mod crash_loop;
 mod discard;
 mod execute;
 mod jwt;
@@ -96,6 +97,7 @@ struct Context {
     lately: onboarding::Lately,
     log_watches: app_logs::LogWatches,
     refusals: refusal::Refusals,
+    crash_loops: crash_loop::CrashLoops,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -122,7 +124,7 @@ pub trait HandlePerson<R: PersonRequest> {
 
 impl Services {
     /// Puts the services together over a data folder; reads or makes the key that signs logins there. Marks operations that a dead
-    /// daemon left running as unknown, and starts the periodic work (retention, backups, counts of refused requests).
+    /// daemon left running as unknown, and starts the periodic work (retention, backups, counts of refused requests, containers in a loop).
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
@@ -150,6 +152,7 @@ impl Services {
             lately: onboarding::Lately::default(),
             log_watches: app_logs::LogWatches::default(),
             refusals: refusal::Refusals::default(),
+            crash_loops: crash_loop::CrashLoops::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -158,6 +161,7 @@ impl Services {
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
         context.tasks.spawn(Arc::clone(&context).write_refusals());
         context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
+        context.tasks.spawn(Arc::clone(&context).watch_for_crash_loops());
         Ok(Arc::new(Self { context, auth }))
     }
 

@@ -94,6 +94,9 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
     line(format!("plans    {} waiting for a person", answer.plans_pending));
     for problem in &answer.problems {
         line(format!("! {}: {}", problem.subject, problem.message));
+        for one in &problem.log {
+            line(format!("  | {one}"));
+        }
     }
     Ok(())
 }

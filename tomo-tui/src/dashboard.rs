@@ -7,6 +7,7 @@ mod action;
 mod effect;
 mod event;
 mod state;
+mod stock;
 mod visit;
 
 // What is shown.

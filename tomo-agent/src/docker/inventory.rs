@@ -141,7 +141,9 @@ fn describe(summary: ContainerSummary, details: ContainerInspectResponse) -> Con
         image: display_line(&details.config.and_then(|config| config.image).unwrap_or_default(), MAX_TEXT),
         state: status,
         health: state.health.and_then(|health| health.status).map_or(Health::None, health_of),
-        exit_code: (status == ContainerState::Exited).then_some(state.exit_code).flatten(),
+        exit_code: matches!(status, ContainerState::Exited | ContainerState::Restarting)
+            .then_some(state.exit_code)
+            .flatten(),
         restarts: u32::try_from(details.restart_count.unwrap_or(0)).unwrap_or(0),
         created_at: u64::try_from(summary.created.unwrap_or(0)).unwrap_or(0).saturating_mul(1_000),
         started_at: if status == ContainerState::Running { parse_time(state.started_at.as_deref()) } else { 0 },

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tomo_proto::{
     error::ErrorCode,
     id::CommandId,
-    model::{server::Server, stock::Stock},
+    model::{app::LogLine, server::Server, stock::Stock},
     text::display_line,
     wire::command::{Command, CommandEvent, CommandRequest, Found, Outcome},
 };
@@ -46,6 +46,35 @@ impl Context {
     /// # Errors
     /// The agent is away, says no, or does not answer in time.
     pub(super) async fn ask(&self, server: &Server, command: Command) -> Result<Vec<Found>, ServiceError> {
+        let mut found = Vec::new();
+        let take = |event| {
+            if let CommandEvent::Found(part) = event {
+                found.push(*part);
+            }
+        };
+        self.ask_each(server, command, take).await.map(|()| found)
+    }
+
+    /// Asks an agent for lines of a log.
+    ///
+    /// # Errors
+    /// As [`Context::ask`].
+    pub(super) async fn ask_lines(&self, server: &Server, command: Command) -> Result<Vec<LogLine>, ServiceError> {
+        let mut lines = Vec::new();
+        let take = |event| {
+            if let CommandEvent::Log { lines: more } = event {
+                lines.extend(more);
+            }
+        };
+        self.ask_each(server, command, take).await.map(|()| lines)
+    }
+
+    async fn ask_each(
+        &self,
+        server: &Server,
+        command: Command,
+        mut take: impl FnMut(CommandEvent) + Send,
+    ) -> Result<(), ServiceError> {
         let request = CommandRequest {
             id: CommandId::from_parts(self.clock.now_ms(), crypto::random_u32()),
             deadline_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
@@ -53,11 +82,9 @@ impl Context {
         };
         let mut sent = self.hub.send(server.id, request).await.map_err(|error| not_sent(server, &error))?;
         let until = Instant::now() + LIMIT + GRACE;
-        let mut found = Vec::new();
         loop {
             match timeout_at(until, sent.events.recv()).await {
-                Ok(Some(CommandEvent::Found(part))) => found.push(*part),
-                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ok(found),
+                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ok(()),
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let error = ServiceError::new(code, display_line(&message, 600));
                     return Err(match next {
@@ -65,7 +92,7 @@ impl Context {
                         None => error,
                     });
                 }
-                Ok(Some(CommandEvent::Send | CommandEvent::Progress { .. } | CommandEvent::Log { .. })) => {}
+                Ok(Some(event)) => take(event),
                 Ok(None) => return Err(offline(server)),
                 Err(_) => {
                     let message = format!("the agent of server \"{}\" did not answer in time", server.name);

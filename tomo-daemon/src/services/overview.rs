@@ -3,7 +3,13 @@
 use serde::Serialize;
 use tomo_proto::{
     api::overview::{AppCounts, Overview, OverviewAnswer, Problem, Severity},
-    model::{agent::AgentState, app::AppStatus, plan::PlanStatus, server::ServerStatus},
+    model::{
+        agent::AgentState,
+        app::{App, AppStatus},
+        plan::PlanStatus,
+        server::{Server, ServerStatus},
+    },
+    wire::command::ContainerRef,
 };
 
 use crate::{
@@ -22,9 +28,6 @@ const PROBLEMS: usize = 50;
 /// Bytes that the lists of an answer to a program share, each at most half of what the ones before have left: whatever
 /// the fleet is like, the answer stays below the most that a program is given.
 const LISTS_BYTES: usize = 44 << 10;
-/// A container the engine restarted this often is in a loop.
-const RESTART_LOOP: u32 = 5;
-
 impl Handle<Overview> for Services {
     async fn handle(
         &self,
@@ -58,10 +61,11 @@ impl Handle<Overview> for Services {
                 let next = format!("tomo server connect {} --install-agent metrics", server.name);
                 let message = "no agent: it is not watched, only SSH reaches it".to_owned();
                 let (severity, subject) = (Severity::Warning, server.name.clone());
-                answer.problems.push(Problem { severity, subject, message, next });
+                answer.problems.push(Problem { severity, subject, message, next, log: Vec::new() });
             }
             let mut problem = |severity, message: String| {
-                answer.problems.push(Problem { severity, subject: server.name.clone(), message, next: next.clone() });
+                let (subject, next) = (server.name.clone(), next.clone());
+                answer.problems.push(Problem { severity, subject, message, next, log: Vec::new() });
             };
             if summary.status == ServerStatus::Down {
                 problem(Severity::Critical, "its agent is not connected".to_owned());
@@ -81,6 +85,29 @@ impl Handle<Overview> for Services {
                 );
                 problem(Severity::Critical, message);
             }
+            let containers = live.iter().flat_map(|live| live.containers.iter());
+            for container in containers.filter(|_| caller.selectors.apps.is_empty()) {
+                let Some(found) = self.context.crash_loops.of(server.id, container) else { continue };
+                // Those of apps are told with their apps.
+                let of_app =
+                    |(app, on): &(App, Server)| on.id == server.id && Some(&app.name) == container.app.as_ref();
+                if apps.iter().any(of_app) {
+                    continue;
+                }
+                let (name, on) = (&container.name, &server.name);
+                // A name that is none of the engine's is only text from the host: no part of a call.
+                let next = match ContainerRef::new(name) {
+                    Ok(_) => format!("container_logs {{\"server\":\"{on}\",\"container\":\"{name}\"}}"),
+                    Err(_) => next.clone(),
+                };
+                answer.problems.push(Problem {
+                    severity: Severity::Critical,
+                    subject: name.clone(),
+                    message: format!("container on {on}: {}", found.message),
+                    next,
+                    log: found.log.to_vec(),
+                });
+            }
             let newer = live.is_none_or(|live| request.since_revision.is_none_or(|since| live.revision > since));
             if request.since_revision.is_some() && newer {
                 answer.servers_changed.push(summary);
@@ -96,19 +123,21 @@ impl Handle<Overview> for Services {
                 AppStatus::Deploying => counts.deploying += 1,
                 AppStatus::Unknown => counts.unknown += 1,
             }
-            let mut problem = |severity, message: String, next: &str| {
+            let mut problem = |severity, message: String, next: &str, log: Vec<String>| {
                 let next = format!("{next} {{\"app\":\"{}/{}\"}}", server.name, app.name);
-                answer.problems.push(Problem { severity, subject: app.name.clone(), message, next });
+                answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, log });
             };
-            if summary.status == AppStatus::Failed {
+            let container = self.context.container_of(app);
+            let found = container.as_ref().and_then(|one| self.context.crash_loops.of(server.id, one));
+            if let Some(found) = found {
+                problem(Severity::Critical, found.message, "app_logs", found.log.to_vec());
+            } else if summary.status == AppStatus::Failed {
                 let why = app.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
                 // Without a container there is no log.
-                let next = if self.context.container_of(app).is_some() { "app_logs" } else { "app_get" };
-                problem(Severity::Critical, format!("it should run and does not{why}"), next);
-            } else if summary.restarts >= RESTART_LOOP {
-                problem(Severity::Warning, format!("the engine restarted it {} times", summary.restarts), "app_logs");
+                let next = if container.is_some() { "app_logs" } else { "app_get" };
+                problem(Severity::Critical, format!("it should run and does not{why}"), next, Vec::new());
             } else if let Some(error) = &app.last_error {
-                problem(Severity::Warning, format!("the last deploy failed: {error}"), "app_get");
+                problem(Severity::Warning, format!("the last deploy failed: {error}"), "app_get", Vec::new());
             }
         }
         if self.context.is_sealed().await {
@@ -117,6 +146,7 @@ impl Handle<Overview> for Services {
                 subject: "vault".to_owned(),
                 message: "it is sealed: what needs a secret waits for the master password".to_owned(),
                 next: "tomo vault unlock".to_owned(),
+                log: Vec::new(),
             });
         }
         if let Some(message) = self.context.backup_problem()? {
@@ -125,6 +155,7 @@ impl Handle<Overview> for Services {
                 subject: "backup".to_owned(),
                 message,
                 next: "tomo backup create".to_owned(),
+                log: Vec::new(),
             });
         }
         answer.problems.sort_by(|left, right| (left.severity, &left.subject).cmp(&(right.severity, &right.subject)));

@@ -42,6 +42,12 @@ pub(crate) enum Action {
     ConnectServer,
     EditServer,
     RemoveServer,
+    ShowStock,
+    Discard,
+    Prune,
+    PullImage,
+    CreateVolume,
+    CreateNetwork,
     Access,
     TestServer,
     ForgetCredential,
@@ -69,6 +75,8 @@ pub(crate) enum Context {
     Global,
     Overview,
     Server,
+    Container,
+    Stock,
     Apps,
     App,
     Logs,
@@ -81,9 +89,11 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Overview,
         Self::Server,
+        Self::Container,
+        Self::Stock,
         Self::Apps,
         Self::App,
         Self::Logs,
@@ -134,8 +144,10 @@ const fn change(
 }
 
 const GLOBAL: &[Context] = &[Context::Global];
-const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations];
-const APP: &[Context] = &[Context::Apps, Context::App, Context::Logs];
+const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Stock];
+/// Where an app or a container is at hand.
+const RUNS: &[Context] = &[Context::Apps, Context::App, Context::Logs, Context::Server, Context::Container];
+const STOCK: &[Context] = &[Context::Stock];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
 
 /// Every action.
@@ -173,10 +185,17 @@ pub(crate) const TABLE: &[Entry] = &[
         &[Context::Apps, Context::App],
         4,
     ),
-    entry(Action::Logs, "logs", "Follows an app's log.", &["L"], &[Context::Apps, Context::App], 2),
-    change(Action::StartApp, "start", "Starts a stopped app.", &["S"], APP, 5),
-    change(Action::StopApp, "stop", "Stops an app; it keeps its data.", &["T"], APP, 5),
-    change(Action::RestartApp, "restart", "Restarts an app.", &["R"], APP, 5),
+    entry(
+        Action::Logs,
+        "logs",
+        "Follows the log of an app or a container.",
+        &["L"],
+        &[Context::Apps, Context::App, Context::Server, Context::Container],
+        2,
+    ),
+    change(Action::StartApp, "start", "Starts a stopped app or container.", &["S"], RUNS, 5),
+    change(Action::StopApp, "stop", "Stops an app or a container; it keeps its data.", &["T"], RUNS, 5),
+    change(Action::RestartApp, "restart", "Restarts an app or a container.", &["R"], RUNS, 5),
     change(
         Action::RemoveApp,
         "remove",
@@ -236,6 +255,26 @@ pub(crate) const TABLE: &[Entry] = &[
         0,
     ),
     entry(
+        Action::ShowStock,
+        "images",
+        "Shows the server's images, volumes and networks.",
+        &["I"],
+        &[Context::Server],
+        3,
+    ),
+    change(
+        Action::Discard,
+        "remove",
+        "Plans to remove what is selected; what is in use stays.",
+        &["D", "delete"],
+        STOCK,
+        2,
+    ),
+    change(Action::Prune, "prune", "Plans to remove what nothing uses; shows each thing first.", &["P"], STOCK, 3),
+    change(Action::PullImage, "pull", "Pulls an image onto the server.", &["p"], STOCK, 4),
+    change(Action::CreateVolume, "new volume", "Makes an empty volume.", &["v"], STOCK, 5),
+    change(Action::CreateNetwork, "new network", "Makes a bridge network.", &["w"], STOCK, 6),
+    entry(
         Action::Access,
         "access",
         "Shows what the host allows and how it is reached by SSH; once more, its charts.",
@@ -273,7 +312,7 @@ pub(crate) const TABLE: &[Entry] = &[
         "filter",
         "Shows what fits: fuzzy, 'exact, !not, column:value.",
         &["/"],
-        &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Logs],
+        &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Logs, Context::Stock],
         7,
     ),
     entry(Action::Sort, "sort", "Sorts by the next column.", &["s"], LISTS, 8),

@@ -12,6 +12,7 @@ use tomo_proto::{
     api::{
         app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         auth::AuthWhoami,
+        container::{ContainerGet, ContainerLogs},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
@@ -20,16 +21,23 @@ use tomo_proto::{
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
+        stock::ServerPrune,
     },
-    model::{metric::names, plan::Plan, server::ServerSummary},
+    model::{metric::names, plan::Plan, server::ServerSummary, stock::Item},
 };
 
 use crate::{
     cli::ssh_config,
     client::{Client, ClientError},
     dashboard::{
+        action::Action,
         event::{Answer, Event, MetricsRange},
-        layers::deploy::{DeployRequest, secret_name},
+        layers::{
+            deploy::{DeployRequest, secret_name},
+            make::Made,
+        },
+        stock,
+        views::logs::LogOf,
         visit::{self, Edit, Visit},
     },
 };
@@ -63,12 +71,18 @@ pub(crate) enum Effect {
     Server(String),
     /// What a server's host allows.
     Policy(String),
+    Container {
+        server: String,
+        container: String,
+    },
+    /// Images, volumes and networks of a server.
+    Stock(String),
     Metrics(MetricsRange),
     Apps,
     App(String),
     Logs {
         view: u64,
-        app: String,
+        of: LogOf,
         cursor: Option<String>,
     },
     Plans,
@@ -82,6 +96,26 @@ pub(crate) enum Effect {
     Start(String),
     Stop(String),
     Restart(String),
+    /// Starts, stops or restarts a container that is no app's.
+    Operate {
+        action: Action,
+        server: String,
+        container: String,
+    },
+    Discard {
+        server: String,
+        item: Item,
+    },
+    Prune {
+        server: String,
+        all: bool,
+    },
+    /// Pulls an image, makes a volume or a network.
+    Make {
+        made: Made,
+        server: String,
+        name: String,
+    },
     Remove {
         app: String,
         volumes: bool,
@@ -212,6 +246,23 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             // Without an answer it stays unknown, and the daemon refuses what the host does not allow.
             Answer::Policy(server, client.call(&request).await.ok()?.policy)
         }
+        Effect::Container { server, container } => {
+            let request = ContainerGet { server: server.clone(), container: container.clone() };
+            Answer::Container(server, container, client.call(&request).await.map(Box::new))
+        }
+        Effect::Stock(server) => Answer::Stock(server.clone(), stock::look(client, server).await),
+        Effect::Operate { action, server, container } => {
+            Answer::Started(stock::operate(client, action, server, container).await.map(Box::new))
+        }
+        Effect::Discard { server, item } => {
+            Answer::Planned(stock::discard(client, server, item).await.map(Box::new), Vec::new())
+        }
+        Effect::Prune { server, all } => {
+            Answer::Planned(client.call(&ServerPrune { server, all, reason: None }).await.map(Box::new), Vec::new())
+        }
+        Effect::Make { made, server, name } => {
+            Answer::Started(stock::make(client, made, server, name).await.map(Box::new))
+        }
         Effect::Metrics(range) => {
             let request = metrics_request(&range);
             Answer::Metrics(range, client.call(&request).await)
@@ -221,10 +272,16 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions] };
             Answer::App(app, client.call(&request).await.map(Box::new))
         }
-        Effect::Logs { view, app, cursor } => {
-            let wait_s = cursor.as_ref().map(|_| LOG_WAIT_S);
-            let request = AppLogs { app, tail: Some(LOG_TAIL), cursor, wait_s, ..AppLogs::default() };
-            Answer::Logs(view, client.call(&request).await)
+        Effect::Logs { view, of, cursor } => {
+            let (wait_s, tail) = (cursor.as_ref().map(|_| LOG_WAIT_S), Some(LOG_TAIL));
+            let told = match of {
+                LogOf::App(app) => client.call(&AppLogs { app, tail, cursor, wait_s, ..AppLogs::default() }).await,
+                LogOf::Container { server, container } => {
+                    let request = ContainerLogs { server, container, tail, cursor, wait_s, ..ContainerLogs::default() };
+                    client.call(&request).await
+                }
+            };
+            Answer::Logs(view, told)
         }
         Effect::Plans => Answer::Plans(client.call(&PlanList { limit: Some(100), ..PlanList::default() }).await),
         Effect::Plan(plan) => Answer::Plan(plan.clone(), client.call(&PlanGet { plan }).await.map(Box::new)),

@@ -13,10 +13,12 @@ use tomo_proto::{
     },
     model::{
         app::AppDetail,
+        container::ContainerDetail,
         operation::Operation,
         plan::Plan,
         policy::PolicySummary,
         server::{ServerDetail, ServerSummary},
+        stock::Item,
     },
 };
 
@@ -81,6 +83,10 @@ pub(crate) enum Answer {
     Server(String, Told<Box<ServerDetail>>),
     /// What the host of this server allows, if it has told.
     Policy(String, Option<PolicySummary>),
+    /// A container by its server and name.
+    Container(String, String, Told<Box<ContainerDetail>>),
+    /// Images, volumes and networks of a server.
+    Stock(String, Told<Vec<Item>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),

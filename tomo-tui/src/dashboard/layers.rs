@@ -4,6 +4,7 @@ pub(crate) mod confirm;
 pub(crate) mod deploy;
 pub(crate) mod help;
 pub(crate) mod import;
+pub(crate) mod make;
 pub(crate) mod palette;
 pub(crate) mod server;
 pub(crate) mod shown_once;
@@ -23,6 +24,7 @@ pub(crate) enum Layer {
     Server(Box<server::ServerForm>),
     Import(Box<import::ImportForm>),
     Unlock(Box<unlock::UnlockForm>),
+    Make(Box<make::MakeForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -36,6 +38,7 @@ impl Layer {
             Self::Server(server) => server.draw(canvas, area),
             Self::Import(import) => import.draw(canvas, area),
             Self::Unlock(unlock) => unlock.draw(canvas, area),
+            Self::Make(make) => make.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -50,6 +53,7 @@ impl Layer {
             Self::Server(server) => server.hint(),
             Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
             Self::Unlock(unlock) => unlock.hint(),
+            Self::Make(make) => make.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -70,6 +74,7 @@ impl Layer {
             Self::Server(server) => Some(&mut server.form),
             Self::Import(import) => Some(&mut import.form),
             Self::Unlock(unlock) => Some(&mut unlock.form),
+            Self::Make(make) => Some(&mut make.form),
             _ => None,
         }
     }
@@ -80,6 +85,7 @@ impl Layer {
             Self::Deploy(deploy) => deploy.busy = false,
             Self::Server(server) => server.free(),
             Self::Unlock(unlock) => unlock.free(),
+            Self::Make(make) => make.free(),
             _ => {}
         }
     }
@@ -106,7 +112,12 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
-            Self::Deploy(_) | Self::Server(_) | Self::Import(_) | Self::Unlock(_) | Self::ShownOnce(_) => {}
+            Self::Deploy(_)
+            | Self::Server(_)
+            | Self::Import(_)
+            | Self::Unlock(_)
+            | Self::Make(_)
+            | Self::ShownOnce(_) => {}
         }
     }
 }

@@ -15,7 +15,7 @@ use tomo_proto::{
         overview::{OverviewAnswer, Problem},
     },
     id::{OperationId, PlanId, ServerId},
-    model::{app::AppSummary, operation::Operation, plan::Plan, server::ServerSummary},
+    model::{app::AppSummary, container::Container, operation::Operation, plan::Plan, server::ServerSummary},
 };
 
 use crate::dashboard::{
@@ -25,7 +25,7 @@ use crate::dashboard::{
     layers::{Layer, server::ServerForm},
     list::List,
     toast::{Kind, Toasts},
-    views::View,
+    views::{View, logs::LogOf},
 };
 
 use disabled::KnownPolicy;
@@ -271,9 +271,27 @@ impl State {
         match &self.view {
             View::Apps => self.apps.selected(),
             View::App(view) => view.detail.as_ref().map(|detail| &detail.summary),
-            View::Logs(view) => self.apps.items().iter().find(|app| app.id.to_string() == view.app),
+            View::Logs(view) => self.apps.items().iter().find(|app| view.of == LogOf::App(app.id.to_string())),
+            View::Server(view) => self.app_of(&view.name, view.selected()?),
+            View::Container(view) => self.app_of(&view.server, view.container()?),
             _ => None,
         }
+    }
+
+    /// The app that a container belongs to.
+    fn app_of(&self, server: &str, container: &Container) -> Option<&AppSummary> {
+        let name = container.app.as_deref()?;
+        self.apps.items().iter().find(|app| app.name == name && app.server == server)
+    }
+
+    /// The container at hand and its server, if it is no app's.
+    fn container_on_screen(&self) -> Option<(&str, &Container)> {
+        let (server, container) = match &self.view {
+            View::Server(view) => (view.name.as_str(), view.selected()?),
+            View::Container(view) => (view.server.as_str(), view.container()?),
+            _ => return None,
+        };
+        self.app_of(server, container).is_none().then_some((server, container))
     }
 
     fn plan_on_screen(&self) -> Option<&Plan> {
@@ -313,6 +331,7 @@ impl State {
             View::Apps => Some(&self.apps.filter),
             View::Plans => Some(&self.plans.filter),
             View::Operations => Some(&self.operations.filter),
+            View::Stock(view) => Some(&view.list.filter),
             View::Logs(view) => Some(view.filter()),
             _ => None,
         }
@@ -324,6 +343,7 @@ impl State {
             View::Apps => self.apps.set_filter(filter),
             View::Plans => self.plans.set_filter(filter),
             View::Operations => self.operations.set_filter(filter),
+            View::Stock(view) => view.list.set_filter(filter),
             View::Logs(view) => view.set_filter(filter),
             _ => {}
         }

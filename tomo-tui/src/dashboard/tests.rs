@@ -1,6 +1,7 @@
 //! The dashboard without a terminal and a daemon: events in, effects and screens out.
 
 mod any_keys;
+mod containers;
 mod following;
 mod screens;
 mod sealed;
@@ -27,13 +28,14 @@ use tomo_proto::{
     model::{
         agent::AgentState,
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
-        container::{Container, ContainerState, Health},
+        container::{Container, ContainerConfig, ContainerDetail, ContainerMount, ContainerState, Health},
         metric::Unit,
         operation::{Operation, OperationError, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
         policy::PolicySummary,
         server::{HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
         ssh::{InstallRights, Ssh, SshAuth},
+        stock::{Image, Item, Network, Volume},
         user::{Role, Selectors},
     },
 };
@@ -151,6 +153,7 @@ fn overview() -> OverviewAnswer {
         subject: "web-3".to_owned(),
         message: "its agent is not connected".to_owned(),
         next: String::new(),
+        log: Vec::new(),
     }];
     answer
 }
@@ -170,6 +173,56 @@ fn who(role: Role, person: bool) -> WhoamiAnswer {
 fn detail() -> AppDetail {
     let spec = AppSpec { image: "registry.example/shop:1.2".to_owned(), ..AppSpec::default() };
     AppDetail { summary: app(), spec, container: None, last_error: Some("it died".to_owned()), revisions: Vec::new() }
+}
+
+/// One that is no app's.
+fn container() -> Container {
+    Container {
+        id: "c0ffee".repeat(10),
+        name: "db".to_owned(),
+        image: "postgres:17".to_owned(),
+        state: ContainerState::Running,
+        health: Health::Healthy,
+        restarts: 3,
+        ..Container::default()
+    }
+}
+
+fn container_detail() -> ContainerDetail {
+    let mount = ContainerMount {
+        kind: "volume".to_owned(),
+        source: "pgdata".to_owned(),
+        target: "/var/lib/postgresql/data".to_owned(),
+        read_only: false,
+    };
+    let env = [("PGUSER", "shop"), ("POSTGRES_PASSWORD", "(masked)")];
+    let config = ContainerConfig {
+        command: vec!["postgres".to_owned()],
+        env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        mounts: vec![mount],
+        networks: vec!["bridge".to_owned()],
+        restart: "always".to_owned(),
+        memory_limit_bytes: 1 << 30,
+        powers: vec!["capability NET_ADMIN".to_owned()],
+        ..ContainerConfig::default()
+    };
+    ContainerDetail { server: "web-1".to_owned(), container: container(), config }
+}
+
+fn items() -> Vec<Item> {
+    let id = |digit: &str| format!("sha256:{}", digit.repeat(64));
+    let image = |name: &str, digit: &str, used_by: &[&str]| {
+        Item::Image(Image {
+            id: id(digit),
+            names: (!name.is_empty()).then(|| name.to_owned()).into_iter().collect(),
+            size_bytes: 120 << 20,
+            created_at: NOW,
+            used_by: used_by.iter().map(|name| (*name).to_owned()).collect(),
+        })
+    };
+    let volume = Volume { name: "backups".to_owned(), size_bytes: Some(5 << 30), ours: true, ..Volume::default() };
+    let network = Network { id: "a".repeat(64), name: "bridge".to_owned(), built_in: true, ..Network::default() };
+    vec![image("postgres:17", "1", &["db"]), image("", "2", &[]), Item::Volume(volume), Item::Network(network)]
 }
 
 /// A state that a daemon has answered.
@@ -234,6 +287,7 @@ impl Dashboard {
                 let policy = PolicySummary {
                     digest: "abc".to_owned(),
                     verbs: ["start", "stop", "restart", "logs"].map(str::to_owned).into(),
+                    foreign: ["stop", "logs"].map(str::to_owned).into(),
                     ..PolicySummary::default()
                 };
                 let facts = HostFacts { os: "Debian 12".to_owned(), cpu_count: 4, ..HostFacts::default() };
@@ -243,6 +297,7 @@ impl Dashboard {
                     app: Some("shop".to_owned()),
                     ..Container::default()
                 }];
+                let containers = containers.into_iter().chain([container()]).collect();
                 let detail = ServerDetail {
                     summary,
                     facts: Some(facts),
@@ -264,6 +319,11 @@ impl Dashboard {
                 self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
                 Answer::Server(name, Ok(Box::new(detail)))
             }
+            View::Container(view) => {
+                let (server, name) = (view.server.clone(), view.name.clone());
+                Answer::Container(server, name, Ok(Box::new(container_detail())))
+            }
+            View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Logs(view) => {
                 let lines = (0..100).map(|line| LogLine {
@@ -324,6 +384,7 @@ impl Dashboard {
             subject: "vault".to_owned(),
             message: "it is sealed: what needs a secret waits for the master password".to_owned(),
             next: "tomo vault unlock".to_owned(),
+            log: Vec::new(),
         });
         self.send(Event::Answer(Answer::Overview(Ok(Box::new(sealed)))));
     }

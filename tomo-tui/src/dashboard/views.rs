@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
+pub(crate) mod container;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod operation;
@@ -10,6 +11,7 @@ pub(crate) mod overview;
 pub(crate) mod plan;
 pub(crate) mod plans;
 pub(crate) mod server;
+pub(crate) mod stock;
 
 use ratatui::{
     layout::Rect,
@@ -37,6 +39,8 @@ pub(crate) enum View {
     Login(Box<login::LoginView>),
     Overview,
     Server(Box<server::ServerView>),
+    Container(Box<container::ContainerView>),
+    Stock(Box<stock::StockView>),
     Apps,
     App(Box<app::AppView>),
     Logs(Box<logs::LogsView>),
@@ -52,6 +56,8 @@ impl View {
             Self::Login(_) => Context::Global,
             Self::Overview => Context::Overview,
             Self::Server(_) => Context::Server,
+            Self::Container(_) => Context::Container,
+            Self::Stock(_) => Context::Stock,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Logs(_) => Context::Logs,
@@ -66,8 +72,10 @@ impl View {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Server(one), Self::Server(other)) => one.name == other.name,
+            (Self::Container(one), Self::Container(other)) => (&one.server, &one.name) == (&other.server, &other.name),
+            (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
             (Self::App(one), Self::App(other)) => one.app == other.app,
-            (Self::Logs(one), Self::Logs(other)) => one.app == other.app,
+            (Self::Logs(one), Self::Logs(other)) => one.of == other.of,
             (Self::Plan(one), Self::Plan(other)) => one.id == other.id,
             (Self::Operation(one), Self::Operation(other)) => one.id == other.id,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
@@ -80,9 +88,14 @@ impl View {
             Self::Login(_) => &["sign in"],
             Self::Overview => &["overview"],
             Self::Server(view) => &["servers", &view.name],
+            Self::Container(view) => &["servers", &view.server, &view.name],
+            Self::Stock(view) => &["servers", &view.server, "images, volumes, networks"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
-            Self::Logs(view) => &["apps", &view.name, "log"],
+            Self::Logs(view) => match &view.of {
+                logs::LogOf::App(_) => &["apps", &view.name, "log"],
+                logs::LogOf::Container { server, .. } => &["servers", server, &view.name, "log"],
+            },
             Self::Plans => &["plans"],
             Self::Plan(view) => &["plans", &view.id],
             Self::Operations => &["operations"],
@@ -102,6 +115,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Login(view) => view.draw(canvas, body),
         View::Overview => overview::draw(state, canvas, body),
         View::Server(view) => view.draw(state, canvas, body),
+        View::Container(view) => view.draw(canvas, body),
+        View::Stock(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Logs(view) => view.draw(canvas, body),

@@ -125,6 +125,21 @@ impl Confirm {
         Self::new("Remove app", Content::Text(text), buttons)
     }
 
+    /// Asks what is to be cleared away; what comes next is a plan.
+    pub(crate) fn prune(server: &str) -> Self {
+        let prune = |all| Choice::Do(Some(Box::new(Effect::Prune { server: server.to_owned(), all })));
+        let buttons = vec![
+            ("Cancel".to_owned(), Choice::Cancel),
+            ("What Tomo made".to_owned(), prune(false)),
+            ("Everything unused".to_owned(), prune(true)),
+        ];
+        let text = format!(
+            "Clear away what nothing uses on {server}. The plan is shown next, with each thing and its size; nothing changes \
+             before you agree to it. An app's things stay."
+        );
+        Self::new("Prune", Content::Text(text), buttons)
+    }
+
     /// Asks before typed text is lost.
     pub(crate) fn leave_form() -> Self {
         let buttons = vec![("Go on typing".to_owned(), Choice::Cancel), ("Discard".to_owned(), Choice::Discard)];

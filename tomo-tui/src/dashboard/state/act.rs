@@ -4,12 +4,23 @@ use crate::dashboard::{
     action::Action,
     effect::Effect,
     layers::{
-        Layer, confirm::Confirm, deploy::DeployForm, help::Help, palette::Palette, server::ServerForm,
+        Layer,
+        confirm::Confirm,
+        deploy::DeployForm,
+        help::Help,
+        make::{Made, MakeForm},
+        palette::Palette,
+        server::ServerForm,
         unlock::UnlockForm,
     },
     state::{Fetch, State},
     toast::Kind,
-    views::{View, app::AppView, logs::LogsView},
+    views::{
+        View,
+        app::AppView,
+        logs::{LogOf, LogsView},
+        stock::StockView,
+    },
 };
 
 impl State {
@@ -107,10 +118,25 @@ impl State {
             }
             Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp => self.operate(action),
             Action::Logs => {
-                if let Some(app) = self.app_on_screen() {
-                    let view = LogsView::new(app.id.to_string(), app.name.clone(), self.now_ms);
-                    self.open(View::Logs(view));
+                let of = match (self.app_on_screen(), self.container_on_screen()) {
+                    (Some(app), _) => Some((LogOf::App(app.id.to_string()), app.name.clone())),
+                    (None, Some((server, container))) => {
+                        let (server, name) = (server.to_owned(), container.name.clone());
+                        Some((LogOf::Container { server, container: name.clone() }, name))
+                    }
+                    (None, None) => None,
+                };
+                if let Some((of, name)) = of {
+                    self.open(View::Logs(LogsView::new(of, name, self.now_ms)));
                 }
+            }
+            Action::ShowStock => {
+                if let Some(server) = self.server_on_screen().map(str::to_owned) {
+                    self.open(View::Stock(StockView::new(server)));
+                }
+            }
+            Action::Discard | Action::Prune | Action::PullImage | Action::CreateVolume | Action::CreateNetwork => {
+                self.change_stock(action);
             }
             Action::Approve => {
                 if let Some(plan) = self.plan_on_screen().cloned() {
@@ -153,6 +179,8 @@ impl State {
                 self.effects.extend(range.map(Effect::Metrics));
                 acted
             }
+            View::Container(view) => view.act(action),
+            View::Stock(view) => view.list.act(action),
             View::App(view) => view.act(action),
             View::Logs(view) => {
                 let (acted, more) = view.act(action);
@@ -164,7 +192,44 @@ impl State {
         }
     }
 
+    fn change_stock(&mut self, action: Action) {
+        let View::Stock(view) = &self.view else { return };
+        let server = view.server.clone();
+        let make = |made, server| Layer::Make(Box::new(MakeForm::new(made, server)));
+        match action {
+            Action::Discard => {
+                let item = view.list.selected().cloned();
+                self.effects.extend(item.map(|item| Effect::Discard { server, item }));
+            }
+            Action::Prune => self.layer = Some(Layer::Confirm(Confirm::prune(&server))),
+            Action::PullImage => self.layer = Some(make(Made::Image, server)),
+            Action::CreateVolume => self.layer = Some(make(Made::Volume, server)),
+            _ => self.layer = Some(make(Made::Network, server)),
+        }
+    }
+
+    /// Operates the container at hand; what stops it is asked about.
+    fn operate_container(&mut self, action: Action) {
+        let Some((server, container)) = self.container_on_screen() else { return };
+        let (server, name) = (server.to_owned(), container.name.clone());
+        let (title, verb, then) = match action {
+            Action::StopApp => ("Stop container", "Stop", "It can be started again."),
+            _ => ("Restart container", "Restart", "It does not answer meanwhile."),
+        };
+        let question = format!("{verb} {name} on {server}, which is no app of Tomo. {then}");
+        let effect = Effect::Operate { action, server, container: name };
+        if action == Action::StartApp {
+            self.effects.push(effect);
+        } else {
+            self.layer = Some(Layer::Confirm(Confirm::question(title, question, verb, effect)));
+        }
+    }
+
     pub(super) fn operate(&mut self, action: Action) {
+        if self.container_on_screen().is_some() {
+            self.operate_container(action);
+            return;
+        }
         let Some(app) = self.app_on_screen() else { return };
         let (id, name, server) = (app.id.to_string(), app.name.clone(), app.server.clone());
         self.layer = Some(Layer::Confirm(match action {

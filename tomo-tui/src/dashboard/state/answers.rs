@@ -102,6 +102,36 @@ impl State {
                 }
             }
             Answer::Policy(server, policy) => self.learned_policy(server, policy),
+            Answer::Container(server, name, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(detail), View::Container(view)) if view.server == server && view.name == name => {
+                        view.error = None;
+                        view.detail = Some(*detail);
+                    }
+                    (Err(error), View::Container(view))
+                        if view.server == server && view.name == name && is_api(&error) =>
+                    {
+                        view.error = Some(message(&error));
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
+            Answer::Stock(server, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(items), View::Stock(view)) if view.server == server => {
+                        view.error = None;
+                        view.list.replace(items);
+                    }
+                    (Err(error), View::Stock(view)) if view.server == server && is_api(&error) => {
+                        view.error = Some(message(&error));
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),
@@ -169,7 +199,7 @@ impl State {
                 self.fetch(Fetch::Plans);
             }
             Answer::Started(Ok(operation)) => {
-                if let Some(Layer::Deploy(_)) = self.layer {
+                if let Some(Layer::Deploy(_) | Layer::Make(_)) = self.layer {
                     self.layer = None;
                 }
                 self.open(View::Operation(OperationView::of(*operation)));
@@ -208,8 +238,8 @@ impl State {
             | Answer::Started(Err(error))
             | Answer::Forgotten(Err(error))
             | Answer::Cancelled(Err(error)) => {
-                if let Some(Layer::Deploy(deploy)) = &mut self.layer {
-                    deploy.busy = false;
+                if let Some(layer @ (Layer::Deploy(_) | Layer::Make(_))) = &mut self.layer {
+                    layer.free();
                 }
                 self.failed(error);
             }

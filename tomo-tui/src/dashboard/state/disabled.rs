@@ -2,6 +2,7 @@
 
 use tomo_proto::model::{
     app::{AppStatus, AppSummary},
+    container::ContainerState,
     operation::OperationStatus,
     plan::PlanStatus,
     policy::PolicySummary,
@@ -60,7 +61,13 @@ impl State {
             return Some("the daemon cannot be reached".to_owned());
         }
         let needed = match action {
-            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Cancel => Scope::Operate,
+            Action::StartApp
+            | Action::StopApp
+            | Action::RestartApp
+            | Action::Cancel
+            | Action::PullImage
+            | Action::CreateVolume
+            | Action::CreateNetwork => Scope::Operate,
             Action::Approve | Action::Deny => Scope::Deploy,
             Action::AddServer
             | Action::ImportServers
@@ -83,6 +90,19 @@ impl State {
     /// Why what is on screen does not let it be done.
     fn does_not_fit(&self, action: Action) -> Option<String> {
         match action {
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Logs
+                if self.container_on_screen().is_some() =>
+            {
+                self.container_does_not_fit(action)
+            }
+            Action::Discard => match &self.view {
+                View::Stock(view) => match view.list.selected() {
+                    None => Some("nothing is selected".to_owned()),
+                    Some(item) if item.used_by().is_empty() => None,
+                    Some(item) => Some(format!("{} is in use by {}", item.title(), item.used_by().join(", "))),
+                },
+                _ => Some("nothing is selected".to_owned()),
+            },
             Action::StartApp
             | Action::StopApp
             | Action::RestartApp
@@ -115,6 +135,20 @@ impl State {
             Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),
             _ => match &self.view {
                 View::Server(view) => view.does_not_fit(action),
+                _ => None,
+            },
+        }
+    }
+
+    /// Why the container at hand, which is no app's, cannot be operated or read like this.
+    fn container_does_not_fit(&self, action: Action) -> Option<String> {
+        let (_, container) = self.container_on_screen()?;
+        let runs = matches!(container.state, ContainerState::Running | ContainerState::Restarting);
+        match action {
+            Action::StartApp if runs => Some(format!("{} runs already", container.name)),
+            Action::StopApp if !runs => Some(format!("{} does not run", container.name)),
+            _ => match &self.view {
+                View::Server(view) => view.not_allowed(verb(action)?),
                 _ => None,
             },
         }

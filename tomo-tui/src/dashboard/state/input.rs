@@ -66,6 +66,7 @@ impl State {
             View::Plans => &mut self.plans.table,
             View::Operations => &mut self.operations.table,
             View::Server(view) => &mut view.containers,
+            View::Stock(view) => &mut view.list.table,
             _ => return,
         };
         if std::mem::replace(&mut table.selected, row) == row {
@@ -79,6 +80,7 @@ impl State {
             View::Apps => self.apps.sort_on(column),
             View::Plans => self.plans.sort_on(column),
             View::Operations => self.operations.sort_on(column),
+            View::Stock(view) => view.list.sort_on(column),
             _ => {}
         }
     }
@@ -196,6 +198,10 @@ impl State {
                 let told = unlock.key(key);
                 self.follow_unlock(told);
             }
+            Some(Layer::Make(make)) => {
+                let told = make.key(key);
+                self.follow_make(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -229,6 +235,11 @@ impl State {
                 let told = unlock.form.click(column, row);
                 let told = unlock.follow(told);
                 self.follow_unlock(told);
+            }
+            (Some(Layer::Make(make)), _) => {
+                let told = make.form.click(column, row);
+                let told = make.follow(told);
+                self.follow_make(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);
@@ -273,6 +284,14 @@ impl State {
             Some(Ok(request)) => self.effects.push(Effect::UnlockVault(request)),
             // What waited for the vault takes keys again.
             Some(Err(())) => self.layer = self.below.take(),
+        }
+    }
+
+    pub(super) fn follow_make(&mut self, told: Option<Result<Effect, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(effect)) => self.effects.push(effect),
+            Some(Err(())) => self.layer = None,
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::dashboard::{
     effect::Effect,
     state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
-    views::{View, app::AppView, operation::OperationView, plan::PlanView, server::ServerView},
+    views::{
+        View, app::AppView, container::ContainerView, operation::OperationView, plan::PlanView, server::ServerView,
+    },
 };
 
 impl State {
@@ -22,10 +24,13 @@ impl State {
             View::Operations => {
                 self.operations.selected().map(|operation| View::Operation(OperationView::of(operation.clone())))
             }
-            View::Server(view) => view.selected_app().and_then(|name| {
-                let app = self.apps.items().iter().find(|app| app.name == name && app.server == view.name);
-                Some(View::App(AppView::new(app?.id.to_string())))
-            }),
+            View::Server(view) => match (self.app_on_screen(), view.selected()) {
+                (Some(app), _) => Some(View::App(AppView::new(app.id.to_string()))),
+                (None, Some(container)) => {
+                    Some(View::Container(ContainerView::new(view.name.clone(), container.name.clone())))
+                }
+                (None, None) => None,
+            },
             View::Plan(view) => {
                 let operation = view.plan.as_ref().and_then(|plan| plan.operation);
                 operation.map(|operation| View::Operation(OperationView::new(operation.to_string())))
@@ -132,7 +137,9 @@ impl State {
     pub(super) fn fetch_list_on_screen(&mut self) {
         match self.view {
             // Details name apps and operations of the lists.
-            View::Apps | View::Server(_) | View::Operation(_) | View::Logs(_) => self.fetch(Fetch::Apps),
+            View::Apps | View::Server(_) | View::Container(_) | View::Operation(_) | View::Logs(_) => {
+                self.fetch(Fetch::Apps);
+            }
             View::Plans => self.fetch(Fetch::Plans),
             View::Operations => self.fetch(Fetch::Operations),
             View::Overview => {
@@ -174,6 +181,10 @@ impl State {
             Fetch::Operations => Effect::Operations,
             Fetch::View => match &self.view {
                 View::Server(view) => Effect::Server(view.name.clone()),
+                View::Container(view) => {
+                    Effect::Container { server: view.server.clone(), container: view.name.clone() }
+                }
+                View::Stock(view) => Effect::Stock(view.server.clone()),
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),
                 View::Operation(view) => Effect::Operation { id: view.id.clone(), wait: false },

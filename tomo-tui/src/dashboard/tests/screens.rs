@@ -134,7 +134,7 @@ fn opening_a_server_watches_it_and_leaving_stops_that() {
     assert_eq!(watched(&effects).expect("watches"), ["tomo://overview", "tomo://servers/web-1"]);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Metrics(range) if range.span_ms == 300_000)));
     dashboard.answer_view();
-    for text in ["Debian 12", "CPU", "Memory", "Network", "Disk", "containers (1)", "shop"] {
+    for text in ["Debian 12", "CPU", "Memory", "Network", "Disk", "containers (2)", "shop"] {
         dashboard.shows(text);
     }
     let effects = dashboard.press("-");

@@ -8,7 +8,7 @@ use ratatui::{buffer::Cell, style::Color};
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 16] = [
+const SCREENS: [(&str, &str); 20] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -23,6 +23,10 @@ const SCREENS: [(&str, &str); 16] = [
     ("add_server", "a"),
     ("host_key", ""),
     ("access", "enter i"),
+    ("container", "enter j enter"),
+    ("stock", "enter I"),
+    ("prune", "enter I P"),
+    ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),
 ];

@@ -1,4 +1,4 @@
-//! An app's log, followed. A bounded spool: the oldest lines go when it is full, and only the visible ones are laid out.
+//! A log, followed. A bounded spool: the oldest lines go when it is full, and only the visible ones are laid out.
 
 use std::{cell::Cell, collections::VecDeque};
 
@@ -24,10 +24,19 @@ const SPOOL_LINES: usize = 20_000;
 /// Text the spool holds.
 const SPOOL_BYTES: usize = 8 << 20;
 
+/// Whose log it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogOf {
+    /// An app's, by its id.
+    App(String),
+    /// A container's that is no app's.
+    Container { server: String, container: String },
+}
+
 /// The view of one log.
 #[derive(Debug)]
 pub(crate) struct LogsView {
-    pub(crate) app: String,
+    pub(crate) of: LogOf,
     pub(crate) name: String,
     /// Tells this view's answers from an earlier one's.
     pub(crate) number: u64,
@@ -53,9 +62,9 @@ pub(crate) struct LogsView {
 }
 
 impl LogsView {
-    pub(crate) fn new(app: String, name: String, number: u64) -> Box<Self> {
+    pub(crate) fn new(of: LogOf, name: String, number: u64) -> Box<Self> {
         Box::new(Self {
-            app,
+            of,
             name,
             number,
             lines: VecDeque::new(),
@@ -95,7 +104,7 @@ impl LogsView {
             return None;
         }
         self.waiting = true;
-        Some(Effect::Logs { view: self.number, app: self.app.clone(), cursor: self.cursor.clone() })
+        Some(Effect::Logs { view: self.number, of: self.of.clone(), cursor: self.cursor.clone() })
     }
 
     /// Takes new lines over and asks for more.
@@ -278,7 +287,7 @@ mod tests {
 
     #[test]
     fn it_follows_until_somebody_scrolls() {
-        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
         assert!(matches!(view.resume(), Some(Effect::Logs { cursor: None, .. })));
         assert!(view.resume().is_none(), "one request at a time");
         let more = view.take(answer((0..50).map(|number| line(&number.to_string())).collect()));
@@ -294,7 +303,7 @@ mod tests {
 
     #[test]
     fn the_spool_is_bounded() {
-        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
         let long = "x".repeat(16 * 1_024);
         for _ in 0..10 {
             view.take(answer((0..100).map(|_| line(&long)).collect()));
@@ -305,7 +314,7 @@ mod tests {
 
     #[test]
     fn whoever_reads_the_oldest_lines_of_a_full_spool_still_sees_lines() {
-        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
         view.take(answer((0..SPOOL_LINES).map(|number| line(&number.to_string())).collect()));
         view.act(Action::Top);
         view.take(answer((0..1_000).map(|_| line("new")).collect()));
@@ -314,7 +323,7 @@ mod tests {
 
     #[test]
     fn a_filter_finds_old_and_new_lines_whatever_their_case() {
-        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
         view.take(answer(vec![line("GET /"), line("other")]));
         view.set_filter("get".to_owned());
         assert_eq!(view.shown(), 1);
@@ -326,7 +335,7 @@ mod tests {
 
     #[test]
     fn long_lines_break_and_stay_safe() {
-        let mut view = LogsView::new("app".to_owned(), "app".to_owned(), 1);
+        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
         assert_eq!(view.lay_out(&line("abcdef"), 4), ["abcd", "ef"]);
         assert_eq!(view.lay_out(&line("日本語"), 4), ["日本", "語"]);
         assert_eq!(view.lay_out(&line("\u{1b}[31mred\u{202e}"), 10), ["red"]);

@@ -138,6 +138,9 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
             canvas.line(row, &line);
             let used = u16::try_from(line.width()).unwrap_or(0).min(row.width);
             let mut message = problem.message.clone();
+            if let Some(last) = problem.log.last() {
+                message = format!("{message}: {last}");
+            }
             if is_sealed_vault(problem) {
                 let unlock = action::row(Action::UnlockVault);
                 message = format!("{} {}: {message}", unlock.keys[0], unlock.title);

@@ -12,6 +12,7 @@ use tomo_proto::{
     api::server::ServerMetricsAnswer,
     model::{
         agent::AgentState,
+        container::Container,
         server::{EngineState, ServerDetail, ServerSummary},
     },
 };
@@ -165,9 +166,16 @@ impl ServerView {
         self.detail.as_ref().map(|detail| &detail.summary)
     }
 
-    /// The app of the selected container.
-    pub(crate) fn selected_app(&self) -> Option<&str> {
-        self.detail.as_ref()?.containers.get(self.containers.selected)?.app.as_deref()
+    /// The selected container.
+    pub(crate) fn selected(&self) -> Option<&Container> {
+        self.detail.as_ref()?.containers.get(self.containers.selected)
+    }
+
+    /// Why the selected container cannot be operated like this, as far as the host has told.
+    pub(crate) fn not_allowed(&self, verb: &str) -> Option<String> {
+        let policy = self.detail.as_ref()?.policy.as_ref()?;
+        let refused = policy.allow_foreign(verb, "a container").is_err();
+        refused.then(|| format!("the policy of {} does not allow {verb} of what Tomo did not make", self.name))
     }
 
     /// Whether the newest figures are old.

@@ -80,6 +80,7 @@ impl ServerView {
         };
         for (label, list) in [
             ("verbs", &policy.verbs),
+            ("foreign", &policy.foreign),
             ("images", &policy.images),
             ("ports", &policy.ports),
             ("bind mounts", &policy.bind_roots),

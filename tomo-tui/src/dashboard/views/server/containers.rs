@@ -1,16 +1,13 @@
 //! What runs on a server, and what its disks hold.
 
-use ratatui::{
-    layout::Rect,
-    text::{Line, Span},
-};
-use tomo_proto::model::container::{Container, ContainerState};
+use ratatui::{layout::Rect, text::Line};
+use tomo_proto::model::container::Container;
 
 use super::ServerView;
 use crate::dashboard::{
     canvas::{Canvas, split_left},
     theme::Theme,
-    views::{apps::health, rate, safe},
+    views::{apps::health, container::state, rate, safe},
     widgets::{
         gauge::gauge,
         table::{Column, Table, column, growing, number},
@@ -83,15 +80,7 @@ fn cell(container: &Container, index: usize, width: u16, theme: &Theme, now_ms: 
     match index {
         0 => safe(&container.name, width),
         1 => container.app.as_deref().map_or_else(Line::default, |app| safe(app, width)),
-        2 => {
-            let (symbol, style) = match container.state {
-                ContainerState::Running => ('●', theme.good),
-                ContainerState::Restarting | ContainerState::Dead => ('✗', theme.bad),
-                ContainerState::Paused => ('‖', theme.warn),
-                _ => ('■', theme.dim),
-            };
-            Line::from(Span::styled(format!("{symbol} {}", container.state.as_str()), style))
-        }
+        2 => state(theme, container.state),
         3 => health(theme, container.health),
         4 => usage.map_or_else(Line::default, |usage| Line::from(format!("{:.2}", usage.cpu_cores))),
         5 => usage.map_or_else(Line::default, |usage| Line::from(format::bytes(usage.memory_bytes))),

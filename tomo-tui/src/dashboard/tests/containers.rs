@@ -1,0 +1,92 @@
+//! Containers that are no app's, images, volumes and networks.
+
+use super::*;
+use crate::dashboard::{action::Action, layers::make::Made, views::logs::LogOf};
+
+/// On the server's view, with the container that is no app's selected.
+fn on_container() -> Dashboard {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    dashboard.press("j");
+    dashboard
+}
+
+#[test]
+fn a_container_that_is_no_apps_is_opened_followed_and_operated_as_the_policy_allows() {
+    let mut dashboard = on_container();
+    dashboard.press("T");
+    assert!(dashboard.screen().contains("Stop db on web-1"), "{}", dashboard.screen());
+    let effects = dashboard.press("tab enter");
+    let stops = |effect: &Effect| matches!(effect, Effect::Operate { action: Action::StopApp, server, container } if server == "web-1" && container == "db");
+    assert!(effects.iter().any(stops), "{effects:?}");
+
+    // The host allows stopping it, and no restart; it runs already.
+    for (key, why) in [("R", "does not allow restart of what Tomo did not make"), ("S", "db runs already")] {
+        assert!(dashboard.press(key).is_empty());
+        assert!(dashboard.screen().contains(why), "{}", dashboard.screen());
+    }
+    let effects = dashboard.press("L");
+    let follows = |effect: &Effect| matches!(effect, Effect::Logs { of: LogOf::Container { server, container }, .. } if server == "web-1" && container == "db");
+    assert!(effects.iter().any(follows), "{effects:?}");
+    dashboard.press("esc");
+    let effects = dashboard.press("enter");
+    let looks = |effect: &Effect| matches!(effect, Effect::Container { container, .. } if container == "db");
+    assert!(effects.iter().any(looks), "{effects:?}");
+    dashboard.answer_view();
+    let screen = dashboard.screen();
+    for expected in ["POSTGRES_PASSWORD=(masked)", "pgdata at /var/lib", "capability NET_ADMIN", "3 by the engine"] {
+        assert!(screen.contains(expected), "{expected}: {screen}");
+    }
+}
+
+#[test]
+fn an_apps_container_is_operated_as_its_app() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    dashboard.press("R");
+    let effects = dashboard.press("tab enter");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Restart(_))), "{effects:?}");
+    dashboard.press("enter");
+    assert!(matches!(dashboard.state.view, View::App(_)), "{:?}", dashboard.state.view);
+}
+
+#[test]
+fn images_volumes_and_networks_are_removed_pruned_pulled_and_made() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    let effects = dashboard.press("I");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Stock(server) if server == "web-1")), "{effects:?}");
+    dashboard.answer_view();
+    assert!(dashboard.press("D").is_empty(), "an image that is used stays");
+    assert!(dashboard.screen().contains("postgres:17 is in use by db"), "{}", dashboard.screen());
+    let effects = dashboard.press("j D");
+    assert!(matches!(&effects[..], [Effect::Discard { item: Item::Image(_), .. }]), "{effects:?}");
+    let mut removal = plan(Approval::Human);
+    removal.summary = "Remove volume \"backups\" from server \"web-1\"".to_owned();
+    dashboard.send(Event::Answer(Answer::Planned(Ok(Box::new(removal)), Vec::new())));
+    assert!(dashboard.screen().contains("Remove volume"), "the plan is shown: {}", dashboard.screen());
+    dashboard.press("esc");
+
+    dashboard.press("P");
+    assert!(dashboard.screen().contains("Everything unused"), "{}", dashboard.screen());
+    let effects = dashboard.press("tab enter");
+    assert!(matches!(&effects[..], [Effect::Prune { all: false, .. }]), "{effects:?}");
+
+    dashboard.press("p");
+    dashboard.type_in("nginx");
+    assert!(dashboard.press("enter").is_empty(), "a name without a tag is not sent");
+    dashboard.type_in(":1.27");
+    let effects = dashboard.press("enter");
+    assert!(
+        matches!(&effects[..], [Effect::Make { made: Made::Image, name, .. }] if name == "nginx:1.27"),
+        "{effects:?}"
+    );
+    let refused = refused(ErrorCode::RefusedByPolicy, "the policy of server \"web-1\" does not allow it");
+    dashboard.send(Event::Answer(Answer::Started(Err(refused))));
+    assert!(dashboard.screen().contains("does not allow it"), "{}", dashboard.screen());
+    let effects = dashboard.press("enter");
+    assert!(matches!(&effects[..], [Effect::Make { .. }]), "it takes keys again: {effects:?}");
+}

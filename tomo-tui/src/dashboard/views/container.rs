@@ -1,0 +1,117 @@
+//! One container that is no app's, and how it was made.
+
+use std::cell::Cell;
+
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    model::container::{Container, ContainerDetail, ContainerState},
+    text::display_line,
+};
+
+use crate::dashboard::{
+    action::Action,
+    canvas::Canvas,
+    theme::Theme,
+    views::{
+        apps::health,
+        plan::{draw_scrolled, scroll},
+    },
+};
+use crate::format;
+
+/// The view of one container.
+#[derive(Debug)]
+pub(crate) struct ContainerView {
+    pub(crate) server: String,
+    pub(crate) name: String,
+    pub(crate) detail: Option<ContainerDetail>,
+    pub(crate) error: Option<String>,
+    place: usize,
+    end: Cell<usize>,
+}
+
+impl ContainerView {
+    pub(crate) fn new(server: String, name: String) -> Box<Self> {
+        Box::new(Self { server, name, detail: None, error: None, place: 0, end: Cell::new(0) })
+    }
+
+    pub(crate) fn container(&self) -> Option<&Container> {
+        self.detail.as_ref().map(|detail| &detail.container)
+    }
+
+    pub(crate) fn act(&mut self, action: Action) -> bool {
+        scroll(&mut self.place, self.end.get(), action)
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let theme = canvas.theme;
+        let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
+        let Some(ContainerDetail { container, config, .. }) = &self.detail else {
+            let (text, style) = self.error.as_deref().map_or(("loading", theme.dim), |error| (error, theme.bad));
+            canvas.text(area, text, style);
+            return;
+        };
+        let mut first = state(theme, container.state);
+        first.spans.push(Span::raw(format!("  on {}  ", display_line(&self.server, 40))));
+        first.spans.extend(health(theme, container.health).spans);
+        let mut lines: Vec<Line<'static>> = vec![first];
+        let width = usize::from(area.width).saturating_sub(12);
+        let mut fact = |name: &str, text: &str, style: Style| {
+            if !text.is_empty() {
+                let text = display_line(text, width);
+                lines
+                    .push(Line::from(vec![Span::styled(format!("{name:<11} "), theme.dim), Span::styled(text, style)]));
+            }
+        };
+        fact("image", &container.image, theme.text);
+        if let Some(code) = container.exit_code {
+            fact("exit code", &code.to_string(), if code == 0 { theme.text } else { theme.warn });
+        }
+        if container.restarts > 0 {
+            fact("restarts", &format!("{} by the engine", container.restarts), theme.warn);
+        }
+        if let Some(usage) = &container.usage {
+            let uses = format!("{:.2} cores, {}", usage.cpu_cores, format::bytes(usage.memory_bytes));
+            fact("uses", &uses, theme.text);
+        }
+        fact("entrypoint", &config.entrypoint.join(" "), theme.text);
+        fact("command", &config.command.join(" "), theme.text);
+        fact("user", &config.user, theme.text);
+        fact("restart", &config.restart, theme.text);
+        if config.memory_limit_bytes > 0 {
+            fact("memory", &format::bytes(config.memory_limit_bytes), theme.text);
+        }
+        for port in &container.ports {
+            let host = port.host.map_or_else(|| "not published".to_owned(), |host| format!("{}:{host}", port.address));
+            fact("port", &format!("{}/{} {host}", port.container, port.protocol), theme.text);
+        }
+        for mount in &config.mounts {
+            let mode = if mount.read_only { " (read-only)" } else { "" };
+            fact("mount", &format!("{} {} at {}{mode}", mount.kind, mount.source, mount.target), theme.text);
+        }
+        fact("networks", &config.networks.join(" "), theme.text);
+        fact("powers", &config.powers.join(", "), theme.warn);
+        for (key, value) in &config.env {
+            fact("env", &format!("{key}={value}"), theme.text);
+        }
+        for (key, value) in &container.labels {
+            fact("label", &format!("{key}={value}"), theme.dim);
+        }
+        draw_scrolled(canvas, area, &lines, self.place, &self.end);
+    }
+}
+
+/// A container's state with its symbol.
+pub(super) fn state(theme: &Theme, state: ContainerState) -> Line<'static> {
+    let (symbol, style) = match state {
+        ContainerState::Running => ('●', theme.good),
+        ContainerState::Restarting | ContainerState::Dead => ('✗', theme.bad),
+        ContainerState::Paused => ('‖', theme.warn),
+        _ => ('■', theme.dim),
+    };
+    Line::from(Span::styled(format!("{symbol} {}", state.as_str()), style))
+}

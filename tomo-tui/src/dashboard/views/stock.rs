@@ -1,0 +1,123 @@
+//! What lies on a server beside its containers: images, volumes, networks.
+
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+use ratatui::{layout::Rect, text::Line};
+use tomo_proto::model::stock::Item;
+
+use crate::dashboard::{
+    canvas::Canvas,
+    list::{List, Listed},
+    theme::Theme,
+    views::{draw_list, safe},
+    widgets::table::{Column, column, growing, number},
+};
+use crate::format;
+
+const KIND: usize = 0;
+const NAME: usize = 1;
+const SIZE: usize = 2;
+const USERS: usize = 3;
+
+/// The view of one server's things.
+#[derive(Debug)]
+pub(crate) struct StockView {
+    pub(crate) server: String,
+    pub(crate) list: List<Item>,
+    pub(crate) error: Option<String>,
+}
+
+impl StockView {
+    pub(crate) fn new(server: String) -> Box<Self> {
+        Box::new(Self { server, list: List::default(), error: None })
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        if let Some(error) = &self.error {
+            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
+            return;
+        }
+        let theme = canvas.theme;
+        let empty = ["nothing lies there"];
+        draw_list(&self.list, canvas, area, &empty, |item, index, width| cell(item, index, width, theme));
+    }
+}
+
+const fn kind(item: &Item) -> &'static str {
+    match item {
+        Item::Container(_) => "container",
+        Item::Image(_) => "image",
+        Item::Volume(_) => "volume",
+        Item::Network(_) => "network",
+    }
+}
+
+fn name(item: &Item) -> String {
+    match item {
+        Item::Image(image) if image.names.is_empty() => format!("{} (dangling)", image.title()),
+        Item::Image(image) => image.names.join(" "),
+        other => other.title(),
+    }
+}
+
+const fn made_by(item: &Item) -> &'static str {
+    match item {
+        Item::Network(network) if network.built_in => "engine",
+        other if other.ours() => "tomo",
+        _ => "",
+    }
+}
+
+impl Listed for Item {
+    type Key = u64;
+    const COLUMNS: &'static [Column] = &[
+        column("KIND", 9, 0),
+        growing("NAME", 24, 0),
+        number("SIZE", 8, 0),
+        growing("USED BY", 16, 1),
+        column("MADE BY", 8, 2),
+    ];
+
+    fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (kind(self), self.title()).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        vec![
+            ("kind", kind(self).into()),
+            ("name", name(self).into()),
+            ("used", self.used_by().join(" ").into()),
+            ("made", made_by(self).into()),
+        ]
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        match column {
+            KIND => kind(self).cmp(kind(other)),
+            NAME => name(self).cmp(&name(other)),
+            SIZE => self.size_bytes().cmp(&other.size_bytes()),
+            USERS => self.used_by().len().cmp(&other.used_by().len()),
+            _ => made_by(self).cmp(made_by(other)),
+        }
+    }
+
+    fn downwards(column: usize) -> bool {
+        matches!(column, SIZE | USERS)
+    }
+}
+
+fn cell(item: &Item, index: usize, width: u16, theme: &Theme) -> Line<'static> {
+    match index {
+        KIND => Line::styled(kind(item), theme.dim),
+        NAME => safe(&name(item), width),
+        SIZE => item.size_bytes().map_or_else(Line::default, |bytes| Line::from(format::bytes(bytes))),
+        USERS => safe(&item.used_by().join(" "), width),
+        _ => Line::styled(made_by(item), theme.dim),
+    }
+}
