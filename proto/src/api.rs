@@ -88,6 +88,7 @@ macro_rules! for_each_tool {
             $crate::api::server::ServerRemove,
             $crate::api::app::AppList,
             $crate::api::app::AppGet,
+            $crate::api::app::AppDiagnose,
             $crate::api::app::AppLogs,
             $crate::api::app::AppStart,
             $crate::api::app::AppStop,

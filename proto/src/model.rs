@@ -7,6 +7,7 @@ pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod container;
+pub mod diagnosis;
 pub mod metric;
 pub mod operation;
 pub mod plan;

@@ -229,6 +229,9 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
         }
         asked.push(json!({ "pull_image": { "image": name } }));
         asked.push(json!({ "inspect_container": { "container": name } }));
+        asked.push(json!({ "examine_container": {
+            "container": name, "tail": 1, "probe": { "kind": "http", "port": 80, "path": "/ HTTP/1.0\r\nX: y" }
+        } }));
         asked.push(json!({ "list_stock": {} }));
         asked.push(json!({ "create_volume": { "name": name } }));
         asked.push(json!({ "create_network": { "name": name, "internal": false } }));
@@ -241,6 +244,8 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
             asked.push(json!({ "discard": { "items": [item] } }));
         }
         if name != foreign {
+            let probe = json!({ "kind": "tcp", "port": 22 });
+            asked.push(json!({ "examine_container": { "container": name, "tail": 1, "probe": probe } }));
             asked
                 .push(json!({ "read_logs": { "container": name, "tail": 1, "follow": false, "path": "/etc/shadow" } }));
         }
@@ -341,7 +346,8 @@ async fn a_daemon_that_lies_gets_nothing_that_the_policy_does_not_allow() {
             Some(ErrorCode::RefusedByPolicy) => by_policy += 1,
             Some(ErrorCode::Invalid) => malformed += 1,
             // A log may be read; there is no such container.
-            Some(ErrorCode::NotFound) if command.get("read_logs").is_some() => {}
+            Some(ErrorCode::NotFound)
+                if command.get("read_logs").or_else(|| command.get("examine_container")).is_some() => {}
             None => {}
             Some(other) => panic!("{command} was refused for another reason: {other:?}"),
         }

@@ -10,6 +10,7 @@ mod containers;
 mod dashboard;
 mod dashboard_servers;
 mod deploy;
+mod diagnose;
 mod door;
 mod enrolment;
 mod faults;

@@ -86,6 +86,16 @@ impl Image {
         Self::running(&["sh", "-c", script])
     }
 
+    /// The same image with one more line of a Dockerfile (`USER 1000`), under a name of its own.
+    #[must_use]
+    pub fn with(&self, line: &str) -> Self {
+        let container = docker(&["create", &self.name]);
+        let name = format!("{}:1", unique("tomo-test"));
+        drop(docker(&["commit", "-c", line, &container, &name]));
+        drop(docker(&["rm", &container]));
+        Self { name }
+    }
+
     /// `name:tag`.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -2,6 +2,7 @@
 
 mod container;
 mod deploy;
+mod examine;
 mod logs;
 mod look;
 mod pull;
@@ -94,6 +95,9 @@ async fn carry_out(
             logs::read(engine, container.as_str(), *tail, *since_ms, *follow, events).await
         }
         Command::InspectContainer { container } => look::container(engine, container.as_str(), events).await,
+        Command::ExamineContainer { container, tail, probe } => {
+            examine::container(engine, container.as_str(), *tail, probe.as_ref(), events).await
+        }
         Command::ListStock {} => look::stock(engine, events).await,
         Command::CreateVolume { name } => stock::create_volume(engine, name, events).await,
         Command::CreateNetwork { name, internal } => stock::create_network(engine, name, *internal, events).await,

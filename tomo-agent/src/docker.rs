@@ -1,6 +1,7 @@
 //! The container engine's API, as far as Tomo uses it. The only module that knows bollard.
 
 pub(crate) mod configuration;
+pub(crate) mod examination;
 pub(crate) mod inventory;
 mod stock;
 
@@ -247,6 +248,27 @@ impl Engine {
                 Err(error) => Some(Err(error.into())),
             }
         }))
+    }
+
+    /// What the engine remembers of how a container's runs ended, oldest first, at most 256 events.
+    pub(crate) async fn history(
+        &self,
+        id: &str,
+        since_ms: u64,
+        until_ms: u64,
+    ) -> Answer<Vec<bollard::models::EventMessage>> {
+        let filters = std::collections::HashMap::from([
+            ("container".to_owned(), vec![id.to_owned()]),
+            ("event".to_owned(), vec!["oom".to_owned(), "die".to_owned()]),
+        ]);
+        let seconds = |ms: u64| format!("{}.{:03}000000", ms / 1_000, ms % 1_000);
+        let options = bollard::query_parameters::EventsOptionsBuilder::default()
+            .filters(&filters)
+            .since(&seconds(since_ms))
+            .until(&seconds(until_ms))
+            .build();
+        let events: Vec<_> = self.docker.events(Some(options)).take(256).collect().await;
+        events.into_iter().map(|event| event.map_err(EngineError::from)).collect()
     }
 
     /// Every container, running or not.

@@ -14,6 +14,7 @@ mod auth;
 mod backup;
 mod container;
 mod crash_loop;
+mod diagnose;
 mod discard;
 mod execute;
 mod jwt;

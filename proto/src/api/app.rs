@@ -7,6 +7,7 @@ use crate::{
     api::{Effect, tool},
     model::{
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine},
+        diagnosis::Diagnosis,
         operation::Operation,
         plan::Plan,
     },
@@ -69,6 +70,17 @@ pub enum AppPart {
 
 tool!(AppGet => AppDetail, "app_get", "Get app", Effect::Read, Read, true,
     "One app: configuration (secrets masked), container, last error.");
+
+/// Arguments of `app_diagnose`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppDiagnose {
+    /// App, or server/container.
+    pub app: String,
+}
+
+tool!(AppDiagnose => Diagnosis, "app_diagnose", "Diagnose app", Effect::Read, Read, true,
+    "Why an app fails: causes, likeliest first, untrusted evidence, next call.");
 
 /// Arguments of `app_logs`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

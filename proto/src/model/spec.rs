@@ -107,11 +107,21 @@ impl AppSpec {
         if self.memory_limit_bytes.is_some_and(|bytes| bytes < MEMORY_MIN) {
             return Err(invalid("memory_limit_bytes", "a memory limit is at least 6 MiB"));
         }
-        match &self.health {
-            Some(HealthCheck::Http { port: 0, .. } | HealthCheck::Tcp { port: 0 }) => {
+        self.health.as_ref().map_or(Ok(()), HealthCheck::check)
+    }
+}
+
+impl HealthCheck {
+    /// Checks port and path.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), Misfit> {
+        match self {
+            Self::Http { port: 0, .. } | Self::Tcp { port: 0 } => {
                 Err(invalid("health", "the health check's port is 1 to 65535"))
             }
-            Some(HealthCheck::Http { path, .. }) => {
+            Self::Http { path, .. } => {
                 let plain =
                     path.starts_with('/') && path.len() <= 1_024 && path.bytes().all(|byte| byte.is_ascii_graphic());
                 if plain {
@@ -120,7 +130,7 @@ impl AppSpec {
                     Err(invalid("health", "the health check's path begins with / and has no blanks"))
                 }
             }
-            _ => Ok(()),
+            Self::Tcp { .. } => Ok(()),
         }
     }
 }

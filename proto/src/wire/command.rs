@@ -9,8 +9,9 @@ use crate::{
     error::ErrorCode,
     id::{AppId, CommandId, RevisionId},
     model::{
-        app::{AppSpec, LogLine},
+        app::{AppSpec, HealthCheck, LogLine},
         container::ContainerConfig,
+        diagnosis::Examination,
         release::SignedRelease,
         spec::check_image,
         stock::{Item, Stock},
@@ -80,6 +81,15 @@ pub enum Command {
         /// Which.
         container: ContainerRef,
     },
+    /// Look at how a container does and did. Answers with [`CommandEvent::Found`].
+    ExamineContainer {
+        /// Which.
+        container: ContainerRef,
+        /// Newest lines of its log.
+        tail: u32,
+        /// Asked too, if Tomo made the container and it runs.
+        probe: Option<HealthCheck>,
+    },
     /// List images, volumes, networks and stopped containers. Answers with [`CommandEvent::Found`], in parts.
     ListStock {},
     /// Make a volume that carries Tomo's label.
@@ -146,7 +156,7 @@ impl Command {
             Self::StopContainer { .. } => "stop",
             Self::RestartContainer { .. } => "restart",
             Self::RemoveContainer { .. } => "remove",
-            Self::ReadLogs { .. } => "logs",
+            Self::ReadLogs { .. } | Self::ExamineContainer { .. } => "logs",
             Self::PullImage { .. } => "pull",
             Self::InspectContainer { .. } | Self::ListStock {} => "inspect",
             Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
@@ -173,6 +183,9 @@ impl Command {
                 deploy.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
             }
             Self::UpdateAgent { release } => SignedRelease::parse(release).map(drop).map_err(|error| error.to_string()),
+            Self::ExamineContainer { probe, .. } => {
+                probe.as_ref().map_or(Ok(()), |check| check.check().map_err(|misfit| misfit.message))
+            }
             Self::StartContainer { .. }
             | Self::StopContainer { .. }
             | Self::RestartContainer { .. }
@@ -191,6 +204,7 @@ impl Command {
             | Self::StopContainer { container, .. }
             | Self::RestartContainer { container, .. }
             | Self::ReadLogs { container, .. }
+            | Self::ExamineContainer { container, .. }
             | Self::InspectContainer { container } => Some(container),
             _ => None,
         }
@@ -274,6 +288,8 @@ pub enum Found {
     Stock(Stock),
     /// Heads of the audit trail that the agent keeps, at most [`MOST_HEADS`](crate::wire::witness::MOST_HEADS), oldest first.
     Heads(Vec<AuditHead>),
+    /// How a container does and did.
+    Examination(Examination),
 }
 
 /// How a command ended.
@@ -339,6 +355,17 @@ mod tests {
         let body = encode(&command).expect("encodes");
         assert_eq!(body, b"\x01\x81\xaestop_container\x82\xa9container\xa3web\xactimeout_secs\x0a");
         assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+    }
+
+    #[test]
+    fn a_close_look_is_these_bytes_and_its_probe_is_checked() {
+        let container = ContainerRef::new("web").expect("a name");
+        let command = Command::ExamineContainer { container: container.clone(), tail: 200, probe: None };
+        let body = encode(&command).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xb1examine_container\x83\xa9container\xa3web\xa4tail\xcc\xc8\xa5probe\xc0");
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        let probe = Some(HealthCheck::Http { port: 80, path: "/ HTTP/1.0\r\nX: y".to_owned() });
+        assert!(Command::ExamineContainer { container, tail: 1, probe }.check().is_err());
     }
 
     #[test]

@@ -342,7 +342,7 @@ async fn wait_until_healthy(engine: &Engine, deploy: &DeployApp, id: &str, event
 }
 
 /// The container's own address on the engine's network.
-fn address_of(details: &ContainerInspectResponse) -> Option<IpAddr> {
+pub(super) fn address_of(details: &ContainerInspectResponse) -> Option<IpAddr> {
     let networks = details.network_settings.as_ref()?.networks.as_ref()?;
     networks.values().find_map(|network| network.ip_address.as_ref()?.parse().ok())
 }

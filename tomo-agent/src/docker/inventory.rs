@@ -160,7 +160,7 @@ pub(crate) fn parse_time(text: Option<&str>) -> u64 {
         .unwrap_or(0)
 }
 
-const fn state_of(status: ContainerStateStatusEnum) -> ContainerState {
+pub(crate) const fn state_of(status: ContainerStateStatusEnum) -> ContainerState {
     match status {
         ContainerStateStatusEnum::CREATED => ContainerState::Created,
         ContainerStateStatusEnum::RUNNING => ContainerState::Running,

@@ -31,7 +31,12 @@ const ID_DIGITS: usize = 8;
 
 impl Context {
     /// A container that a caller can see, as its server last told of it.
-    fn container(&self, caller: &Caller, server: &str, text: &str) -> Result<(Server, Container), ServiceError> {
+    pub(super) fn container(
+        &self,
+        caller: &Caller,
+        server: &str,
+        text: &str,
+    ) -> Result<(Server, Container), ServiceError> {
         let server = self.store.read(|view| lookup::server(view, caller, server))?;
         let live = self.live.server(server.id).ok_or_else(|| offline(&server))?;
         let sees = |container: &&Container| match &container.app {
@@ -62,7 +67,7 @@ impl Context {
     }
 }
 
-fn reference(container: &Container) -> Result<ContainerRef, ServiceError> {
+pub(super) fn reference(container: &Container) -> Result<ContainerRef, ServiceError> {
     ContainerRef::new(&container.id).map_err(|error| ServiceError::new(ErrorCode::Invalid, error))
 }
 

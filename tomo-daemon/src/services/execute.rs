@@ -117,8 +117,11 @@ impl Ended {
     }
 }
 
+/// Stands in an operation's log before what its container wrote.
+pub(super) const CONTAINER_LINES: &str = "last lines of the new container:";
+
 /// Newest lines that an operation keeps.
-const LOG_LINES: usize = 200;
+pub(super) const LOG_LINES: usize = 200;
 
 /// Takes a sign of life over: a new step is also a line of the log, with the seconds since the start.
 pub(super) fn note_step(operation: &mut Operation, step: &str, percent: Option<u8>, now_ms: u64) {
@@ -236,7 +239,7 @@ impl Context {
             Ended::Failed(error, log) => {
                 operation.status = OperationStatus::Failed;
                 if !log.is_empty() {
-                    operation.log.push("last lines of the new container:".to_owned());
+                    operation.log.push(CONTAINER_LINES.to_owned());
                     operation.log.extend(log);
                 }
                 operation.error = Some(OperationError {

@@ -123,21 +123,19 @@ impl Handle<Overview> for Services {
                 AppStatus::Deploying => counts.deploying += 1,
                 AppStatus::Unknown => counts.unknown += 1,
             }
-            let mut problem = |severity, message: String, next: &str, log: Vec<String>| {
-                let next = format!("{next} {{\"app\":\"{}/{}\"}}", server.name, app.name);
+            let mut problem = |severity, message: String, log: Vec<String>| {
+                let next = format!("app_diagnose {{\"app\":\"{}/{}\"}}", server.name, app.name);
                 answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, log });
             };
             let container = self.context.container_of(app);
             let found = container.as_ref().and_then(|one| self.context.crash_loops.of(server.id, one));
             if let Some(found) = found {
-                problem(Severity::Critical, found.message, "app_logs", found.log.to_vec());
+                problem(Severity::Critical, found.message, found.log.to_vec());
             } else if summary.status == AppStatus::Failed {
                 let why = app.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
-                // Without a container there is no log.
-                let next = if container.is_some() { "app_logs" } else { "app_get" };
-                problem(Severity::Critical, format!("it should run and does not{why}"), next, Vec::new());
+                problem(Severity::Critical, format!("it should run and does not{why}"), Vec::new());
             } else if let Some(error) = &app.last_error {
-                problem(Severity::Warning, format!("the last deploy failed: {error}"), "app_get", Vec::new());
+                problem(Severity::Warning, format!("the last deploy failed: {error}"), Vec::new());
             }
         }
         if self.context.is_sealed().await {

@@ -22,6 +22,11 @@ pub(crate) enum AppCommand {
         /// Name, server/name or id.
         app: String,
     },
+    /// Say why an app does not work: causes, what speaks for each, and the next step.
+    Diagnose {
+        /// Name, server/name or id; or server/container for one that is no app's.
+        app: String,
+    },
     /// Show an app's log.
     Logs {
         /// Name, server/name or id.

@@ -1,7 +1,7 @@
 //! Apps and their logs.
 
 use tomo_proto::api::app::{
-    AppDeploy, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop,
+    AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop,
 };
 
 use crate::{
@@ -40,6 +40,14 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
                 return output::json(&answer);
             }
             show::app(&answer);
+            return Ok(());
+        }
+        AppCommand::Diagnose { app } => {
+            let answer = client.call(&AppDiagnose { app }).await?;
+            if as_json {
+                return output::json(&answer);
+            }
+            show::diagnosis(&answer);
             return Ok(());
         }
         AppCommand::Logs { app, log } => {

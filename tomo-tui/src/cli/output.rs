@@ -110,7 +110,7 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
 
 /// A tool's call as the subcommand that makes it: `server_get {"server":"web"}` is `tomo server get web`. What is no such call
 /// stays as it is.
-fn as_subcommand(next: &str) -> String {
+pub(crate) fn as_subcommand(next: &str) -> String {
     let parse = || {
         let (tool, arguments) = next.split_once(' ')?;
         let arguments: serde_json::Map<String, serde_json::Value> = serde_json::from_str(arguments).ok()?;

@@ -3,12 +3,13 @@
 use tomo_proto::model::{
     app::{AppDetail, HealthCheck},
     container::ContainerDetail,
+    diagnosis::Diagnosis,
     operation::Operation,
     settings::Settings,
 };
 
 use crate::{
-    cli::output::{line, time},
+    cli::output::{as_subcommand, line, time},
     format::{self, bytes},
 };
 
@@ -100,6 +101,29 @@ pub(super) fn container(detail: &ContainerDetail) {
     }
     for (key, value) in &container.labels {
         fact("label", format!("{key}={value}"));
+    }
+}
+
+pub(super) fn diagnosis(diagnosis: &Diagnosis) {
+    fact("app", format!("{} on {}", diagnosis.app, diagnosis.server));
+    fact("status", diagnosis.status.as_str());
+    fact("verdict", &diagnosis.verdict);
+    if let Some(change) = &diagnosis.last_change {
+        let kind = change.kind.as_str();
+        fact("last change", format!("{}  {kind} {}  by {}", time(change.at), change.status.as_str(), change.actor));
+    }
+    for missed in &diagnosis.not_seen {
+        fact("not seen", missed);
+    }
+    for (number, cause) in diagnosis.causes.iter().enumerate() {
+        line("");
+        line(format!("{}. {} ({})", number + 1, cause.cause.as_str(), cause.confidence.as_str()));
+        line(format!("   {}", cause.explanation));
+        for quote in &cause.untrusted.evidence {
+            let at = quote.at.map_or_else(String::new, |at| format!(" {}", time(at)));
+            line(format!("   {}{at} | {}", quote.source.as_str(), quote.text));
+        }
+        line(format!("   next: {}", as_subcommand(&cause.next)));
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) enum Action {
     RestartApp,
     RemoveApp,
     Logs,
+    Diagnose,
     LogPause,
     LogWrap,
     LogTimes,
@@ -79,6 +80,7 @@ pub(crate) enum Context {
     Stock,
     Apps,
     App,
+    Diagnosis,
     Logs,
     Plans,
     Plan,
@@ -89,13 +91,14 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Overview,
         Self::Server,
         Self::Container,
         Self::Stock,
         Self::Apps,
         Self::App,
+        Self::Diagnosis,
         Self::Logs,
         Self::Plans,
         Self::Plan,
@@ -146,7 +149,8 @@ const fn change(
 const GLOBAL: &[Context] = &[Context::Global];
 const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Stock];
 /// Where an app or a container is at hand.
-const RUNS: &[Context] = &[Context::Apps, Context::App, Context::Logs, Context::Server, Context::Container];
+const RUNS: &[Context] =
+    &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs, Context::Server, Context::Container];
 const STOCK: &[Context] = &[Context::Stock];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
 
@@ -182,7 +186,15 @@ pub(crate) const TABLE: &[Entry] = &[
         "edit",
         "Changes an app's configuration and deploys it again.",
         &["e"],
-        &[Context::Apps, Context::App],
+        &[Context::Apps, Context::App, Context::Diagnosis],
+        4,
+    ),
+    entry(
+        Action::Diagnose,
+        "why",
+        "Says why an app or a container does not work: causes, what speaks for them, and the next step.",
+        &["W"],
+        &[Context::Apps, Context::App, Context::Logs, Context::Server, Context::Container],
         4,
     ),
     entry(
@@ -190,7 +202,7 @@ pub(crate) const TABLE: &[Entry] = &[
         "logs",
         "Follows the log of an app or a container.",
         &["L"],
-        &[Context::Apps, Context::App, Context::Server, Context::Container],
+        &[Context::Apps, Context::App, Context::Diagnosis, Context::Server, Context::Container],
         2,
     ),
     change(Action::StartApp, "start", "Starts a stopped app or container.", &["S"], RUNS, 5),

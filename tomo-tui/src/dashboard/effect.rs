@@ -10,7 +10,7 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
-        app::{AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+        app::{AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         auth::AuthWhoami,
         container::{ContainerGet, ContainerLogs},
         operation::{OperationCancel, OperationGet, OperationList},
@@ -80,6 +80,7 @@ pub(crate) enum Effect {
     Metrics(MetricsRange),
     Apps,
     App(String),
+    Diagnose(String),
     Logs {
         view: u64,
         of: LogOf,
@@ -272,6 +273,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions] };
             Answer::App(app, client.call(&request).await.map(Box::new))
         }
+        Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),
         Effect::Logs { view, of, cursor } => {
             let (wait_s, tail) = (cursor.as_ref().map(|_| LOG_WAIT_S), Some(LOG_TAIL));
             let told = match of {

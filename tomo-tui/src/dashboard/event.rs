@@ -14,6 +14,7 @@ use tomo_proto::{
     model::{
         app::AppDetail,
         container::ContainerDetail,
+        diagnosis::Diagnosis,
         operation::Operation,
         plan::Plan,
         policy::PolicySummary,
@@ -91,6 +92,7 @@ pub(crate) enum Answer {
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),
     App(String, Told<Box<AppDetail>>),
+    Diagnosis(String, Told<Box<Diagnosis>>),
     /// The log view's number, so that an old view's lines are not shown in a new one.
     Logs(u64, Told<AppLogsAnswer>),
     Plans(Told<PlanListAnswer>),

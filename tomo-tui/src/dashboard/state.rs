@@ -274,6 +274,7 @@ impl State {
             View::Logs(view) => self.apps.items().iter().find(|app| view.of == LogOf::App(app.id.to_string())),
             View::Server(view) => self.app_of(&view.name, view.selected()?),
             View::Container(view) => self.app_of(&view.server, view.container()?),
+            View::Diagnosis(view) => self.apps.items().iter().find(|app| app.id.to_string() == view.app),
             _ => None,
         }
     }

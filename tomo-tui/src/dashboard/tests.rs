@@ -29,6 +29,7 @@ use tomo_proto::{
         agent::AgentState,
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
         container::{Container, ContainerConfig, ContainerDetail, ContainerMount, ContainerState, Health},
+        diagnosis::{Cause, CauseCode, Confidence, Diagnosis, Evidence, EvidenceSource, Untrusted},
         metric::Unit,
         operation::{Operation, OperationError, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
@@ -225,6 +226,38 @@ fn items() -> Vec<Item> {
     vec![image("postgres:17", "1", &["db"]), image("", "2", &[]), Item::Volume(volume), Item::Network(network)]
 }
 
+fn diagnosis() -> Diagnosis {
+    let quote = |source, text: &str| Evidence { source, at: Some(NOW - 60_000), text: text.to_owned() };
+    let cause = Cause {
+        cause: CauseCode::OutOfMemory,
+        confidence: Confidence::Certain,
+        explanation: "it was killed at its memory limit of 64 MiB: deploy it again with a larger one".to_owned(),
+        next: "app_get {\"app\":\"web-1/shop\"}".to_owned(),
+        untrusted: Untrusted {
+            evidence: vec![
+                quote(EvidenceSource::Engine, "exit codes: 137"),
+                quote(EvidenceSource::Log, "loading\u{1b}[2J all"),
+            ],
+        },
+    };
+    let looping = Cause {
+        cause: CauseCode::CrashLoop,
+        confidence: Confidence::Likely,
+        explanation: "it ends again and again because it was killed".to_owned(),
+        next: "app_logs {\"app\":\"web-1/shop\"}".to_owned(),
+        untrusted: Untrusted::default(),
+    };
+    Diagnosis {
+        app: "shop".to_owned(),
+        server: "web-1".to_owned(),
+        status: AppStatus::Failed,
+        verdict: "shop does not do what it should: it was killed at its memory limit of 64 MiB".to_owned(),
+        causes: vec![cause, looping],
+        last_change: None,
+        not_seen: Vec::new(),
+    }
+}
+
 /// A state that a daemon has answered.
 struct Dashboard {
     state: State,
@@ -325,6 +358,7 @@ impl Dashboard {
             }
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
+            View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {
                 let lines = (0..100).map(|line| LogLine {
                     at_ms: NOW,

@@ -3,6 +3,7 @@
 pub(crate) mod app;
 pub(crate) mod apps;
 pub(crate) mod container;
+pub(crate) mod diagnosis;
 pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod operation;
@@ -43,6 +44,7 @@ pub(crate) enum View {
     Stock(Box<stock::StockView>),
     Apps,
     App(Box<app::AppView>),
+    Diagnosis(Box<diagnosis::DiagnosisView>),
     Logs(Box<logs::LogsView>),
     Plans,
     Plan(Box<plan::PlanView>),
@@ -60,6 +62,7 @@ impl View {
             Self::Stock(_) => Context::Stock,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
+            Self::Diagnosis(_) => Context::Diagnosis,
             Self::Logs(_) => Context::Logs,
             Self::Plans => Context::Plans,
             Self::Plan(_) => Context::Plan,
@@ -76,6 +79,7 @@ impl View {
             (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
             (Self::App(one), Self::App(other)) => one.app == other.app,
             (Self::Logs(one), Self::Logs(other)) => one.of == other.of,
+            (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
             (Self::Plan(one), Self::Plan(other)) => one.id == other.id,
             (Self::Operation(one), Self::Operation(other)) => one.id == other.id,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
@@ -96,6 +100,7 @@ impl View {
                 logs::LogOf::App(_) => &["apps", &view.name, "log"],
                 logs::LogOf::Container { server, .. } => &["servers", server, &view.name, "log"],
             },
+            Self::Diagnosis(view) => &["apps", &view.name, "why"],
             Self::Plans => &["plans"],
             Self::Plan(view) => &["plans", &view.id],
             Self::Operations => &["operations"],
@@ -119,6 +124,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Stock(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
+        View::Diagnosis(view) => view.draw(canvas, body),
         View::Logs(view) => view.draw(canvas, body),
         View::Plans => plans::draw(state, canvas, body),
         View::Plan(view) => view.draw(canvas, body),

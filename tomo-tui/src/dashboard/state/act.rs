@@ -18,6 +18,7 @@ use crate::dashboard::{
     views::{
         View,
         app::AppView,
+        diagnosis::DiagnosisView,
         logs::{LogOf, LogsView},
         stock::StockView,
     },
@@ -138,6 +139,18 @@ impl State {
             Action::Discard | Action::Prune | Action::PullImage | Action::CreateVolume | Action::CreateNetwork => {
                 self.change_stock(action);
             }
+            Action::Diagnose => {
+                let of = match (self.app_on_screen(), self.container_on_screen()) {
+                    (Some(app), _) => Some((app.id.to_string(), app.name.clone())),
+                    (None, Some((server, container))) => {
+                        Some((format!("{server}/{}", container.name), container.name.clone()))
+                    }
+                    (None, None) => None,
+                };
+                if let Some((of, name)) = of {
+                    self.open(View::Diagnosis(DiagnosisView::new(of, name)));
+                }
+            }
             Action::Approve => {
                 if let Some(plan) = self.plan_on_screen().cloned() {
                     self.layer = Some(Layer::Confirm(Confirm::plan(plan, false)));
@@ -182,6 +195,7 @@ impl State {
             View::Container(view) => view.act(action),
             View::Stock(view) => view.list.act(action),
             View::App(view) => view.act(action),
+            View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
                 let (acted, more) = view.act(action);
                 self.effects.extend(more);

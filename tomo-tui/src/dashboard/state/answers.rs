@@ -141,6 +141,17 @@ impl State {
                 self.fetched(Fetch::View);
                 self.took_app(&app, told);
             }
+            Answer::Diagnosis(app, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(diagnosis), View::Diagnosis(view)) if view.app == app => view.diagnosis = Some(*diagnosis),
+                    (Err(error), View::Diagnosis(view)) if view.app == app && is_api(&error) => {
+                        view.error = Some(message(&error))
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
             Answer::Plan(id, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {

@@ -95,6 +95,7 @@ impl State {
             {
                 self.container_does_not_fit(action)
             }
+            Action::Diagnose if self.container_on_screen().is_some() => None,
             Action::Discard => match &self.view {
                 View::Stock(view) => match view.list.selected() {
                     None => Some("nothing is selected".to_owned()),
@@ -108,7 +109,8 @@ impl State {
             | Action::RestartApp
             | Action::RemoveApp
             | Action::Redeploy
-            | Action::Logs => match self.app_on_screen() {
+            | Action::Logs
+            | Action::Diagnose => match self.app_on_screen() {
                 None => Some("no app is selected".to_owned()),
                 Some(app) => stands_against(app, action).or_else(|| self.host_refuses(app, action)),
             },
@@ -180,7 +182,7 @@ impl State {
 /// Why an app's state does not let something be done with it.
 fn stands_against(app: &AppSummary, action: Action) -> Option<String> {
     let word = match (action, app.status) {
-        (Action::Logs, _) => return None,
+        (Action::Logs | Action::Diagnose, _) => return None,
         (Action::StartApp, AppStatus::Running) => "runs already",
         (Action::StopApp, AppStatus::Stopped) => "is stopped already",
         (_, AppStatus::Deploying) => "is being deployed",

@@ -137,7 +137,12 @@ impl State {
     pub(super) fn fetch_list_on_screen(&mut self) {
         match self.view {
             // Details name apps and operations of the lists.
-            View::Apps | View::Server(_) | View::Container(_) | View::Operation(_) | View::Logs(_) => {
+            View::Apps
+            | View::Server(_)
+            | View::Container(_)
+            | View::Operation(_)
+            | View::Logs(_)
+            | View::Diagnosis(_) => {
                 self.fetch(Fetch::Apps);
             }
             View::Plans => self.fetch(Fetch::Plans),
@@ -186,6 +191,7 @@ impl State {
                 }
                 View::Stock(view) => Effect::Stock(view.server.clone()),
                 View::App(view) => Effect::App(view.app.clone()),
+                View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),
                 View::Operation(view) => Effect::Operation { id: view.id.clone(), wait: false },
                 _ => return,

@@ -39,7 +39,7 @@ fn a_newcomer_is_told_how_to_add_a_server() {
 
 #[test]
 fn the_way_back_and_the_way_out_are_in_every_footer() {
-    for keys in ["1", "enter", "2", "2 enter", "2 L", "3", "3 enter", "4", "4 enter"] {
+    for keys in ["1", "enter", "2", "2 enter", "2 L", "2 W", "3", "3 enter", "4", "4 enter"] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.press(keys);
         dashboard.answer_view();
@@ -163,6 +163,25 @@ fn lines_of_another_log_are_not_shown() {
 }
 
 #[test]
+fn an_app_is_asked_why_it_does_not_work_and_the_next_step_is_ours() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let effects = dashboard.press("2 W");
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::Diagnose(app) if *app == AppId::from_u64(7).to_string()))
+    );
+    dashboard.shows("looking");
+    dashboard.answer_view();
+    for text in ["out of memory  certain", "engine 1m ago | exit codes: 137", "next: tomo app get web-1/shop"] {
+        dashboard.shows(text);
+    }
+    let other =
+        Answer::Diagnosis("app-other".to_owned(), Ok(Box::new(Diagnosis { causes: Vec::new(), ..diagnosis() })));
+    dashboard.send(Event::Answer(other));
+    dashboard.shows("out of memory  certain");
+    assert!(dashboard.press("L").iter().any(|effect| matches!(effect, Effect::Logs { .. })));
+}
+
+#[test]
 fn the_palette_finds_a_server() {
     let mut dashboard = Dashboard::filled(Role::Viewer);
     dashboard.press(": w e b 2");
@@ -205,8 +224,8 @@ fn nothing_moves_when_nothing_happens() {
 #[test]
 fn every_view_fits_the_smallest_screens() {
     for keys in [
-        "1", "enter", "2", "2 enter", "2 L", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "1 a",
-        "enter i", "U",
+        "1", "enter", "2", "2 enter", "2 L", "2 W", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w",
+        "1 a", "enter i", "U",
     ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.seal();

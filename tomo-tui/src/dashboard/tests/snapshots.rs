@@ -8,11 +8,12 @@ use ratatui::{buffer::Cell, style::Color};
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 20] = [
+const SCREENS: [(&str, &str); 21] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
     ("app", "2 enter"),
+    ("diagnosis", "2 W"),
     ("logs", "2 L"),
     ("plans", "3"),
     ("plan_confirm", "3 A"),

@@ -1,0 +1,205 @@
+//! Why an app does not work: gathers what the daemon, the agent and the engine know of it. What follows is for `rules`.
+
+mod facts;
+mod rules;
+
+use tomo_proto::{
+    api::app::AppDiagnose,
+    error::ErrorCode,
+    model::{
+        agent::AgentState,
+        app::{App, AppStatus},
+        container::{Container, ContainerState, Health},
+        diagnosis::{Diagnosis, Examination, LastChange},
+        operation::{Operation, OperationKind, OperationStatus},
+        server::Server,
+    },
+    wire::command::{Command, Found},
+};
+
+use crate::{
+    services::{
+        Context, Handle, Services,
+        access::Authorized,
+        container::reference,
+        diagnose::facts::{Facts, Failed},
+        error::ServiceError,
+        execute::{self, CONTAINER_LINES},
+        lookup,
+        server::over_limit,
+    },
+    store::StoreError,
+};
+
+/// Lines of the log that are looked through.
+const LOG_LINES: u32 = 200;
+/// Operations that are looked through for the app's own.
+const OPERATIONS: usize = 1_000;
+
+impl Handle<AppDiagnose> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, AppDiagnose>,
+        request: AppDiagnose,
+    ) -> Result<Diagnosis, ServiceError> {
+        let context = &self.context;
+        let found = context.store.read(|view| lookup::app(view, &caller, &request.app));
+        match (found, request.app.split_once('/')) {
+            (Ok((app, server)), _) => {
+                let container = context.container_of(&app);
+                context.diagnose(&server, Some(&app), container).await
+            }
+            (Err(error), Some((server, name))) if error.code() == ErrorCode::NotFound => {
+                // What Tomo did not make has no app, but a container. Who knows neither is told of apps.
+                let (server, container) = context.container(&caller, server, name).map_err(|_| error)?;
+                context.diagnose(&server, None, Some(container)).await
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+impl Context {
+    async fn diagnose(
+        &self,
+        server: &Server,
+        app: Option<&App>,
+        container: Option<Container>,
+    ) -> Result<Diagnosis, ServiceError> {
+        let name = match (app, &container) {
+            (Some(app), _) => app.name.clone(),
+            (None, Some(container)) => container.name.clone(),
+            (None, None) => String::new(),
+        };
+        let operations = match app {
+            Some(app) => self.operations_of(app, server)?,
+            None => Vec::new(),
+        };
+        let live = self.live.server(server.id);
+        let is_online = live.as_ref().is_some_and(|live| live.state == AgentState::Online);
+        let mut not_seen = Vec::new();
+        let mut examination = None;
+        if let Some(container) = container.as_ref().filter(|_| is_online) {
+            match self.examine(server, app, container).await {
+                Ok(seen) => examination = seen,
+                Err(error) => not_seen.push(format!("the container: {}", error.error.code.as_str())),
+            }
+            if examination.is_none() && not_seen.is_empty() {
+                not_seen.push("the container: its agent is older than this daemon".to_owned());
+            }
+        }
+        let status = match app {
+            Some(app) => self.app_status(app, server, container.as_ref()),
+            None => status_of(container.as_ref(), examination.as_ref()),
+        };
+        let settings = self.settings()?;
+        let pressure = live.as_ref().and_then(|live| live.vitals).filter(|_| is_online);
+        let facts = Facts {
+            server: server.name.clone(),
+            name: name.clone(),
+            spec: app.map(|app| app.spec.clone()),
+            was_deployed: app.is_none_or(|app| app.revision.is_some()),
+            status,
+            is_online,
+            engine: live.as_ref().and_then(|live| live.facts.as_ref()).map(|facts| facts.engine.clone()),
+            objection: app
+                .zip(live.as_ref())
+                .filter(|_| is_online)
+                .and_then(|(app, live)| live.policy.allow_spec(&app.spec).err()),
+            container,
+            examination,
+            failed: app.and_then(|app| failure(app, &operations)),
+            running: operations.first().filter(|one| !one.status.is_final()).map(|one| one.operation),
+            over_limit: pressure.map(|vitals| over_limit(&vitals, &settings)).unwrap_or_default(),
+            now_ms: self.clock.now_ms(),
+        };
+        let causes = rules::causes(&facts);
+        let last_change = operations.first().map(|operation| LastChange {
+            operation: operation.operation,
+            kind: operation.kind,
+            status: operation.status,
+            actor: operation.actor.clone(),
+            at: operation.started_at,
+        });
+        let verdict = rules::verdict(&facts, &causes);
+        Ok(Diagnosis { app: name, server: server.name.clone(), status, verdict, causes, last_change, not_seen })
+    }
+
+    async fn examine(
+        &self,
+        server: &Server,
+        app: Option<&App>,
+        container: &Container,
+    ) -> Result<Option<Examination>, ServiceError> {
+        let command = Command::ExamineContainer {
+            container: reference(container)?,
+            tail: LOG_LINES,
+            probe: app.and_then(|app| app.spec.health.clone()),
+        };
+        let found = match self.ask(server, command).await {
+            Ok(found) => found,
+            // An agent that does not know the command ends the stream without a word.
+            Err(error) if error.code() == ErrorCode::AgentOffline && self.hub.is_online(server.id) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let seen = found.into_iter().find_map(|found| match found {
+            Found::Examination(seen) => Some(seen),
+            _ => None,
+        });
+        Ok(seen)
+    }
+
+    /// An app's operations, newest first, what is under way as it stands now.
+    fn operations_of(&self, app: &App, server: &Server) -> Result<Vec<Operation>, StoreError> {
+        let mut operations = self.store.read(|view| view.newest::<Operation>(OPERATIONS))?;
+        operations
+            .retain(|one| one.kind.is_of_app() && one.target == app.name && one.server.as_ref() == Some(&server.name));
+        if let Some(running) = self.running_on(&server.name, &app.name) {
+            operations.retain(|one| one.operation != running.operation);
+            operations.insert(0, running);
+        }
+        Ok(operations)
+    }
+}
+
+/// The newest failure that nothing has made good: of the last operation, or of a deploy after which none has succeeded.
+fn failure(app: &App, operations: &[Operation]) -> Option<Failed> {
+    let deploy = operations.iter().find(|one| {
+        one.kind == OperationKind::DeployApp && app.last_error.is_some() && one.status != OperationStatus::Cancelled
+    });
+    let has_failed = |one: &&Operation| one.status == OperationStatus::Failed && one.kind != OperationKind::RemoveApp;
+    let operation = operations.first().filter(has_failed).or_else(|| deploy.filter(has_failed))?;
+    let error = operation.error.as_ref()?;
+    Some(Failed {
+        operation: operation.operation,
+        is_deploy: operation.kind == OperationKind::DeployApp,
+        code: error.code,
+        message: error.message.clone(),
+        lines: container_lines(operation),
+        at_ms: operation.ended_at.unwrap_or(operation.started_at),
+    })
+}
+
+/// What a container that did not live wrote last.
+fn container_lines(operation: &Operation) -> Vec<String> {
+    let begin = match operation.log.iter().position(|line| line == CONTAINER_LINES) {
+        Some(place) => place + 1,
+        // So many that nothing else had room.
+        None if operation.log.len() >= execute::LOG_LINES => 0,
+        None => operation.log.len(),
+    };
+    operation.log[begin..].to_vec()
+}
+
+/// How a container does that is no app's; what was seen just now counts more than what its server told last.
+fn status_of(container: Option<&Container>, seen: Option<&Examination>) -> AppStatus {
+    let told = container.map(|one| (one.state, one.health, one.exit_code));
+    let seen = seen.map(|seen| (seen.state, seen.health, seen.ends.last().map(|end| end.exit_code)));
+    let Some((state, health, code)) = seen.or(told) else { return AppStatus::Unknown };
+    match state {
+        ContainerState::Running if health != Health::Unhealthy => AppStatus::Running,
+        ContainerState::Created | ContainerState::Paused => AppStatus::Stopped,
+        ContainerState::Exited if code == Some(0) => AppStatus::Stopped,
+        _ => AppStatus::Failed,
+    }
+}
