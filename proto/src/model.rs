@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod container;
 pub mod diagnosis;
+pub mod image;
 pub mod metric;
 pub mod operation;
 pub mod plan;

@@ -229,6 +229,7 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
         }
         asked.push(json!({ "pull_image": { "image": name } }));
         asked.push(json!({ "inspect_container": { "container": name } }));
+        asked.push(json!({ "compare_image": { "container": name } }));
         asked.push(json!({ "examine_container": {
             "container": name, "tail": 1, "probe": { "kind": "http", "port": 80, "path": "/ HTTP/1.0\r\nX: y" }
         } }));
@@ -326,7 +327,8 @@ async fn a_daemon_that_lies_gets_nothing_that_the_policy_does_not_allow() {
             image.name()
         )
     };
-    let (mut watched, recorder) = Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), policy).await;
+    let (mut watched, recorder) =
+        Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), policy).await;
     let lie = liar.welcome().await;
     let mut id = 0;
 
@@ -442,7 +444,8 @@ async fn a_daemon_that_lies_brings_no_program_onto_a_host() {
     let strangers = stranger.sign(&small, Some("9.0.0")).await.signature;
     let older = owner.sign(&small, Some("0.0.1")).await.signature;
     let liar = Liar::start();
-    let (mut watched, _recorder) = Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), |_| policy).await;
+    let (mut watched, _recorder) =
+        Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), |_| policy).await;
     let lie = liar.welcome().await;
     let mut id = 0;
     let mut offer = |release: &str, behind: &[u8]| {

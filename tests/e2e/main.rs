@@ -17,6 +17,7 @@ mod faults;
 mod fleet;
 mod halves;
 mod harness;
+mod image_updates;
 mod jwt;
 mod killed;
 mod liar;

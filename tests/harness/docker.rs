@@ -167,9 +167,17 @@ impl Registry {
     #[must_use]
     pub fn push(&self, image: &Image) -> String {
         let name = format!("{}/{}", self.address, image.name());
-        drop(docker(&["tag", image.name(), &name]));
-        drop(docker(&["push", "-q", &name]));
-        drop(docker(&["rmi", &name]));
+        self.push_as(image, &name);
         name
+    }
+
+    /// Puts an image into the registry under a name that another one may have.
+    ///
+    /// # Panics
+    /// The engine or the registry refuses.
+    pub fn push_as(&self, image: &Image, name: &str) {
+        drop(docker(&["tag", image.name(), name]));
+        drop(docker(&["push", "-q", name]));
+        drop(docker(&["rmi", name]));
     }
 }

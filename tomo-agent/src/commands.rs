@@ -98,6 +98,7 @@ async fn carry_out(
         Command::ExamineContainer { container, tail, probe } => {
             examine::container(engine, container.as_str(), *tail, probe.as_ref(), events).await
         }
+        Command::CompareImage { container } => look::image(engine, container.as_str(), events).await,
         Command::ListStock {} => look::stock(engine, events).await,
         Command::CreateVolume { name } => stock::create_volume(engine, name, events).await,
         Command::CreateNetwork { name, internal } => stock::create_network(engine, name, *internal, events).await,

@@ -1,6 +1,7 @@
 //! The container engine's API, as far as Tomo uses it. The only module that knows bollard.
 
 pub(crate) mod configuration;
+mod digest;
 pub(crate) mod examination;
 pub(crate) mod inventory;
 mod stock;

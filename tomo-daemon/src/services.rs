@@ -17,6 +17,7 @@ mod crash_loop;
 mod diagnose;
 mod discard;
 mod execute;
+mod image_update;
 mod jwt;
 mod lookup;
 mod metrics;
@@ -99,6 +100,7 @@ struct Context {
     log_watches: app_logs::LogWatches,
     refusals: refusal::Refusals,
     crash_loops: crash_loop::CrashLoops,
+    image_checks: image_update::ImageChecks,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -125,7 +127,8 @@ pub trait HandlePerson<R: PersonRequest> {
 
 impl Services {
     /// Puts the services together over a data folder; reads or makes the key that signs logins there. Marks operations that a dead
-    /// daemon left running as unknown, and starts the periodic work (retention, backups, counts of refused requests, containers in a loop).
+    /// daemon left running as unknown, and starts the periodic work (retention, backups, counts of refused requests, containers in a loop,
+    /// other images in registries).
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
@@ -154,6 +157,7 @@ impl Services {
             log_watches: app_logs::LogWatches::default(),
             refusals: refusal::Refusals::default(),
             crash_loops: crash_loop::CrashLoops::default(),
+            image_checks: image_update::ImageChecks::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -163,6 +167,7 @@ impl Services {
         context.tasks.spawn(Arc::clone(&context).write_refusals());
         context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
         context.tasks.spawn(Arc::clone(&context).watch_for_crash_loops());
+        context.tasks.spawn(Arc::clone(&context).watch_for_image_updates());
         Ok(Arc::new(Self { context, auth }))
     }
 

@@ -87,8 +87,10 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
         "servers  {} up, {} degraded, {} down, {} unknown",
         servers.up, servers.degraded, servers.down, servers.unknown
     ));
+    let updates =
+        if apps.updates > 0 { format!(", {} with another image in the registry", apps.updates) } else { String::new() };
     line(format!(
-        "apps     {} running, {} stopped, {} failed, {} deploying, {} unknown",
+        "apps     {} running, {} stopped, {} failed, {} deploying, {} unknown{updates}",
         apps.running, apps.stopped, apps.failed, apps.deploying, apps.unknown
     ));
     line(format!("plans    {} waiting for a person", answer.plans_pending));

@@ -1,6 +1,6 @@
 //! Figures as people read them: three digits, one unit, no longer than they must be.
 
-use tomo_proto::model::metric::Unit;
+use tomo_proto::model::{image::ImageCheck, metric::Unit, stock::short};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What stands for a figure that is not known.
@@ -64,6 +64,19 @@ pub(crate) fn age(now_ms: u64, at_ms: u64) -> String {
         60..=3_599 => format!("{}m ago", seconds / 60),
         3_600..=86_399 => format!("{}h ago", seconds / 3_600),
         _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// What is known of the image that a registry has under the name of one that runs.
+pub(crate) fn image_check(check: &ImageCheck) -> String {
+    match (&check.problem, &check.running, &check.offered) {
+        (Some(problem), ..) => format!("cannot be told: {problem}"),
+        (None, None, _) => "it came from no registry".to_owned(),
+        (None, Some(_), None) => "it is named by its digest, which never changes".to_owned(),
+        (None, Some(running), Some(offered)) if check.is_update() => {
+            format!("has another image under that name: {}, {} runs", short(offered), short(running))
+        }
+        _ => "has the image that runs".to_owned(),
     }
 }
 

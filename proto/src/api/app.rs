@@ -55,7 +55,7 @@ pub struct AppListAnswer {
 pub struct AppGet {
     /// Name, server/name or id.
     pub app: String,
-    /// Also: revisions.
+    /// Also: revisions, update.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<AppPart>,
 }
@@ -66,6 +66,8 @@ pub struct AppGet {
 pub enum AppPart {
     /// Kept configurations.
     Revisions,
+    /// What its registry has under the image's name now.
+    Update,
 }
 
 tool!(AppGet => AppDetail, "app_get", "Get app", Effect::Read, Read, true,

@@ -77,6 +77,9 @@ pub struct AppCounts {
     pub deploying: u32,
     /// Their server cannot be asked.
     pub unknown: u32,
+    /// Of all these, those whose registry has another image under the same name.
+    #[serde(default)]
+    pub updates: u32,
 }
 
 /// Something that needs attention.

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AppId, OperationId, RevisionId, ServerId},
-    model::container::{Container, Health},
+    model::{
+        container::{Container, Health},
+        image::ImageCheck,
+    },
 };
 
 /// What to run. Unknown fields are refused.
@@ -260,6 +263,9 @@ pub struct AppSummary {
     pub memory_bytes: Option<u64>,
     /// When it was last deployed (UTC ms).
     pub deployed_at: u64,
+    /// Whether its registry has another image under that name, as far as is known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub update: bool,
 }
 
 /// Everything about one app; secret values are masked.
@@ -276,6 +282,9 @@ pub struct AppDetail {
     /// What the last deploy came to, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// The last look at what its registry has under the image's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_check: Option<ImageCheck>,
     /// Kept revisions, newest first; only with `include: ["revisions"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,

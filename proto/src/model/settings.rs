@@ -19,6 +19,8 @@ pub struct Settings {
     pub backup_every_hours: u32,
     /// Backups that are kept, the newest (1–1000).
     pub backups_kept: u32,
+    /// Registries are asked this often for other images under the names of those that run, hours (1–8760); 0 for never.
+    pub image_check_hours: u32,
     /// CPU use that counts as a problem, percent (1–100).
     pub cpu_warning_percent: u32,
     /// Memory use that counts as a problem, percent (1–100).
@@ -40,6 +42,7 @@ impl Default for Settings {
             session_hours: 12,
             backup_every_hours: 0,
             backups_kept: 14,
+            image_check_hours: 24,
             cpu_warning_percent: 90,
             memory_warning_percent: 90,
             disk_warning_percent: 85,

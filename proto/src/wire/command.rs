@@ -12,6 +12,7 @@ use crate::{
         app::{AppSpec, HealthCheck, LogLine},
         container::ContainerConfig,
         diagnosis::Examination,
+        image::ImageDigests,
         release::SignedRelease,
         spec::check_image,
         stock::{Item, Stock},
@@ -90,6 +91,12 @@ pub enum Command {
         /// Asked too, if Tomo made the container and it runs.
         probe: Option<HealthCheck>,
     },
+    /// Compare the image of a container with what its registry has under the same name. Answers with [`CommandEvent::Found`]. It takes
+    /// no name of an image: a daemon that lies cannot have registries of its choice asked.
+    CompareImage {
+        /// Which.
+        container: ContainerRef,
+    },
     /// List images, volumes, networks and stopped containers. Answers with [`CommandEvent::Found`], in parts.
     ListStock {},
     /// Make a volume that carries Tomo's label.
@@ -158,7 +165,7 @@ impl Command {
             Self::RemoveContainer { .. } => "remove",
             Self::ReadLogs { .. } | Self::ExamineContainer { .. } => "logs",
             Self::PullImage { .. } => "pull",
-            Self::InspectContainer { .. } | Self::ListStock {} => "inspect",
+            Self::InspectContainer { .. } | Self::CompareImage { .. } | Self::ListStock {} => "inspect",
             Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
             Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
@@ -191,6 +198,7 @@ impl Command {
             | Self::RestartContainer { .. }
             | Self::ReadLogs { .. }
             | Self::InspectContainer { .. }
+            | Self::CompareImage { .. }
             | Self::ListStock {}
             | Self::TellHeads => Ok(()),
         }
@@ -205,6 +213,7 @@ impl Command {
             | Self::RestartContainer { container, .. }
             | Self::ReadLogs { container, .. }
             | Self::ExamineContainer { container, .. }
+            | Self::CompareImage { container }
             | Self::InspectContainer { container } => Some(container),
             _ => None,
         }
@@ -290,6 +299,8 @@ pub enum Found {
     Heads(Vec<AuditHead>),
     /// How a container does and did.
     Examination(Examination),
+    /// Its image, here and in its registry.
+    Digests(ImageDigests),
 }
 
 /// How a command ended.

@@ -1,4 +1,4 @@
-//! Looking: how a container was made, what else lies on the host. Nothing changes.
+//! Looking: how a container was made, whether its registry has another image, what else lies on the host. Nothing changes.
 
 use tomo_proto::{
     model::stock::Stock,
@@ -17,6 +17,12 @@ const PART: usize = 50;
 pub(super) async fn container(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
     let config = configuration::of(engine.inspect(container).await?);
     events.tell(CommandEvent::Found(Box::new(Found::Container(config)))).await;
+    Ok(Outcome::done())
+}
+
+pub(super) async fn image(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
+    let digests = engine.digests(container).await?;
+    events.tell(CommandEvent::Found(Box::new(Found::Digests(digests)))).await;
     Ok(Outcome::done())
 }
 

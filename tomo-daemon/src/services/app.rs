@@ -63,6 +63,7 @@ impl Context {
     pub(super) fn summarize_app(&self, app: &App, server: &Server) -> AppSummary {
         let container = self.container_of(app);
         let usage = container.as_ref().and_then(|container| container.usage);
+        let check = container.as_ref().and_then(|container| self.image_checks.of(app.id, container));
         AppSummary {
             id: app.id,
             name: app.name.clone(),
@@ -75,6 +76,7 @@ impl Context {
             cpu_cores: usage.map(|usage| usage.cpu_cores),
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             deployed_at: app.deployed_at,
+            update: check.is_some_and(|check| check.is_update()),
         }
     }
 }
@@ -125,9 +127,16 @@ impl Handle<AppGet> for Services {
             }
             Ok::<_, ServiceError>((found, revisions))
         })?;
+        let container = self.context.container_of(&app);
+        let image_check = if request.include.contains(&AppPart::Update) {
+            self.context.check_image_now(&app, &server).await
+        } else {
+            container.as_ref().and_then(|container| self.context.image_checks.of(app.id, container))
+        };
         Ok(AppDetail {
             summary: self.context.summarize_app(&app, &server),
-            container: self.context.container_of(&app),
+            container,
+            image_check,
             spec: app.spec,
             last_error: app.last_error,
             revisions,

@@ -123,6 +123,7 @@ impl Handle<Overview> for Services {
                 AppStatus::Deploying => counts.deploying += 1,
                 AppStatus::Unknown => counts.unknown += 1,
             }
+            counts.updates += u32::from(summary.update);
             let mut problem = |severity, message: String, log: Vec<String>| {
                 let next = format!("app_diagnose {{\"app\":\"{}/{}\"}}", server.name, app.name);
                 answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, log });

@@ -44,6 +44,7 @@ pub(super) fn as_text(settings: &Settings) -> Vec<(&'static str, String)> {
         ("session_hours", settings.session_hours.to_string()),
         ("backup_every_hours", settings.backup_every_hours.to_string()),
         ("backups_kept", settings.backups_kept.to_string()),
+        ("image_check_hours", settings.image_check_hours.to_string()),
         ("cpu_warning_percent", settings.cpu_warning_percent.to_string()),
         ("memory_warning_percent", settings.memory_warning_percent.to_string()),
         ("disk_warning_percent", settings.disk_warning_percent.to_string()),
@@ -73,6 +74,7 @@ pub(super) fn changed(settings: &Settings, changes: &[SettingChange]) -> Result<
             "session_hours" => settings.session_hours = number(1, 720)?,
             "backup_every_hours" => settings.backup_every_hours = number(0, 8_760)?,
             "backups_kept" => settings.backups_kept = number(1, 1_000)?,
+            "image_check_hours" => settings.image_check_hours = number(0, 8_760)?,
             "cpu_warning_percent" => settings.cpu_warning_percent = number(1, 100)?,
             "memory_warning_percent" => settings.memory_warning_percent = number(1, 100)?,
             "disk_warning_percent" => settings.disk_warning_percent = number(1, 100)?,
@@ -102,7 +104,11 @@ mod tests {
             let change = |value: &str| [SettingChange { name: name.clone(), value: value.to_owned() }];
             assert_ne!(changed(&settings, &change("33")).expect(&name), settings, "{name}");
             if !name.starts_with("status_page") {
-                assert_eq!(changed(&settings, &change("0")).is_err(), name != "backup_every_hours", "{name}");
+                assert_eq!(
+                    changed(&settings, &change("0")).is_err(),
+                    !["backup_every_hours", "image_check_hours"].contains(&name.as_str()),
+                    "{name}"
+                );
                 assert!(changed(&settings, &change("x")).is_err(), "{name}");
             }
         }

@@ -21,6 +21,9 @@ pub(crate) enum AppCommand {
     Get {
         /// Name, server/name or id.
         app: String,
+        /// Ask the registry now whether it has another image under that name.
+        #[arg(long)]
+        check_image: bool,
     },
     /// Say why an app does not work: causes, what speaks for each, and the next step.
     Diagnose {

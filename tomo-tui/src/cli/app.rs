@@ -27,15 +27,17 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
                     app.name.clone(),
                     app.server.clone(),
                     app.status.as_str().to_owned(),
-                    app.image.clone(),
+                    if app.update { format!("{} (another in the registry)", app.image) } else { app.image.clone() },
                     ports.join(" "),
                 ]
             });
             table(["NAME", "SERVER", "STATUS", "IMAGE", "PORTS"], rows.collect());
             return Ok(());
         }
-        AppCommand::Get { app } => {
-            let answer = client.call(&AppGet { app, include: vec![AppPart::Revisions] }).await?;
+        AppCommand::Get { app, check_image } => {
+            let update = check_image.then_some(AppPart::Update);
+            let include = [AppPart::Revisions].into_iter().chain(update).collect();
+            let answer = client.call(&AppGet { app, include }).await?;
             if as_json {
                 return output::json(&answer);
             }

@@ -27,6 +27,12 @@ pub(super) fn app(detail: &AppDetail) {
     fact("status", app.status.as_str());
     fact("last error", detail.last_error.as_deref().unwrap_or_default());
     fact("image", &app.image);
+    if let Some(check) = &detail.image_check {
+        fact("registry", format!("{}  (asked {})", format::image_check(check), time(check.checked_at)));
+        if check.is_update() {
+            fact("update", format!("tomo image pull {} {}, then deploy it again", app.server, app.image));
+        }
+    }
     fact("command", detail.spec.command.join(" "));
     for port in &app.ports {
         let loopback = if port.loopback { "127.0.0.1:" } else { "" };

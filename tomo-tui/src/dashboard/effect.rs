@@ -80,6 +80,8 @@ pub(crate) enum Effect {
     Metrics(MetricsRange),
     Apps,
     App(String),
+    /// The app, and what its registry has.
+    CheckImage(String),
     Diagnose(String),
     Logs {
         view: u64,
@@ -271,6 +273,10 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Apps => Answer::Apps(client.call(&AppList { limit: Some(LIST_LIMIT), ..AppList::default() }).await),
         Effect::App(app) => {
             let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions] };
+            Answer::App(app, client.call(&request).await.map(Box::new))
+        }
+        Effect::CheckImage(app) => {
+            let request = AppGet { app: app.clone(), include: vec![AppPart::Revisions, AppPart::Update] };
             Answer::App(app, client.call(&request).await.map(Box::new))
         }
         Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),

@@ -96,6 +96,7 @@ fn app() -> AppSummary {
         cpu_cores: Some(0.2),
         memory_bytes: Some(64 << 20),
         deployed_at: NOW - 60_000,
+        update: false,
     }
 }
 
@@ -173,7 +174,14 @@ fn who(role: Role, person: bool) -> WhoamiAnswer {
 
 fn detail() -> AppDetail {
     let spec = AppSpec { image: "registry.example/shop:1.2".to_owned(), ..AppSpec::default() };
-    AppDetail { summary: app(), spec, container: None, last_error: Some("it died".to_owned()), revisions: Vec::new() }
+    AppDetail {
+        summary: app(),
+        spec,
+        container: None,
+        last_error: Some("it died".to_owned()),
+        image_check: None,
+        revisions: Vec::new(),
+    }
 }
 
 /// One that is no app's.

@@ -136,6 +136,12 @@ impl State {
                     self.open(View::Stock(StockView::new(server)));
                 }
             }
+            Action::CheckImage => {
+                if let View::App(view) = &self.view {
+                    self.effects.push(Effect::CheckImage(view.app.clone()));
+                    self.toasts.push(Kind::Info, "asking the registry", self.now_ms);
+                }
+            }
             Action::Discard | Action::Prune | Action::PullImage | Action::CreateVolume | Action::CreateNetwork => {
                 self.change_stock(action);
             }
@@ -207,6 +213,13 @@ impl State {
     }
 
     fn change_stock(&mut self, action: Action) {
+        if let View::App(view) = &self.view
+            && let Some(detail) = &view.detail
+        {
+            let (server, name) = (detail.summary.server.clone(), detail.summary.image.clone());
+            self.effects.push(Effect::Make { made: Made::Image, server, name });
+            return;
+        }
         let View::Stock(view) = &self.view else { return };
         let server = view.server.clone();
         let make = |made, server| Layer::Make(Box::new(MakeForm::new(made, server)));

@@ -110,10 +110,9 @@ impl State {
             | Action::RemoveApp
             | Action::Redeploy
             | Action::Logs
-            | Action::Diagnose => match self.app_on_screen() {
-                None => Some("no app is selected".to_owned()),
-                Some(app) => stands_against(app, action).or_else(|| self.host_refuses(app, action)),
-            },
+            | Action::CheckImage
+            | Action::Diagnose => self.app_does_not_fit(action),
+            Action::PullImage if matches!(self.view, View::App(_)) => self.app_does_not_fit(action),
             Action::Approve | Action::Deny => match self.plan_on_screen() {
                 None => Some("no plan is selected".to_owned()),
                 Some(plan) if plan.status == PlanStatus::Pending && plan.expires_at <= self.now_ms => {
@@ -139,6 +138,14 @@ impl State {
                 View::Server(view) => view.does_not_fit(action),
                 _ => None,
             },
+        }
+    }
+
+    /// Why nothing like this can be done with the app at hand.
+    fn app_does_not_fit(&self, action: Action) -> Option<String> {
+        match self.app_on_screen() {
+            None => Some("no app is selected".to_owned()),
+            Some(app) => stands_against(app, action).or_else(|| self.host_refuses(app, action)),
         }
     }
 
@@ -201,6 +208,8 @@ const fn verb(action: Action) -> Option<&'static str> {
         Action::RemoveApp => Some("remove"),
         Action::Redeploy => Some("deploy"),
         Action::Logs => Some("logs"),
+        Action::CheckImage => Some("inspect"),
+        Action::PullImage => Some("pull"),
         _ => None,
     }
 }

@@ -73,6 +73,14 @@ impl AppView {
             lines.push(Line::from(vec![Span::styled(format!("{name:<11} "), theme.dim), Span::styled(text, style)]));
         };
         fact("image", app.image.clone(), theme.text);
+        if let Some(check) = &detail.image_check {
+            let style = if check.is_update() { theme.accent } else { theme.dim };
+            let asked = format::age(canvas.now_ms, check.checked_at);
+            fact("registry", format!("{} (asked {asked})", format::image_check(check)), style);
+            if check.is_update() {
+                fact("", "p pulls it onto the server; e deploys the app again, with it".to_owned(), theme.accent);
+            }
+        }
         if !app.ports.is_empty() {
             fact("ports", ports(&app.ports), theme.text);
         }

@@ -24,6 +24,9 @@ use crate::dashboard::{
 };
 use crate::format;
 
+/// Before an image whose registry has another one under that name.
+const UPDATE: char = '↑';
+
 const NAME: usize = 0;
 const SERVER: usize = 1;
 const STATUS: usize = 2;
@@ -62,6 +65,7 @@ impl Listed for AppSummary {
             ("status", self.status.as_str().into()),
             ("health", self.health.as_str().into()),
             ("image", self.image.as_str().into()),
+            ("update", if self.update { "yes" } else { "no" }.into()),
         ]
     }
 
@@ -111,6 +115,7 @@ fn cell(app: &AppSummary, index: usize, width: u16, theme: &Theme, now_ms: u64) 
         MEMORY => app.memory_bytes.map_or_else(Line::default, |bytes| Line::from(format::bytes(bytes))),
         RESTARTS => Line::from(if app.restarts == 0 { String::new() } else { app.restarts.to_string() }),
         PORTS => safe(&ports(&app.ports), width),
+        IMAGE if app.update => safe(&format!("{UPDATE} {}", app.image), width).style(theme.accent),
         IMAGE => safe(&app.image, width),
         _ => Line::from(format::age(now_ms, app.deployed_at)),
     }

@@ -180,6 +180,7 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     add(apps.failed, "failed", theme.bad);
     add(apps.deploying, "deploying", theme.accent);
     add(apps.unknown, "unknown", theme.dim);
+    add(apps.updates, if apps.updates == 1 { "update" } else { "updates" }, theme.accent);
     if spans.len() == before {
         spans.push(Span::styled("none", theme.dim));
     }
