@@ -328,7 +328,7 @@ async fn a_daemon_that_lies_gets_nothing_that_the_policy_does_not_allow() {
         )
     };
     let (mut watched, recorder) =
-        Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), policy).await;
+        Watched::start(&liar, |folder| Recorder::start(folder, Path::new(ENGINE)), policy).await;
     let lie = liar.welcome().await;
     let mut id = 0;
 
@@ -445,7 +445,7 @@ async fn a_daemon_that_lies_brings_no_program_onto_a_host() {
     let older = owner.sign(&small, Some("0.0.1")).await.signature;
     let liar = Liar::start();
     let (mut watched, _recorder) =
-        Watched::start(&liar, |folder| Recorder::start(folder, ENGINE), |_| policy).await;
+        Watched::start(&liar, |folder| Recorder::start(folder, Path::new(ENGINE)), |_| policy).await;
     let lie = liar.welcome().await;
     let mut id = 0;
     let mut offer = |release: &str, behind: &[u8]| {

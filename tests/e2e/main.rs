@@ -15,6 +15,7 @@ mod door;
 mod enrolment;
 mod faults;
 mod fleet;
+mod flood;
 mod halves;
 mod harness;
 mod image_updates;

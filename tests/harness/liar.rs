@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quinn::{Connection, Endpoint, VarInt, crypto::rustls::QuicServerConfig};
@@ -159,8 +159,11 @@ impl Lie {
 #[derive(Debug)]
 pub struct Recorder {
     socket: PathBuf,
-    heard: Arc<Mutex<Vec<u8>>>,
+    heard: Arc<Mutex<Vec<Heard>>>,
 }
+
+/// Bytes on their way to the engine, and when they passed.
+type Heard = (Instant, Vec<u8>);
 
 impl Recorder {
     /// Listens in a folder and passes everything on to the engine.
@@ -168,14 +171,14 @@ impl Recorder {
     /// # Panics
     /// It cannot listen.
     #[must_use]
-    pub fn start(folder: &Path, engine: &'static str) -> Self {
+    pub fn start(folder: &Path, engine: &Path) -> Self {
         let socket = folder.join("recorder.sock");
         let listener = UnixListener::bind(&socket).expect("a socket can be made");
-        let heard: Arc<Mutex<Vec<u8>>> = Arc::default();
-        let noting = Arc::clone(&heard);
+        let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
+        let (noting, engine) = (Arc::clone(&heard), engine.to_owned());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass_on(client, engine, Arc::clone(&noting)));
+                tokio::spawn(pass_on(client, engine.clone(), Arc::clone(&noting)));
             }
         });
         Self { socket, heard }
@@ -190,21 +193,30 @@ impl Recorder {
     /// First lines of all requests so far, without the version.
     #[must_use]
     pub fn requests(&self) -> Vec<String> {
+        self.requests_with_times().into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The same, each with when it passed.
+    #[must_use]
+    pub fn requests_with_times(&self) -> Vec<(Instant, String)> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(&heard);
-        let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1"));
-        lines.map(str::to_owned).collect()
+        let lines = |(at, bytes): &Heard| {
+            let text = String::from_utf8_lossy(bytes);
+            let lines = text.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1"));
+            lines.map(|line| (*at, line.to_owned())).collect::<Vec<_>>()
+        };
+        heard.iter().flat_map(lines).collect()
     }
 }
 
-async fn pass_on(client: UnixStream, engine: &str, heard: Arc<Mutex<Vec<u8>>>) {
+async fn pass_on(client: UnixStream, engine: PathBuf, heard: Arc<Mutex<Vec<Heard>>>) {
     let Ok(server) = UnixStream::connect(engine).await else { return };
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let requests = async {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            heard.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&buffer[..read]);
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), buffer[..read].to_vec()));
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
             }

@@ -1,0 +1,139 @@
+//! A container that writes its log as fast as its engine takes it, and is followed: nobody waits for it, and nobody's memory grows.
+
+use std::time::{Duration, Instant};
+
+use tomo_proto::{
+    api::container::{ContainerStart, ContainerStop},
+    model::operation::OperationStatus,
+};
+use tomo_tests::{
+    agent::{ALLOW_ALL, TestAgent},
+    cli::Tomo,
+    daemon::TestDaemon,
+    engine::OwnEngine,
+    eventually::{eventually, eventually_within},
+    http::Http,
+    liar::Recorder,
+    rounds::rounds,
+    terminal::{Key, Terminal},
+};
+
+const SERVER: &str = "web-1";
+const LINE: &str = "a line like many others, as long as they mostly are";
+/// From the call of a person to the request at the engine, beside a flood: what is promised,
+const PROMISED: Duration = Duration::from_millis(50);
+/// and what is asked for where other tests run at the same time. Whoever waits for a flood waits for much longer.
+const BESIDE_OTHERS: Duration = Duration::from_secs(1);
+/// Rounds that say something about one in a hundred.
+const MANY: usize = 100;
+/// Lines that the flood is long, at least, when memory is first looked at.
+const LONG: u64 = 200_000;
+/// What memory may differ by from then on, KiB.
+const SPREAD_KIB: u64 = 48 << 10;
+
+/// Stops the calm container; how long that took until the engine heard of it.
+async fn stop(admin: &Http, recorder: &Recorder) -> Duration {
+    let (server, container) = (SERVER.to_owned(), "calm".to_owned());
+    let before = recorder.requests_with_times().len();
+    let begun = Instant::now();
+    let stop = ContainerStop { server: server.clone(), container: container.clone(), reason: None };
+    let stopping = admin.call(&stop).await.expect("is begun");
+    assert_eq!(admin.wait_for(stopping).await.expect("ends").status, OperationStatus::Succeeded);
+    let requests = recorder.requests_with_times();
+    let is_stop = |(_, line): &&(Instant, String)| line.starts_with("POST ") && line.contains("/stop");
+    let (at, _) = requests[before..].iter().find(is_stop).expect("the engine was asked");
+    let starting = admin.call(&ContainerStart { server, container, reason: None }).await.expect("is begun");
+    assert_eq!(admin.wait_for(starting).await.expect("ends").status, OperationStatus::Succeeded);
+    at.duration_since(begun)
+}
+
+/// The time within which so many of a hundred were.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted[(sorted.len() * percent).div_ceil(100).saturating_sub(1)]
+}
+
+async fn stops(admin: &Http, recorder: &Recorder, count: usize) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for _ in 0..count {
+        took.push(stop(admin, recorder).await);
+    }
+    took.sort();
+    took
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the program runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// How many lines the flood has written.
+fn written(engine: &OwnEngine) -> Option<u64> {
+    engine.docker(&["logs", "--tail", "1", "flood"]).split(' ').next()?.parse().ok()
+}
+
+/// The number of the newest line on the screen.
+fn shown(terminal: &Terminal) -> Option<u64> {
+    let text = terminal.text();
+    let line = text.lines().rev().find(|line| line.contains(LINE))?;
+    line.split(LINE).next()?.split_whitespace().next_back()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_floods_and_is_followed_delays_nobody_and_fills_no_memory() {
+    let engine = OwnEngine::start().await;
+    engine.image("calm:1", "calm", "trap 'exit 0' TERM; busybox sleep 3600 & wait $!");
+    engine.image("flood:1", "flood", &format!("exec busybox awk 'BEGIN {{ while (1) print i++, \"{LINE}\" }}'"));
+    drop(engine.docker(&["run", "-d", "--name", "calm", "calm:1"]));
+    let mut daemon = TestDaemon::spawn().await;
+    let admin = daemon.admin();
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let recorder = Recorder::start(folder.path(), &engine.socket());
+    let mut agent = TestAgent::with_engine(&daemon, SERVER, ALLOW_ALL, recorder.socket()).await;
+    let count = rounds(10);
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 36);
+    terminal.wait_for(SERVER).await;
+    terminal.press(Key::Enter);
+    terminal.wait_for("containers (1)").await;
+    let quiet = stops(&admin, &recorder, count).await;
+
+    let limits = ["--log-opt", "max-size=20m", "--log-opt", "max-file=2"];
+    let run: Vec<&str> = ["run", "-d", "--name", "flood"].into_iter().chain(limits).chain(["flood:1"]).collect();
+    let begun = Instant::now();
+    drop(engine.docker(&run));
+    terminal.wait_for("containers (2)").await;
+    terminal.press(Key::Down);
+    terminal.type_text("L");
+    terminal.wait_for("following").await;
+    terminal.wait_for("flood › log").await;
+    let first = eventually("the flood is on the screen", async || shown(&terminal)).await;
+    let lines = eventually_within(Duration::from_secs(120), "the flood is long", async || {
+        written(&engine).filter(|lines| *lines > LONG)
+    })
+    .await;
+    let a_second = lines * 1_000 / u64::try_from(begun.elapsed().as_millis().max(1)).unwrap_or(u64::MAX);
+    let pids = [daemon.program().pid(), agent.program().pid()];
+    let before = pids.map(resident_kib);
+    let beside = stops(&admin, &recorder, count).await;
+    let after = pids.map(resident_kib);
+    eventually("new lines go on to come", async || shown(&terminal).filter(|newest| *newest > first)).await;
+
+    for (what, took) in [("quiet", &quiet), ("beside the flood", &beside)] {
+        let [half, most, nearly_all] = [50, 95, 99].map(|percent| percentile(took, percent));
+        eprintln!("{what}: {count} stops, from the call to the engine p50 {half:?} p95 {most:?} p99 {nearly_all:?}");
+    }
+    eprintln!(
+        "flood: {a_second} lines a second; daemon {} to {} KiB, agent {} to {} KiB",
+        before[0], after[0], before[1], after[1]
+    );
+    let bound = if count >= MANY { PROMISED } else { BESIDE_OTHERS };
+    assert!(percentile(&beside, 99) < bound, "{beside:?}");
+    for (before, after) in before.into_iter().zip(after) {
+        assert!(after < before + SPREAD_KIB, "memory grew from {before} to {after} KiB");
+    }
+    drop(engine.docker(&["rm", "-f", "flood"]));
+    drop(terminal);
+    agent.stop().await;
+    daemon.stop().await;
+}
