@@ -80,6 +80,7 @@ fn shown(terminal: &Terminal) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the figures are what tests/soak is for")]
 async fn a_log_that_floods_and_is_followed_delays_nobody_and_fills_no_memory() {
     let engine = OwnEngine::start().await;
     engine.image("calm:1", "calm", "trap 'exit 0' TERM; busybox sleep 3600 & wait $!");
@@ -121,9 +122,9 @@ async fn a_log_that_floods_and_is_followed_delays_nobody_and_fills_no_memory() {
 
     for (what, took) in [("quiet", &quiet), ("beside the flood", &beside)] {
         let [half, most, nearly_all] = [50, 95, 99].map(|percent| percentile(took, percent));
-        eprintln!("{what}: {count} stops, from the call to the engine p50 {half:?} p95 {most:?} p99 {nearly_all:?}");
+        println!("{what}: {count} stops, from the call to the engine p50 {half:?} p95 {most:?} p99 {nearly_all:?}");
     }
-    eprintln!(
+    println!(
         "flood: {a_second} lines a second; daemon {} to {} KiB, agent {} to {} KiB",
         before[0], after[0], before[1], after[1]
     );
