@@ -13,6 +13,7 @@ pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backup;
+pub mod catalog;
 pub mod container;
 pub mod operation;
 pub mod overview;
@@ -95,6 +96,8 @@ macro_rules! for_each_tool {
             $crate::api::app::AppRestart,
             $crate::api::app::AppDeploy,
             $crate::api::app::AppRemove,
+            $crate::api::catalog::CatalogList,
+            $crate::api::catalog::CatalogGet,
             $crate::api::container::ContainerGet,
             $crate::api::container::ContainerLogs,
             $crate::api::container::ContainerStart,

@@ -10,6 +10,9 @@ pub mod version;
 // What things are.
 pub mod model;
 
+// Apps that are ready to be deployed.
+pub mod catalog;
+
 // What may be asked of the daemon.
 pub mod api;
 

@@ -6,6 +6,7 @@ pub mod agent;
 pub mod app;
 pub mod audit;
 pub mod backup;
+pub mod catalog;
 pub mod container;
 pub mod diagnosis;
 pub mod image;

@@ -144,7 +144,7 @@ async fn an_apps_container_is_its_apps_matter_and_a_token_of_one_app_sees_no_oth
     let (image, name, other) = (Image::web(), unique("shop"), unique("other"));
     drop(docker(&["run", "-d", "--name", &other, image.name()]));
     let spec = AppSpec { image: image.name().to_owned(), ..AppSpec::default() };
-    let deploy = AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec, reason: None };
+    let deploy = AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec, ..AppDeploy::default() };
     let plan = admin.call(&deploy).await.expect("is planned");
     assert_eq!(admin.carry_out(plan).await.expect("is allowed").status, OperationStatus::Succeeded);
     let container = format!("tomo-{name}");
@@ -290,7 +290,7 @@ async fn a_prune_names_exactly_what_goes_and_is_stale_once_that_is_not_so_any_mo
     // An app that somebody stopped keeps everything.
     let data = VolumeSpec { source: "shop-data".to_owned(), target: "/data".to_owned(), read_only: false };
     let spec = AppSpec { image: "web:1".to_owned(), volumes: vec![data], ..AppSpec::default() };
-    let deploy = AppDeploy { server: SERVER.to_owned(), name: "shop".to_owned(), spec, reason: None };
+    let deploy = AppDeploy { server: SERVER.to_owned(), name: "shop".to_owned(), spec, ..AppDeploy::default() };
     let plan = admin.call(&deploy).await.expect("is planned");
     let done = admin.carry_out(plan).await.expect("is allowed");
     assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");

@@ -237,7 +237,8 @@ async fn secrets_of_a_deploy_that_comes_to_nothing_are_not_kept() {
 }
 
 fn deploy(name: &str, spec: AppSpec) -> AppDeploy {
-    AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, reason: Some("asked by a program".to_owned()) }
+    let reason = Some("asked by a program".to_owned());
+    AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, reason, ..AppDeploy::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,7 +57,7 @@ fn script(image: &Image, text: &str) -> AppSpec {
 }
 
 fn wanted(name: &str, spec: AppSpec) -> AppDeploy {
-    AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, reason: None }
+    AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, ..AppDeploy::default() }
 }
 
 async fn deploy(admin: &Http, name: &str, spec: AppSpec) -> Result<Operation, ApiError> {

@@ -46,7 +46,7 @@ fn script(image: &str, text: &str, restart: RestartPolicy) -> AppSpec {
 }
 
 async fn deploy(admin: &Http, name: &str, spec: AppSpec) -> Operation {
-    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, reason: None };
+    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, ..AppDeploy::default() };
     let plan = admin.call(&wanted).await.expect("is planned");
     admin.carry_out(plan).await.expect("is begun")
 }
@@ -174,7 +174,7 @@ async fn of_twelve_planted_causes_at_least_eleven_are_named_first() {
         server: SERVER.to_owned(),
         name: app.clone(),
         spec: AppSpec { image: name.clone(), ..AppSpec::default() },
-        reason: None,
+        ..AppDeploy::default()
     };
     let plan = bed.admin.call(&wanted).await.expect("is planned");
     agent.set_policy(&ALLOW_ALL.replace("images = [\"*\"]", "images = [\"nginx:*\"]"));

@@ -69,7 +69,8 @@ async fn an_agent_in_two_halves_deploys_and_each_half_comes_back_alone() {
         health: Some(HealthCheck::Http { port: 8080, path: "/".to_owned() }),
         ..AppSpec::default()
     };
-    let deploy = |port| AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec: spec(port), reason: None };
+    let deploy =
+        |port| AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec: spec(port), ..AppDeploy::default() };
 
     // The half with the engine has to ask the other one about ports and health.
     let port = taken.local_addr().expect("it is bound").port();

@@ -30,7 +30,7 @@ const LOOKED: Duration = Duration::from_secs(60);
 
 async fn deploy(admin: &Http, name: &str, image: &str) -> Operation {
     let spec = AppSpec { image: image.to_owned(), ..AppSpec::default() };
-    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, reason: None };
+    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.to_owned(), spec, ..AppDeploy::default() };
     let plan = admin.call(&wanted).await.expect("is planned");
     admin.carry_out(plan).await.expect("is carried out")
 }

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod backup;
+mod catalog;
 mod certificates;
 mod cli;
 mod connect;

@@ -100,7 +100,7 @@ async fn a_sealed_daemon_is_alive_and_says_how_it_is_unlocked() {
         env: [("WORD".to_owned(), "secret://word".to_owned())].into(),
         ..AppSpec::default()
     };
-    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec, reason: None };
+    let wanted = AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec, ..AppDeploy::default() };
     let plan = admin.call(&wanted).await.expect("is planned");
     let failed = admin.carry_out(plan).await.expect("is begun").error.expect("fails");
     assert_eq!((failed.code, failed.next.as_deref()), (ErrorCode::Sealed, Some("tomo vault unlock")));

@@ -28,6 +28,16 @@ pub struct Config {
     pub socket: SocketConfig,
     /// The secrets' envelope.
     pub vault: VaultConfig,
+    /// Apps that are ready to be deployed.
+    pub catalog: CatalogConfig,
+}
+
+/// Apps that are ready to be deployed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogConfig {
+    /// Folders of own templates, besides those that are compiled in.
+    pub folders: Vec<PathBuf>,
 }
 
 /// What clients reach.

@@ -14,6 +14,7 @@ use tomo_proto::{
 
 use crate::{
     backup,
+    catalog::Catalog,
     clock::{Clock, date},
     config::Config,
     crypto,
@@ -103,7 +104,9 @@ impl Daemon {
             },
         )?;
         let (listener, url) = http::bind(&config.http).await?;
-        let services = Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url).await?;
+        let catalog = Catalog::new(config.catalog.folders.clone());
+        let services =
+            Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url, catalog).await?;
         let handlers = handlers(Arc::clone(&services), live)?;
         let http = Http::start(&config, listener, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");

@@ -16,6 +16,7 @@ pub mod mcp;
 pub mod services;
 
 // What the rules use.
+pub mod catalog;
 pub mod hub;
 pub mod ingest;
 pub mod live;

@@ -12,6 +12,7 @@ mod ask;
 mod audit;
 mod auth;
 mod backup;
+mod catalog;
 mod container;
 mod crash_loop;
 mod diagnose;
@@ -59,6 +60,7 @@ use tomo_proto::{
 };
 
 use crate::{
+    catalog::Catalog,
     clock::Clock,
     hub::Hub,
     live::{Live, Topic},
@@ -95,6 +97,7 @@ struct Context {
     clock: Clock,
     /// Where clients reach this daemon.
     url: String,
+    catalog: Catalog,
     operations: operation::Operations,
     lately: onboarding::Lately,
     log_watches: app_logs::LogWatches,
@@ -132,6 +135,7 @@ impl Services {
     ///
     /// # Errors
     /// Names the file that cannot be read or written.
+    #[expect(clippy::too_many_arguments, reason = "the composition root hands every part over, once")]
     pub async fn start(
         data: &Path,
         store: Store,
@@ -140,6 +144,7 @@ impl Services {
         vault: Vault,
         clock: Clock,
         url: String,
+        catalog: Catalog,
     ) -> anyhow::Result<Arc<Self>> {
         let auth = auth::Auth::open(&data.join(LOGIN_KEY), &store, clock.clone())?;
         operation::settle_left_over(&store, &clock).await?;
@@ -152,6 +157,7 @@ impl Services {
             deriving: tokio::sync::Mutex::new(()),
             clock,
             url,
+            catalog,
             operations: operation::Operations::default(),
             lately: onboarding::Lately::default(),
             log_watches: app_logs::LogWatches::default(),

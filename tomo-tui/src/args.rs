@@ -1,6 +1,7 @@
 //! The command line of `tomo`.
 
 mod app;
+mod catalog;
 mod change;
 mod container;
 mod daemon;
@@ -17,6 +18,7 @@ use tomo_proto::{
 
 use crate::cli::mcp::McpClient;
 pub(crate) use app::{AppCommand, Deploy};
+pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
 pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, VolumeCommand};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
@@ -187,6 +189,9 @@ pub(crate) enum Command {
     /// Deploy, look at, operate and remove apps.
     #[command(subcommand)]
     App(Box<AppCommand>),
+    /// Look for apps that are ready to be deployed; check templates of your own.
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// List a server's containers, whoever made them; look at, follow and operate those that are no app's.
     #[command(subcommand)]
     Container(ContainerCommand),

@@ -6,6 +6,7 @@ mod agent;
 mod app;
 mod audit;
 mod backup;
+pub(crate) mod catalog;
 mod container;
 pub(crate) mod mcp;
 pub(crate) mod onboard;
@@ -56,6 +57,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::Server(command) => server::server(client, command, as_json).await,
         Command::Agent(command) => agent::agent(client, command, as_json).await,
         Command::App(command) => app::app(client, *command, as_json).await,
+        Command::Catalog(command) => catalog::catalog(client, command, as_json).await,
         Command::Container(command) => container::container(client, command, as_json).await,
         Command::Image(command) => stock::image(client, command, as_json).await,
         Command::Volume(command) => stock::volume(client, command, as_json).await,

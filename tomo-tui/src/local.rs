@@ -19,7 +19,7 @@ use tomo_agent::{
 };
 use tomo_daemon::{
     clock::Clock,
-    config::{Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
+    config::{CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
     daemon::Daemon,
     services::{HandlePerson as _, access::Caller},
 };
@@ -121,6 +121,7 @@ impl Local {
                 admin_group: String::new(),
             },
             vault: VaultConfig::default(),
+            catalog: CatalogConfig::default(),
         };
         let daemon = Daemon::start(config, clock).await.context("tomo local does not start")?;
         let url = format!("http://{}", daemon.http_addr());

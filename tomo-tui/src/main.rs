@@ -9,7 +9,7 @@ mod local;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
-use args::{Args, Command, DEFAULT_PROFILE, McpCommand};
+use args::{Args, CatalogCommand, Command, DEFAULT_PROFILE, McpCommand};
 use clap::CommandFactory as _;
 use client::{Client, ClientError, Target};
 use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
@@ -73,6 +73,7 @@ async fn run(args: Args, options: &str) -> anyhow::Result<()> {
             let file = token_file.map(|path| cli::mcp::read_token(&path)).transpose()?;
             client::serve_bridge(&Target { token: file.or(target.token), ..target }).await
         }
+        Some(Command::Catalog(CatalogCommand::Lint { paths })) => cli::catalog::lint(&paths, args.json),
         Some(Command::Login { user, password_stdin }) => {
             cli::login(&cli::acquainted(target).await?, user, password_stdin, args.json).await
         }

@@ -1,5 +1,7 @@
 //! Applications.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +131,7 @@ pub struct AppLogsAnswer {
 pub struct AppStart {
     /// Name, server/name or id.
     pub app: String,
-    /// Why, for the audit.
+    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -143,7 +145,7 @@ tool!(AppStart => Operation, "app_start", "Start app", Effect::Operate { destruc
 pub struct AppStop {
     /// Name, server/name or id.
     pub app: String,
-    /// Why, for the audit.
+    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -157,7 +159,7 @@ tool!(AppStop => Operation, "app_stop", "Stop app", Effect::Operate { destructiv
 pub struct AppRestart {
     /// Name, server/name or id.
     pub app: String,
-    /// Why, for the audit.
+    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -171,17 +173,28 @@ tool!(AppRestart => Operation, "app_restart", "Restart app", Effect::Operate { d
 pub struct AppDeploy {
     /// Server name or id.
     pub server: String,
-    /// App name; an existing one is updated.
+    /// New or existing.
     pub name: String,
     /// What to run.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub spec: AppSpec,
-    /// Why, for the audit.
+    /// Or a catalog id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Answers; secrets as secret://NAME.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub answers: BTreeMap<String, String>,
+    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
+fn is_nothing(spec: &AppSpec) -> bool {
+    *spec == AppSpec::default()
+}
+
 tool!(AppDeploy => Plan, "app_deploy", "Deploy app", Effect::Plan, Plan, true,
-    "Plan a deploy. Nothing changes until the plan is approved and applied with plan_apply.");
+    "Plan a deploy; carried out by plan_apply.");
 
 /// Arguments of `app_remove`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -192,7 +205,7 @@ pub struct AppRemove {
     /// Also delete its named volumes.
     #[serde(default)]
     pub volumes: bool,
-    /// Why, for the audit.
+    /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -51,6 +51,7 @@ person! {
     EditServer => Done, "/person/servers/edit";
     ForgetCredential => Done, "/person/servers/forget-credential";
     SetSecret => Done, "/person/secrets";
+    GenerateSecret => GeneratedSecret, "/person/secrets/generate";
     ListSecrets => SecretNames, "/person/secrets/list";
     DeleteSecret => Done, "/person/secrets/delete";
     GetVault => VaultStatus, "/person/vault";
@@ -83,6 +84,7 @@ macro_rules! for_each_person_request {
             $crate::api::person::EditServer,
             $crate::api::person::ForgetCredential,
             $crate::api::person::SetSecret,
+            $crate::api::person::GenerateSecret,
             $crate::api::person::ListSecrets,
             $crate::api::person::DeleteSecret,
             $crate::api::person::GetVault,
@@ -476,6 +478,25 @@ pub struct SetSecret {
     /// Name.
     pub name: String,
     /// Value, up to 16 KiB.
+    pub value: SecretText,
+}
+
+/// Makes a secret of random characters under a new name, for a question of the catalog; the value is shown once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GenerateSecret {
+    /// Name that is wanted; a number is put behind it if there is such a secret.
+    pub name: String,
+    /// How it is made.
+    pub generate: crate::model::catalog::Generate,
+}
+
+/// A secret that was just made.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct GeneratedSecret {
+    /// Its name.
+    pub name: String,
+    /// Its value, shown this once.
     pub value: SecretText,
 }
 

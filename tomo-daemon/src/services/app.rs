@@ -228,13 +228,14 @@ pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
 }
 
 impl Handle<AppDeploy> for Services {
-    async fn handle(&self, caller: Authorized<'_, AppDeploy>, request: AppDeploy) -> Result<Plan, ServiceError> {
+    async fn handle(&self, caller: Authorized<'_, AppDeploy>, mut request: AppDeploy) -> Result<Plan, ServiceError> {
         tomo_proto::api::check_name(&request.name)
             .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
         if !caller.selectors.admit_app(&request.name) {
             let message = format!("an app called \"{}\" is outside what this token may see", request.name);
             return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
         }
+        self.fill_template(&caller, &mut request).await?;
         spec::check(&request.spec)?;
         let server = self.context.store.read(|view| {
             let server = lookup::server(view, &caller, &request.server).map_err(|error| error.with_field("server"))?;

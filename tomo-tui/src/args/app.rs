@@ -44,7 +44,7 @@ pub(crate) enum AppCommand {
     /// Restart an app.
     Restart(Operate),
     /// Deploy an app: shows the plan, asks, applies, waits.
-    Deploy(Deploy),
+    Deploy(Box<Deploy>),
     /// Remove an app.
     Remove {
         /// Name, server/name or id.
@@ -86,7 +86,8 @@ pub(crate) struct Operate {
 #[derive(Debug, ClapArgs)]
 // The generated one is a line that is wider than terminals are.
 #[command(
-    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]"
+    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]\n       \
+                      tomo app deploy <APP> --server <SERVER> --template <ID> [--set <KEY=VALUE>]..."
 )]
 pub(crate) struct Deploy {
     /// Name of the app; new, or the one to update.
@@ -96,8 +97,17 @@ pub(crate) struct Deploy {
     #[arg(long)]
     pub(crate) server: String,
     /// Image with its tag, e.g. nginx:1.27.
-    #[arg(long, value_parser = image)]
-    pub(crate) image: String,
+    #[arg(long, value_parser = image, required_unless_present = "template")]
+    pub(crate) image: Option<String>,
+    /// Template of the catalog instead of an image and its options; what it has to know is asked for.
+    #[arg(
+        long, value_name = "ID",
+        conflicts_with_all = ["image", "ports", "env", "volumes", "restart", "memory", "health", "command"]
+    )]
+    pub(crate) template: Option<String>,
+    /// Answer a question of the template: KEY=VALUE; may be given several times. A secret's value is secret://NAME.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = pair, requires = "template")]
+    pub(crate) set: Vec<(String, String)>,
     /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
     #[arg(short, long = "port", value_name = "PORT", value_parser = spec::port)]
     pub(crate) ports: Vec<PortSpec>,

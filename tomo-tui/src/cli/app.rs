@@ -7,7 +7,7 @@ use tomo_proto::api::app::{
 use crate::{
     args::AppCommand,
     cli::{
-        change,
+        catalog, change,
         output::{self, json_line, line, table, time},
         show, spec,
     },
@@ -63,9 +63,20 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
         AppCommand::Stop(one) => client.call(&AppStop { app: one.app, reason: one.reason }).await?,
         AppCommand::Restart(one) => client.call(&AppRestart { app: one.app, reason: one.reason }).await?,
         AppCommand::Deploy(deploy) => {
+            let reason = deploy.consent.reason.clone();
+            if let Some(id) = &deploy.template {
+                let (server, name) = (deploy.server.clone(), deploy.app.clone());
+                let (template, answers) = catalog::answers(client, id, &deploy).await?;
+                let template_id = Some(template.id.clone());
+                let request =
+                    AppDeploy { server, name, template: template_id, answers, reason, ..AppDeploy::default() };
+                let plan = client.call(&request).await?;
+                change::carry_out(client, plan, &deploy.consent, as_json).await?;
+                catalog::say_after(&template);
+                return Ok(());
+            }
             let spec = spec::from_flags(&deploy);
-            let request =
-                AppDeploy { server: deploy.server, name: deploy.app, spec, reason: deploy.consent.reason.clone() };
+            let request = AppDeploy { server: deploy.server, name: deploy.app, spec, reason, ..AppDeploy::default() };
             let plan = client.call(&request).await?;
             return change::carry_out(client, plan, &deploy.consent, as_json).await;
         }

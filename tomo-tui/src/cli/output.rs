@@ -119,6 +119,7 @@ pub(crate) fn as_subcommand(next: &str) -> String {
             "overview" => "overview".to_owned(),
             "app_deploy" => "app deploy NAME --server SERVER --image IMAGE".to_owned(),
             "auth_session_list" => "user sessions".to_owned(),
+            "catalog_get" => "catalog show".to_owned(),
             other => {
                 let other = other.strip_prefix("auth_").unwrap_or(other);
                 let (noun, verb) = other.split_once('_')?;
@@ -217,6 +218,7 @@ mod tests {
             (r#"server_prune {"all":true,"server":"web-1"}"#, "tomo server prune web-1 --all"),
             ("auth_whoami {}", "tomo whoami"),
             ("app_deploy {}", "tomo app deploy NAME --server SERVER --image IMAGE"),
+            (r#"catalog_get {"template":"gotify"}"#, "tomo catalog show gotify"),
             ("auth_token_list {}", "tomo token list"),
             ("auth_session_list {}", "tomo user sessions"),
             ("wait a second, then go on", "wait a second, then go on"),

@@ -7,7 +7,7 @@ use crate::args::Deploy;
 
 pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
     AppSpec {
-        image: deploy.image.clone(),
+        image: deploy.image.clone().unwrap_or_default(),
         command: deploy.command.clone(),
         ports: deploy.ports.clone(),
         env: deploy.env.iter().cloned().collect(),

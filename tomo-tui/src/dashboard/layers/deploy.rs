@@ -225,7 +225,7 @@ impl DeployForm {
         if server.is_empty() {
             return Err("there is no server to deploy to: add one first".to_owned());
         }
-        Ok(DeployRequest { secrets, deploy: AppDeploy { server, name, spec, reason: None } })
+        Ok(DeployRequest { secrets, deploy: AppDeploy { server, name, spec, ..AppDeploy::default() } })
     }
 
     /// The daemon said no: to a field if it names one.
