@@ -30,6 +30,7 @@ use tomo_tests::{
     eventually::eventually,
     http::Http,
     rounds::rounds,
+    terminal::{Key, Terminal},
 };
 
 const SERVER: &str = "web-1";
@@ -266,6 +267,61 @@ async fn the_catalog_is_searched_read_and_deployed_on_the_command_line() {
     let inside = environment(&spec_of(&admin, &name).await).await;
     assert_eq!(inside["GOTIFY_DEFAULTUSER_PASS"], password);
     assert!(!done.stdout.contains(password), "{done:?}");
+    remove(&admin, &name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_found_in_the_dashboards_catalog_asked_about_and_deployed() {
+    let stage = Stage::of(&["gotify"]);
+    let daemon = stage.daemon().await;
+    let _agent = TestAgent::spawn(&daemon, SERVER, ALLOW_ALL).await;
+    let (tomo, name, port) = (Tomo::at_socket(&daemon), unique("push"), free_port());
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 40);
+    terminal.wait_for("● live").await;
+    terminal.wait_for(SERVER).await;
+    terminal.type_text("5");
+    terminal.wait_for("Pi-hole").await;
+    terminal.type_text("/push");
+    terminal.wait_until("only what fits is shown", |screen| !screen.contents().contains("Pi-hole")).await;
+    terminal.press(Key::Enter);
+    terminal.press(Key::Enter);
+    terminal.wait_for("Programs push messages").await;
+    terminal.wait_for("Login name of the admin").await;
+    terminal.type_text("n");
+    terminal.wait_for("Deploy Gotify").await;
+    terminal.press(Key::Control('u'));
+    terminal.type_text(&name);
+    terminal.press(Key::Tab);
+    terminal.press(Key::Control('u'));
+    terminal.type_text("70000");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("is no port").await;
+    terminal.press(Key::Control('u'));
+    terminal.type_text(&port.to_string());
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("Approve and apply").await;
+    // Back to the form and forward again: what was made for the first plan goes with it.
+    terminal.press(Key::Escape);
+    terminal.wait_for("Deploy Gotify").await;
+    let admin = daemon.admin();
+    eventually("nothing is kept for a plan that was taken back", async || {
+        admin.person(&ListSecrets {}).await.ok()?.names.is_empty().then_some(())
+    })
+    .await;
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("Approve and apply").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("succeeded").await;
+    let inside = environment(&spec_of(&admin, &name).await).await;
+    let password = &inside["GOTIFY_DEFAULTUSER_PASS"];
+    assert_eq!(password.len(), 24);
+    let raw = terminal.raw();
+    assert!(!raw.windows(password.len()).any(|part| part == password.as_bytes()), "a made secret is not shown");
+    assert_eq!(admin.person(&ListSecrets {}).await.expect("lists").names, [format!("{name}.admin_password")]);
+    terminal.wait_until("nothing is under way", |screen| !screen.contents().contains("1 running")).await;
+    terminal.type_text("q");
+    assert!(terminal.wait_for_exit().await.success());
     remove(&admin, &name).await;
 }
 

@@ -401,9 +401,9 @@ async fn any_terminal_will_do() {
     terminal.wait_for(LIVE).await;
     terminal.wait_for(SERVER).await;
     terminal.type_text("?");
-    terminal.wait_for("keys that work here").await;
+    terminal.wait_for("Keys that work here").await;
     terminal.press(Key::Escape);
-    gone(&mut terminal, "keys that work here").await;
+    gone(&mut terminal, "Keys that work here").await;
     terminal.type_text("q");
     assert!(terminal.wait_for_exit().await.success());
     agent.stop().await;

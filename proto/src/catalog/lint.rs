@@ -86,6 +86,9 @@ impl Linter<'_> {
         self.line_of_words("version", &template.version, 1, 40);
         self.line_of_words("category", &template.category, 1, 30);
         self.line_of_words("license", &template.license, 2, 60);
+        for (at, tag) in template.tags.iter().enumerate() {
+            self.line_of_words(&format!("tags[{at}]"), tag, 1, 30);
+        }
         self.expect(template.template_version > 0, "template_version", "template_version begins with 1");
         self.expect(template.homepage.starts_with("https://"), "homepage", "homepage begins with https://");
         if let Some(note) = &template.post_install {
@@ -142,14 +145,10 @@ impl Linter<'_> {
         );
         let twice = template.questions.iter().take(place).any(|other| other.name == *name) || name == APP;
         self.expect(!twice, &path("name"), format!("question {name}: the name is taken"));
-        let words = question.label.chars().count();
-        self.expect(
-            (2..=40).contains(&words),
-            &path("label"),
-            format!("question {name}: a label has 2 to 40 characters"),
-        );
-        let long = question.description.as_ref().is_some_and(|text| text.chars().count() > 200);
-        self.expect(!long, &path("description"), format!("question {name}: a description has at most 200 characters"));
+        self.line_of_words(&path("label"), &question.label, 2, 40);
+        if let Some(description) = &question.description {
+            self.line_of_words(&path("description"), description, 2, 200);
+        }
         self.expect(
             question.kind != AnswerKind::Enum || question.choices.len() > 1,
             &path("type"),
@@ -159,6 +158,8 @@ impl Linter<'_> {
             self.find(&path("pattern"), format!("question {name}: the pattern is none: {error}"));
         } else if let Some(Err(message)) = question.default.as_deref().map(|default| question.check(default)) {
             self.find(&path("default"), format!("the default does not fit: {message}"));
+        } else if let Some(message) = question.choices.iter().find_map(|choice| question.check(choice).err()) {
+            self.find(&path("choices"), format!("a choice does not fit: {message}"));
         }
         self.expect(
             question.generate.is_none() || question.secret,
@@ -245,8 +246,7 @@ impl Linter<'_> {
             self.expect(port.container > 0, &path, "a port is 1 to 65535");
             let new = inside.insert((port.container, port.protocol.as_str()));
             self.expect(new, &path, format!("port {} is published twice", port.container));
-            let words = port.description.chars().count();
-            self.expect((2..=100).contains(&words), &path, format!("port {}: say what it is for", port.container));
+            self.line_of_words(&format!("ports[{at}].description"), &port.description, 2, 100);
             let host = &port.host;
             let question = match pieces(host).as_slice() {
                 [_, Piece::Placeholder(name), _] => template.question(name).map(|question| question.kind),
@@ -286,8 +286,7 @@ impl Linter<'_> {
                 &path,
                 format!("the folder {source} is another one on every host: ask for it, with a question of type path"),
             );
-            let words = volume.description.chars().count();
-            self.expect((2..=100).contains(&words), &path, format!("{}: say what lies there", volume.target));
+            self.line_of_words(&format!("volumes[{at}].description"), &volume.description, 2, 100);
         }
     }
 
@@ -395,6 +394,9 @@ description = "everything"
             ("target = \"/data\"", "target = \"data\"", 39, "not an absolute path"),
             ("license = \"MIT\"", "license = \"MIT\"\nprivileged = true", 10, "privileged"),
             ("license = \"MIT\"", "license = \"MIT\"\nservices = []", 10, "services"),
+            ("label = \"Port\"", "label = \"\\u001b[31mPort\"", 30, "can be shown"),
+            ("description = \"web\"", "description = \"a\\nb\"", 37, "can be shown"),
+            ("type = \"port\"", "type = \"enum\"\nchoices = [\"8080\", \"\\u001b\"]", 32, "a choice does not fit"),
         ] {
             assert!(GOOD.contains(from), "{from}");
             let found = lint(&GOOD.replace(from, to));

@@ -270,6 +270,9 @@ pub struct TemplateSummary {
     pub summary: String,
     /// What kind of app.
     pub category: String,
+    /// More words to find it by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Version of the app.
     pub version: String,
     /// Memory that it needs, in MiB.

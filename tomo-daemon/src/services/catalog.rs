@@ -44,6 +44,7 @@ impl Handle<CatalogList> for Services {
             name: entry.template.name,
             summary: entry.template.summary,
             category: entry.template.category,
+            tags: entry.template.tags,
             version: entry.template.version,
             memory_min_mib: entry.template.memory_min_mib,
             source: entry.source,

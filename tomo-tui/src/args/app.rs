@@ -86,8 +86,8 @@ pub(crate) struct Operate {
 #[derive(Debug, ClapArgs)]
 // The generated one is a line that is wider than terminals are.
 #[command(
-    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n       --image <IMAGE> [-- <COMMAND>...]\n       \
-                      tomo app deploy <APP> --server <SERVER> --template <ID> [--set <KEY=VALUE>]..."
+    override_usage = "tomo app deploy [OPTIONS] <APP> --server <SERVER>\n         --image <IMAGE> [-- <COMMAND>...]\n       \
+                      tomo app deploy <APP> --server <SERVER>\n         --template <ID> [--set <KEY=VALUE>]..."
 )]
 pub(crate) struct Deploy {
     /// Name of the app; new, or the one to update.

@@ -88,7 +88,7 @@ fn show(entry: &CatalogEntry) {
 }
 
 /// What counts if a question is not answered.
-fn usual(question: &Question) -> String {
+pub(crate) fn usual(question: &Question) -> String {
     match (&question.default, question.generate) {
         (Some(default), _) => default.clone(),
         (None, Some(_)) => "generated".to_owned(),

@@ -22,6 +22,7 @@ pub(crate) enum Action {
     ShowApps,
     ShowPlans,
     ShowOperations,
+    ShowCatalog,
     Filter,
     Sort,
     SortReverse,
@@ -87,12 +88,14 @@ pub(crate) enum Context {
     Plan,
     Operations,
     Operation,
+    Catalog,
+    Template,
 }
 
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Overview,
         Self::Server,
         Self::Container,
@@ -105,6 +108,8 @@ impl Context {
         Self::Plan,
         Self::Operations,
         Self::Operation,
+        Self::Catalog,
+        Self::Template,
     ];
 }
 
@@ -148,7 +153,8 @@ const fn change(
 }
 
 const GLOBAL: &[Context] = &[Context::Global];
-const LISTS: &[Context] = &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Stock];
+const LISTS: &[Context] =
+    &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Stock, Context::Catalog];
 /// Where an app or a container is at hand.
 const RUNS: &[Context] =
     &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs, Context::Server, Context::Container];
@@ -170,6 +176,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Server,
             Context::Operation,
             Context::Plan,
+            Context::Catalog,
         ],
         1,
     ),
@@ -177,9 +184,9 @@ pub(crate) const TABLE: &[Entry] = &[
     change(
         Action::Deploy,
         "deploy",
-        "Deploys a new app: a form, a preview, then the change.",
+        "Deploys a new app: a form, a preview, then the change. In the catalog, that of the template.",
         &["n"],
-        &[Context::Overview, Context::Apps, Context::Server],
+        &[Context::Overview, Context::Apps, Context::Server, Context::Catalog, Context::Template],
         3,
     ),
     change(
@@ -340,7 +347,15 @@ pub(crate) const TABLE: &[Entry] = &[
         "filter",
         "Shows what fits: fuzzy, 'exact, !not, column:value.",
         &["/"],
-        &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Logs, Context::Stock],
+        &[
+            Context::Overview,
+            Context::Apps,
+            Context::Plans,
+            Context::Operations,
+            Context::Logs,
+            Context::Stock,
+            Context::Catalog,
+        ],
         7,
     ),
     entry(Action::Sort, "sort", "Sorts by the next column.", &["s"], LISTS, 8),
@@ -365,6 +380,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowApps, "apps", "All apps.", &["2"], GLOBAL, 0),
     entry(Action::ShowPlans, "plans", "Changes that wait for a person.", &["3"], GLOBAL, 0),
     entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
+    entry(Action::ShowCatalog, "catalog", "Apps that are ready to be deployed.", &["5"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

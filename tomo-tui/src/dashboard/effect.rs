@@ -10,19 +10,21 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
-        app::{AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+        app::{AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
         auth::AuthWhoami,
+        catalog::{CatalogGet, CatalogList},
         container::{ContainerGet, ContainerLogs},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
-            ConnectServer, CreateEnrolment, DeleteSecret, ForgetCredential, ListSecrets, Login, SetSecret, UnlockVault,
-            UpdateAgent,
+            ConnectServer, CreateEnrolment, DeleteSecret, ForgetCredential, GenerateSecret, ListSecrets, Login,
+            SetSecret, UnlockVault, UpdateAgent,
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
         stock::ServerPrune,
     },
+    error::ErrorCode,
     model::{metric::names, plan::Plan, server::ServerSummary, stock::Item},
 };
 
@@ -96,6 +98,8 @@ pub(crate) enum Effect {
         id: String,
         wait: bool,
     },
+    Catalog,
+    Template(String),
     Start(String),
     Stop(String),
     Restart(String),
@@ -300,6 +304,10 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let request = OperationGet { operation: id.clone(), wait_s: wait.then_some(1) };
             Answer::Operation(id, client.call(&request).await.map(Box::new))
         }
+        Effect::Catalog => Answer::Catalog(client.call(&CatalogList::default()).await),
+        Effect::Template(id) => {
+            Answer::Template(id.clone(), client.call(&CatalogGet { template: id }).await.map(Box::new))
+        }
         Effect::Start(app) => Answer::Started(client.call(&AppStart { app, reason: None }).await.map(Box::new)),
         Effect::Stop(app) => Answer::Started(client.call(&AppStop { app, reason: None }).await.map(Box::new)),
         Effect::Restart(app) => Answer::Started(client.call(&AppRestart { app, reason: None }).await.map(Box::new)),
@@ -382,16 +390,42 @@ async fn deploy(client: &Client, request: DeployRequest) -> Answer {
 }
 
 async fn plan_deploy(client: &Client, request: DeployRequest, stored: &mut Vec<String>) -> Result<Plan, ClientError> {
-    let DeployRequest { secrets, mut deploy } = request;
+    let DeployRequest { secrets, generate, mut deploy } = request;
     let mut taken = if secrets.is_empty() { Vec::new() } else { client.person(&ListSecrets {}).await?.names };
     for (variable, value) in secrets {
         let name = secret_name(&deploy.name, &variable, &taken);
         client.person(&SetSecret { name: name.clone(), value }).await?;
-        deploy.spec.env.insert(variable, format!("{SECRET}{name}"));
+        let reference = format!("{SECRET}{name}");
+        match deploy.template {
+            Some(_) => deploy.answers.insert(variable, reference),
+            None => deploy.spec.env.insert(variable, reference),
+        };
         taken.push(name.clone());
         stored.push(name);
     }
+    if !generate.is_empty() && is_new(client, &deploy).await? {
+        for (question, generate) in generate {
+            let made =
+                match client.person(&GenerateSecret { name: format!("{}.{question}", deploy.name), generate }).await {
+                    // A token keeps no secret: the daemon makes one for the plan.
+                    Err(ClientError::Api(error)) if error.code == ErrorCode::Denied => break,
+                    made => made?.name,
+                };
+            deploy.answers.insert(question, format!("{SECRET}{made}"));
+            stored.push(made);
+        }
+    }
     client.call(&deploy).await
+}
+
+/// Whether there is no such app yet; one that is there goes on with the secrets it has.
+async fn is_new(client: &Client, deploy: &AppDeploy) -> Result<bool, ClientError> {
+    let app = format!("{}/{}", deploy.server, deploy.name);
+    match client.call(&AppGet { app, include: Vec::new() }).await {
+        Ok(_) => Ok(false),
+        Err(ClientError::Api(error)) if error.code == ErrorCode::NotFound => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 async fn delete_secrets(client: &Client, names: Vec<String>) {

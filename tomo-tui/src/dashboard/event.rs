@@ -5,6 +5,7 @@ use tomo_proto::{
     api::{
         app::{AppListAnswer, AppLogsAnswer},
         auth::WhoamiAnswer,
+        catalog::{CatalogEntry, CatalogListAnswer},
         operation::OperationListAnswer,
         overview::OverviewAnswer,
         person::{CreatedEnrolment, LoginAnswer, VaultStatus},
@@ -99,6 +100,8 @@ pub(crate) enum Answer {
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),
     Operation(String, Told<Box<Operation>>),
+    Catalog(Told<CatalogListAnswer>),
+    Template(String, Told<Box<CatalogEntry>>),
     /// A plan that this person asked for, and the secrets that were stored for it.
     Planned(Told<Box<Plan>>, Vec<String>),
     /// A plan that this person agreed to; whether it is to be carried out now.

@@ -11,7 +11,7 @@ use crate::dashboard::{
 /// Something that can be listed.
 pub(crate) trait Listed {
     /// What stays the same when the list is fetched anew.
-    type Key: Copy + Eq + Hash;
+    type Key: Clone + Eq + Hash;
     const COLUMNS: &'static [Column];
     fn key(&self) -> Self::Key;
     /// Takes over from the item before what this newer one came without.

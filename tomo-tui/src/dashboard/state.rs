@@ -15,7 +15,10 @@ use tomo_proto::{
         overview::{OverviewAnswer, Problem},
     },
     id::{OperationId, PlanId, ServerId},
-    model::{app::AppSummary, container::Container, operation::Operation, plan::Plan, server::ServerSummary},
+    model::{
+        app::AppSummary, catalog::TemplateSummary, container::Container, operation::Operation, plan::Plan,
+        server::ServerSummary,
+    },
 };
 
 use crate::dashboard::{
@@ -61,6 +64,7 @@ enum Fetch {
     Apps,
     Plans,
     Operations,
+    Catalog,
     View,
 }
 
@@ -101,6 +105,9 @@ pub(crate) struct State {
     pub(crate) apps: List<AppSummary>,
     pub(crate) plans: List<Plan>,
     pub(crate) operations: List<Operation>,
+    pub(crate) catalog: List<TemplateSummary>,
+    /// Files of own catalogs that are left out, and why.
+    pub(crate) left_out: Vec<String>,
     pub(crate) view: View,
     back: Vec<View>,
     forward: Vec<View>,
@@ -148,6 +155,8 @@ impl State {
             // What waits for a person comes first.
             plans: List::sorted(0),
             operations: List::default(),
+            catalog: List::default(),
+            left_out: Vec::new(),
             view: View::Overview,
             back: Vec::new(),
             forward: Vec::new(),
@@ -333,6 +342,7 @@ impl State {
             View::Plans => Some(&self.plans.filter),
             View::Operations => Some(&self.operations.filter),
             View::Stock(view) => Some(&view.list.filter),
+            View::Catalog => Some(&self.catalog.filter),
             View::Logs(view) => Some(view.filter()),
             _ => None,
         }
@@ -345,6 +355,7 @@ impl State {
             View::Plans => self.plans.set_filter(filter),
             View::Operations => self.operations.set_filter(filter),
             View::Stock(view) => view.list.set_filter(filter),
+            View::Catalog => self.catalog.set_filter(filter),
             View::Logs(view) => view.set_filter(filter),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! The dashboard without a terminal and a daemon: events in, effects and screens out.
 
 mod any_keys;
+mod catalog;
 mod containers;
 mod following;
 mod screens;
@@ -377,6 +378,8 @@ impl Dashboard {
                     AppLogsAnswer { lines: lines.collect(), next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
                 Answer::Logs(view.number, Ok(answer))
             }
+            View::Catalog => Answer::Catalog(Ok(catalog::catalog())),
+            View::Template(view) => Answer::Template(view.id.clone(), Ok(Box::new(catalog::entry()))),
             View::Plan(view) => Answer::Plan(view.id.clone(), Ok(Box::new(plan(Approval::Confirm)))),
             View::Operation(view) => {
                 Answer::Operation(view.id.clone(), Ok(Box::new(operation(OperationStatus::Running))))

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
+pub(crate) mod catalog;
 pub(crate) mod container;
 pub(crate) mod diagnosis;
 pub(crate) mod login;
@@ -13,6 +14,7 @@ pub(crate) mod plan;
 pub(crate) mod plans;
 pub(crate) mod server;
 pub(crate) mod stock;
+pub(crate) mod template;
 
 use ratatui::{
     layout::Rect,
@@ -50,6 +52,8 @@ pub(crate) enum View {
     Plan(Box<plan::PlanView>),
     Operations,
     Operation(Box<operation::OperationView>),
+    Catalog,
+    Template(Box<template::TemplateView>),
 }
 
 impl View {
@@ -68,6 +72,8 @@ impl View {
             Self::Plan(_) => Context::Plan,
             Self::Operations => Context::Operations,
             Self::Operation(_) => Context::Operation,
+            Self::Catalog => Context::Catalog,
+            Self::Template(_) => Context::Template,
         }
     }
 
@@ -82,6 +88,7 @@ impl View {
             (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
             (Self::Plan(one), Self::Plan(other)) => one.id == other.id,
             (Self::Operation(one), Self::Operation(other)) => one.id == other.id,
+            (Self::Template(one), Self::Template(other)) => one.id == other.id,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -105,6 +112,8 @@ impl View {
             Self::Plan(view) => &["plans", &view.id],
             Self::Operations => &["operations"],
             Self::Operation(view) => &["operations", &view.id],
+            Self::Catalog => &["catalog"],
+            Self::Template(view) => &["catalog", &view.id],
         };
         path.iter().map(|part| (*part).to_owned()).collect()
     }
@@ -130,6 +139,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Plan(view) => view.draw(canvas, body),
         View::Operations => operations::draw(state, canvas, body),
         View::Operation(view) => view.draw(canvas, body),
+        View::Catalog => catalog::draw(state, canvas, body),
+        View::Template(view) => view.draw(canvas, body),
     }
     if let (Link::Lost { .. }, false) = (&state.link, matches!(state.view, View::Login(_))) {
         // What is shown may no longer be true.

@@ -1,12 +1,17 @@
 //! The deploy form: each field is checked as one types; nothing typed is lost when the daemon says no.
 
+mod template;
+
 use std::collections::BTreeMap;
 
 use crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 use tomo_proto::{
     api::{app::AppDeploy, check_name, person::SecretText},
-    model::app::{AppDetail, AppSpec, HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
+    model::{
+        app::{AppDetail, AppSpec, HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
+        catalog::{Generate, Template},
+    },
 };
 
 use crate::{
@@ -18,10 +23,12 @@ use crate::{
     format::wrap,
 };
 
-/// A deploy as it was typed, with the variables whose values no tool may carry.
+/// A deploy as it was typed, with the variables or questions whose values no tool may carry.
 #[derive(Debug)]
 pub(crate) struct DeployRequest {
     pub(crate) secrets: Vec<(String, SecretText)>,
+    /// Questions of a template whose secrets are made, if the app is a new one.
+    pub(crate) generate: Vec<(String, Generate)>,
     pub(crate) deploy: AppDeploy,
 }
 
@@ -31,6 +38,8 @@ pub(crate) struct DeployForm {
     pub(crate) form: Form,
     /// A request is under way.
     pub(crate) busy: bool,
+    /// The template whose questions it asks; without one it asks for an image and its options.
+    template: Option<Box<Template>>,
     title: String,
     error: Option<String>,
 }
@@ -83,6 +92,13 @@ pub(crate) fn secret_name(app: &str, variable: &str, taken: &[String]) -> String
     names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
+/// The fields of where an app runs and what it is called.
+fn place(name: Field, servers: Vec<String>, server: &str) -> [Field; 2] {
+    let only = servers.len() == 1;
+    let server = Field::choice("server", "Server", servers).value(server);
+    [name.help("Unique on its server, e.g. web").check(check_name), if only { server.fixed() } else { server }]
+}
+
 impl DeployForm {
     /// A form for a new app, on the given server if there is one.
     pub(crate) fn new(servers: Vec<String>, server: Option<&str>) -> Self {
@@ -95,6 +111,15 @@ impl DeployForm {
         let app = &detail.summary;
         let title = format!("Edit {}", app.name);
         Self::filled(&title, Some(&app.name), vec![app.server.clone()], Some(&app.server), &detail.spec)
+    }
+
+    /// A form with the questions of a template.
+    pub(crate) fn of_template(template: Template, servers: Vec<String>) -> Self {
+        let title = format!("Deploy {}", tomo_proto::text::display_line(&template.name, 40));
+        let place = place(Field::text("name", "Name").value(&template.id), servers, "");
+        let fields = place.into_iter().chain(template::fields(&template)).collect();
+        let form = Form::new(fields).button("Preview the plan");
+        Self { form, busy: false, template: Some(Box::new(template)), title, error: None }
     }
 
     fn filled(title: &str, name: Option<&str>, servers: Vec<String>, server: Option<&str>, spec: &AppSpec) -> Self {
@@ -120,14 +145,12 @@ impl DeployForm {
             bytes => bytes.to_string(),
         });
         let policies = RestartPolicy::ALL.map(|policy| policy.as_str().to_owned()).into();
-        let name_field = Field::text("name", "Name").help("Unique on its server, e.g. web").check(check_name);
+        let name_field = Field::text("name", "Name");
         let name_field = match name {
             Some(name) => name_field.value(name).fixed(),
             None => name_field,
         };
-        let only = servers.len() == 1;
-        let server_field = Field::choice("server", "Server", servers).value(server.unwrap_or_default());
-        let server_field = if only { server_field.fixed() } else { server_field };
+        let [name_field, server_field] = place(name_field, servers, server.unwrap_or_default());
         let command = spec.command.join("\n");
         let form = Form::new(vec![
             Field::text("image", "Image")
@@ -173,7 +196,7 @@ impl DeployForm {
                 .value(&command),
         ])
         .button("Preview the plan");
-        Self { form, busy: false, title: title.to_owned(), error: None }
+        Self { form, busy: false, template: None, title: title.to_owned(), error: None }
     }
 
     /// `Ok` is a request to send, `Err` the wish to leave.
@@ -209,7 +232,13 @@ impl DeployForm {
 
     fn request(&self) -> Result<DeployRequest, String> {
         let value = |id| self.form.value(id);
-        let name = value("name");
+        let (name, server) = (value("name"), value("server"));
+        if server.is_empty() {
+            return Err("there is no server to deploy to: add one first".to_owned());
+        }
+        if let Some(template) = &self.template {
+            return Ok(template::request(template, &self.form, server, name));
+        }
         let secrets = pairs(&value("secrets"))?.into_iter().map(|(key, value)| (key, SecretText::new(value))).collect();
         let spec = AppSpec {
             image: value("image").trim().to_owned(),
@@ -221,16 +250,20 @@ impl DeployForm {
             memory_limit_bytes: memory(&value("memory"))?,
             health: health(&value("health"))?,
         };
-        let server = value("server");
-        if server.is_empty() {
-            return Err("there is no server to deploy to: add one first".to_owned());
-        }
-        Ok(DeployRequest { secrets, deploy: AppDeploy { server, name, spec, ..AppDeploy::default() } })
+        let deploy = AppDeploy { server, name, spec, ..AppDeploy::default() };
+        Ok(DeployRequest { secrets, generate: Vec::new(), deploy })
     }
 
     /// The daemon said no: to a field if it names one.
     pub(crate) fn refused(&mut self, field: Option<&str>, message: String) {
         self.busy = false;
+        if let Some(template) = &self.template {
+            match field.and_then(|field| template::blamed(template, &self.form, field, &message)) {
+                Some(field) => self.form.set_error(&field, message),
+                None => self.error = Some(message),
+            }
+            return;
+        }
         let field = field.map(|field| field.trim_start_matches("spec.").split(['.', '[']).next().unwrap_or_default());
         match field {
             Some("memory_limit_bytes") => self.form.set_error("memory", message),

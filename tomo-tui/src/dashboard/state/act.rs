@@ -21,6 +21,7 @@ use crate::dashboard::{
         diagnosis::DiagnosisView,
         logs::{LogOf, LogsView},
         stock::StockView,
+        template::TemplateView,
     },
 };
 
@@ -56,6 +57,7 @@ impl State {
             Action::ShowApps => self.open(View::Apps),
             Action::ShowPlans => self.open(View::Plans),
             Action::ShowOperations => self.open(View::Operations),
+            Action::ShowCatalog => self.open(View::Catalog),
             Action::Filter => self.filtering = self.filter().is_some(),
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
@@ -76,11 +78,7 @@ impl State {
             }
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
             Action::Suspend => self.effects.push(Effect::Suspend),
-            Action::Deploy => {
-                let server = self.server_on_screen().map(str::to_owned);
-                let servers = self.servers.items().iter().map(|server| server.name.clone()).collect();
-                self.layer = Some(Layer::Deploy(Box::new(DeployForm::new(servers, server.as_deref()))));
-            }
+            Action::Deploy => self.deploy(),
             Action::Redeploy => self.redeploy(),
             Action::AddServer => self.layer = Some(Layer::Server(Box::new(ServerForm::add(self.now_ms)))),
             Action::ImportServers => self.effects.push(Effect::ReadSshConfig),
@@ -193,6 +191,8 @@ impl State {
             View::Apps => self.apps.act(action),
             View::Plans => self.plans.act(action),
             View::Operations => self.operations.act(action),
+            View::Catalog => self.catalog.act(action),
+            View::Template(view) => view.act(action),
             View::Server(view) => {
                 let (acted, range) = view.act(action, self.now_ms);
                 self.effects.extend(range.map(Effect::Metrics));
@@ -274,6 +274,26 @@ impl State {
             }
             _ => Confirm::removal(&name, &server, &id),
         }));
+    }
+
+    /// Opens the form of a new app: that of a template, where one is on screen.
+    fn deploy(&mut self) {
+        let servers: Vec<String> = self.servers.items().iter().map(|server| server.name.clone()).collect();
+        let form = match &self.view {
+            View::Catalog => {
+                let Some(template) = self.catalog.selected() else { return };
+                let mut view = TemplateView::new(template.id.clone());
+                view.deploy_when_loaded = true;
+                self.open(View::Template(view));
+                return;
+            }
+            View::Template(view) => {
+                let Some(entry) = &view.entry else { return };
+                DeployForm::of_template(entry.template.clone(), servers)
+            }
+            _ => DeployForm::new(servers, self.server_on_screen()),
+        };
+        self.layer = Some(Layer::Deploy(Box::new(form)));
     }
 
     pub(super) fn redeploy(&mut self) {

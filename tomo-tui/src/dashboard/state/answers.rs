@@ -179,6 +179,32 @@ impl State {
                     (Err(error), _) => self.failed(error),
                 }
             }
+            Answer::Catalog(told) => {
+                self.fetched(Fetch::Catalog);
+                match told {
+                    Ok(answer) => {
+                        self.catalog.replace(answer.templates);
+                        self.left_out = answer.problems;
+                    }
+                    Err(error) => self.failed(error),
+                }
+            }
+            Answer::Template(id, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(entry), View::Template(view)) if view.id == id => {
+                        view.entry = Some(*entry);
+                        if std::mem::take(&mut view.deploy_when_loaded) {
+                            self.act(Action::Deploy);
+                        }
+                    }
+                    (Err(error), View::Template(view)) if view.id == id && is_api(&error) => {
+                        view.error = Some(message(&error))
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
             Answer::Logs(number, told) => {
                 let View::Logs(view) = &mut self.view else { return };
                 if view.number != number {

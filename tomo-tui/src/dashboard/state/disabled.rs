@@ -131,6 +131,12 @@ impl State {
             Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
                 Some("there is no server to deploy to: add one first".to_owned())
             }
+            Action::Deploy => match &self.view {
+                View::Catalog if self.catalog.selected().is_none() => Some("no template is selected".to_owned()),
+                View::Template(view) if view.entry.is_none() => Some("the template is not there yet".to_owned()),
+                View::Server(view) => view.does_not_fit(action),
+                _ => None,
+            },
             Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
             Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
             Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),

@@ -65,6 +65,7 @@ impl State {
             View::Apps => &mut self.apps.table,
             View::Plans => &mut self.plans.table,
             View::Operations => &mut self.operations.table,
+            View::Catalog => &mut self.catalog.table,
             View::Server(view) => &mut view.containers,
             View::Stock(view) => &mut view.list.table,
             _ => return,
@@ -81,6 +82,7 @@ impl State {
             View::Plans => self.plans.sort_on(column),
             View::Operations => self.operations.sort_on(column),
             View::Stock(view) => view.list.sort_on(column),
+            View::Catalog => self.catalog.sort_on(column),
             _ => {}
         }
     }

@@ -5,6 +5,7 @@ use crate::dashboard::{
     state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
     views::{
         View, app::AppView, container::ContainerView, operation::OperationView, plan::PlanView, server::ServerView,
+        template::TemplateView,
     },
 };
 
@@ -23,6 +24,9 @@ impl State {
             View::Plans => self.plans.selected().map(|plan| View::Plan(PlanView::of(plan.clone()))),
             View::Operations => {
                 self.operations.selected().map(|operation| View::Operation(OperationView::of(operation.clone())))
+            }
+            View::Catalog => {
+                self.catalog.selected().map(|template| View::Template(TemplateView::new(template.id.clone())))
             }
             View::Server(view) => match (self.app_on_screen(), view.selected()) {
                 (Some(app), _) => Some(View::App(AppView::new(app.id.to_string()))),
@@ -115,6 +119,10 @@ impl State {
         }
         self.fetch(Fetch::Overview);
         self.fetch_list_on_screen();
+        // No notice tells of a changed catalog.
+        if let View::Catalog = self.view {
+            self.fetch(Fetch::Catalog);
+        }
         self.fetch(Fetch::View);
     }
 
@@ -184,6 +192,7 @@ impl State {
             Fetch::Apps => Effect::Apps,
             Fetch::Plans => Effect::Plans,
             Fetch::Operations => Effect::Operations,
+            Fetch::Catalog => Effect::Catalog,
             Fetch::View => match &self.view {
                 View::Server(view) => Effect::Server(view.name.clone()),
                 View::Container(view) => {
@@ -194,6 +203,7 @@ impl State {
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),
                 View::Operation(view) => Effect::Operation { id: view.id.clone(), wait: false },
+                View::Template(view) => Effect::Template(view.id.clone()),
                 _ => return,
             },
         };

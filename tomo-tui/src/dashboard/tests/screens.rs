@@ -39,7 +39,7 @@ fn a_newcomer_is_told_how_to_add_a_server() {
 
 #[test]
 fn the_way_back_and_the_way_out_are_in_every_footer() {
-    for keys in ["1", "enter", "2", "2 enter", "2 L", "2 W", "3", "3 enter", "4", "4 enter"] {
+    for keys in ["1", "enter", "2", "2 enter", "2 L", "2 W", "3", "3 enter", "4", "4 enter", "5", "5 enter"] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.press(keys);
         dashboard.answer_view();
@@ -51,7 +51,7 @@ fn the_way_back_and_the_way_out_are_in_every_footer() {
 
 #[test]
 fn q_leaves_from_wherever_one_is() {
-    for keys in ["", "enter", "2", "2 enter", "2 L", "3 enter"] {
+    for keys in ["", "enter", "2", "2 enter", "2 L", "3 enter", "5", "5 enter"] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         for key in keys.split_whitespace() {
             dashboard.press(key);
@@ -225,12 +225,14 @@ fn nothing_moves_when_nothing_happens() {
 fn every_view_fits_the_smallest_screens() {
     for keys in [
         "1", "enter", "2", "2 enter", "2 L", "2 W", "2 n", "2 T", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w",
-        "1 a", "enter i", "U",
+        "1 a", "enter i", "U", "5", "5 enter", "5 n",
     ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.seal();
-        dashboard.press(keys);
-        dashboard.answer_view();
+        for key in keys.split(' ') {
+            dashboard.press(key);
+            dashboard.answer_view();
+        }
         for (width, height) in (1..12).flat_map(|width| (1..8).map(move |height| (width, height))) {
             dashboard.buffer(width, height);
         }
@@ -325,7 +327,7 @@ fn a_palette_that_finds_nothing_says_so() {
 fn a_terminal_of_ascii_is_drawn_with_nothing_else() {
     for keys in [
         "1", "enter", "enter i", "2", "2 enter", "2 L", "3", "3 enter", "3 A", "4", "4 enter", "?", ": w", "a", "n",
-        "U",
+        "U", "5", "5 enter", "5 n",
     ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.theme = Theme::new(Depth::True, Glyphs::Ascii);

@@ -4,11 +4,12 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use ratatui::{buffer::Cell, style::Color};
+use tomo_proto::api::catalog::CatalogListAnswer;
 
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 21] = [
+const SCREENS: [(&str, &str); 26] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -30,6 +31,11 @@ const SCREENS: [(&str, &str); 21] = [
     ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),
+    ("catalog", "5"),
+    ("catalog_empty", ""),
+    ("template", "5 enter"),
+    ("template_gone", ""),
+    ("template_form", "5 n"),
 ];
 
 fn style(cell: &Cell) -> String {
@@ -102,6 +108,17 @@ fn every_screen_looks_as_it_did() {
                         dashboard.show_key(asked);
                     }
                     "sealed" | "unlock" => dashboard.seal(),
+                    "catalog_empty" => {
+                        dashboard.press("5");
+                        dashboard.send(Event::Answer(Answer::Catalog(Ok(CatalogListAnswer::default()))));
+                    }
+                    "template_gone" => {
+                        dashboard.press("5");
+                        dashboard.answer_view();
+                        dashboard.press("enter");
+                        let error = refused(ErrorCode::NotFound, "there is no template \"blocker\"");
+                        dashboard.send(Event::Answer(Answer::Template("blocker".to_owned(), Err(error))));
+                    }
                     _ => {}
                 }
                 for key in keys.split_whitespace() {

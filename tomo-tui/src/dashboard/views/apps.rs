@@ -101,7 +101,11 @@ fn rank(status: AppStatus) -> u8 {
 
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
-    let empty = ["no app yet", "press n to deploy one: an image, a name, a server"];
+    let empty = [
+        "no app yet",
+        "press n to deploy one: an image, a name, a server",
+        "press 5 for the catalog: apps that are ready to be deployed",
+    ];
     draw_list(&state.apps, canvas, area, &empty, |app, index, width| cell(app, index, width, theme, now_ms));
 }
 

@@ -1,5 +1,7 @@
 //! One value that a form asks for: text, one of several, or some of several.
 
+use std::{borrow::Cow, fmt};
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::Zeroizing;
 
@@ -8,14 +10,14 @@ use crate::dashboard::widgets::textfield::{Edit, Hidden, TextField};
 /// One value a form asks for.
 #[derive(Debug)]
 pub(crate) struct Field {
-    pub(super) id: &'static str,
-    pub(super) label: &'static str,
-    pub(super) help: &'static str,
+    pub(super) id: Cow<'static, str>,
+    pub(super) label: Cow<'static, str>,
+    pub(super) help: Cow<'static, str>,
     pub(super) placeholder: &'static str,
     pub(super) fixed: bool,
     /// The field and the values of it with which this one is asked for; always without.
     pub(super) when: Option<(&'static str, &'static [&'static str])>,
-    pub(super) check: fn(&str) -> Result<(), String>,
+    pub(super) check: Check,
     pub(super) input: Input,
     /// What is wrong with the value, by the field's own check.
     pub(super) error: Option<String>,
@@ -23,6 +25,17 @@ pub(crate) struct Field {
     pub(super) refusal: Option<String>,
     /// Whether somebody has been here: only then is an error shown.
     pub(super) touched: bool,
+}
+
+type Rule = dyn Fn(&str) -> Result<(), String> + Send + Sync;
+
+/// Says what is wrong with a value.
+pub(super) struct Check(Box<Rule>);
+
+impl fmt::Debug for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Check")
+    }
 }
 
 #[derive(Debug)]
@@ -46,15 +59,15 @@ pub(super) enum Input {
 const MOST_ROWS: usize = 8;
 
 impl Field {
-    fn new(id: &'static str, label: &'static str, input: Input) -> Self {
+    fn new(id: impl Into<Cow<'static, str>>, label: impl Into<Cow<'static, str>>, input: Input) -> Self {
         Self {
-            id,
-            label,
-            help: "",
+            id: id.into(),
+            label: label.into(),
+            help: "".into(),
             placeholder: "",
             fixed: false,
             when: None,
-            check: |_| Ok(()),
+            check: Check(Box::new(|_| Ok(()))),
             input,
             error: None,
             refusal: None,
@@ -63,12 +76,12 @@ impl Field {
     }
 
     /// A line of text.
-    pub(crate) fn text(id: &'static str, label: &'static str) -> Self {
+    pub(crate) fn text(id: impl Into<Cow<'static, str>>, label: impl Into<Cow<'static, str>>) -> Self {
         Self::new(id, label, Input::Text(TextField::new(false, Hidden::Nothing)))
     }
 
     /// A line that nobody sees.
-    pub(crate) fn secret(id: &'static str, label: &'static str) -> Self {
+    pub(crate) fn secret(id: impl Into<Cow<'static, str>>, label: impl Into<Cow<'static, str>>) -> Self {
         Self::new(id, label, Input::Text(TextField::new(false, Hidden::All)))
     }
 
@@ -83,7 +96,11 @@ impl Field {
     }
 
     /// One of several values, the first one at first.
-    pub(crate) fn choice(id: &'static str, label: &'static str, options: Vec<String>) -> Self {
+    pub(crate) fn choice(
+        id: impl Into<Cow<'static, str>>,
+        label: impl Into<Cow<'static, str>>,
+        options: Vec<String>,
+    ) -> Self {
         Self::new(id, label, Input::Choice { options, chosen: 0, initial: 0 })
     }
 
@@ -94,8 +111,8 @@ impl Field {
     }
 
     /// What to write, shown while the field has the keys.
-    pub(crate) fn help(mut self, help: &'static str) -> Self {
-        self.help = help;
+    pub(crate) fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
+        self.help = help.into();
         self
     }
 
@@ -118,8 +135,8 @@ impl Field {
     }
 
     /// Says what is wrong with a value.
-    pub(crate) fn check(mut self, check: fn(&str) -> Result<(), String>) -> Self {
-        self.check = check;
+    pub(crate) fn check(mut self, check: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
+        self.check = Check(Box::new(check));
         self
     }
 
@@ -159,7 +176,7 @@ impl Field {
     }
 
     pub(super) fn checked(&mut self) {
-        self.error = (self.check)(&self.get()).err();
+        self.error = (self.check.0)(&self.get()).err();
         self.refusal = None;
     }
 

@@ -35,7 +35,7 @@ pub(super) struct Layout {
 impl Form {
     pub(super) fn layout(&self, area: Rect) -> Layout {
         let width = usize::from(area.width);
-        let help = self.fields.iter().map(|field| wrap(field.help, width).len()).max().unwrap_or(0);
+        let help = self.fields.iter().map(|field| wrap(&field.help, width).len()).max().unwrap_or(0);
         let help = match area.height {
             0..=3 => 0,
             4..=8 => help.min(1),
@@ -100,7 +100,7 @@ impl Form {
             );
         }
         if let Some(field) = self.fields.get(self.focus) {
-            for (row, line) in layout.help.rows().zip(wrap(field.help, usize::from(area.width))) {
+            for (row, line) in layout.help.rows().zip(wrap(&field.help, usize::from(area.width))) {
                 buf.set_stringn(row.x, row.y, line, usize::from(row.width), theme.dim);
             }
         }

@@ -129,7 +129,7 @@ fn a_refusal_stands_until_its_field_is_edited() {
     let mut form = form();
     form.set_value("name", "web");
     form.set_error("env", "A is not allowed".to_owned());
-    assert_eq!((form.fields[form.focus].id, form.first_error()), ("env", Some("A is not allowed")));
+    assert_eq!((&*form.fields[form.focus].id, form.first_error()), ("env", Some("A is not allowed")));
     assert!(draw(&form, 60, 20, Glyphs::Braille).0.iter().any(|row| row.contains("✗ A is not allowed")));
     press(&mut form, "B");
     assert_eq!(form.first_error(), None);
@@ -172,7 +172,7 @@ fn clicks_go_where_they_point() {
     press(&mut form, "X");
     assert_eq!(form.value("name"), "aXbc");
     assert_eq!(form.click(17, 3), FormEvent::Changed);
-    assert_eq!((form.fields[form.focus].id, form.value("restart")), ("restart", "never".to_owned()));
+    assert_eq!((&*form.fields[form.focus].id, form.value("restart")), ("restart", "never".to_owned()));
     assert_eq!(form.click(17, 3), FormEvent::Changed);
     assert_eq!(form.value("restart"), "on-failure");
     assert_eq!(form.click(17, 1), FormEvent::None, "a fixed field");
