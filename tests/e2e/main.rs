@@ -6,6 +6,7 @@ mod backup;
 mod catalog;
 mod certificates;
 mod cli;
+mod compose;
 mod connect;
 mod containers;
 mod dashboard;

@@ -3,6 +3,7 @@
 mod args;
 mod cli;
 mod client;
+mod compose;
 mod dashboard;
 mod format;
 mod local;

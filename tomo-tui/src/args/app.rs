@@ -1,5 +1,7 @@
 //! Apps.
 
+use std::path::PathBuf;
+
 use clap::{Args as ClapArgs, Subcommand};
 use tomo_proto::model::{
     app::{HealthCheck, PortSpec, RestartPolicy, VolumeSpec},
@@ -45,6 +47,13 @@ pub(crate) enum AppCommand {
     Restart(Operate),
     /// Deploy an app: shows the plan, asks, applies, waits.
     Deploy(Box<Deploy>),
+    /// Deploy a service of a compose file: shows the plan, asks, applies, waits.
+    Import(Box<Import>),
+    /// Print an app as a compose file.
+    Export {
+        /// Name, server/name or id.
+        app: String,
+    },
     /// Remove an app.
     Remove {
         /// Name, server/name or id.
@@ -131,4 +140,34 @@ pub(crate) struct Deploy {
     /// Command to run instead of the image's, after --.
     #[arg(last = true)]
     pub(crate) command: Vec<String>,
+}
+
+/// How a compose file becomes an app.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// The compose file. Values for its ${NAME}s are taken from .env beside it.
+    pub(crate) file: PathBuf,
+    /// Server it runs on.
+    #[arg(long)]
+    pub(crate) server: String,
+    /// Name of the app; otherwise that of the service.
+    #[arg(long, value_parser = name)]
+    pub(crate) app: Option<String>,
+    /// The service, where the file has several.
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// What ${NAME} stands for: NAME=VALUE; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Folder of the server that ./ stands for in volumes.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) base: Option<String>,
+    /// Key to import without; may be given several times, or with commas.
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    pub(crate) leave_out: Vec<String>,
+    /// How to tell that it works, instead of the file's healthcheck: http:PORT/PATH or tcp:PORT.
+    #[arg(long, value_parser = spec::health)]
+    pub(crate) health: Option<HealthCheck>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }

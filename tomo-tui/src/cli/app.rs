@@ -7,7 +7,7 @@ use tomo_proto::api::app::{
 use crate::{
     args::AppCommand,
     cli::{
-        catalog, change,
+        catalog, change, compose,
         output::{self, json_line, line, table, time},
         show, spec,
     },
@@ -80,6 +80,8 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
             let plan = client.call(&request).await?;
             return change::carry_out(client, plan, &deploy.consent, as_json).await;
         }
+        AppCommand::Import(wanted) => return compose::import(client, *wanted, as_json).await,
+        AppCommand::Export { app } => return compose::export(client, app, as_json).await,
         AppCommand::Remove { app, volumes, consent } => {
             let plan = client.call(&AppRemove { app, volumes, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;

@@ -1,0 +1,92 @@
+//! Compose files: one becomes an app that runs, an app becomes one, and what reaches for the host is refused.
+
+use std::{fs, net::TcpListener, path::PathBuf};
+
+use tempfile::TempDir;
+use tomo_proto::api::app::{AppList, AppRemove};
+use tomo_tests::{
+    agent::{ALLOW_ALL, TestAgent},
+    cli::{Output, Tomo},
+    daemon::TestDaemon,
+    docker::{Image, docker, unique},
+};
+
+const SERVER: &str = "web-1";
+
+/// A folder with a compose file and values beside it.
+fn project(compose: &str, values: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("compose.yaml");
+    fs::write(&file, compose).expect("a file can be written");
+    fs::write(folder.path().join(".env"), values).expect("a file can be written");
+    (folder, file)
+}
+
+async fn import(tomo: &Tomo, file: &std::path::Path, more: &[&str]) -> Output {
+    let file = file.display().to_string();
+    let arguments = [&["app", "import", &file, "--server", SERVER, "--yes"], more].concat();
+    tomo.run(arguments).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compose_file_becomes_an_app_that_runs_and_comes_back_as_a_file() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::spawn(&daemon, SERVER, ALLOW_ALL).await;
+    let (tomo, image, name) = (Tomo::at_socket(&daemon), Image::web(), unique("shop"));
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port is free").port();
+    let compose = format!(
+        "services:\n  web:\n    image: {}\n    restart: always\n    environment:\n      MODE: ${{MODE:-dark}}\n    ports:\n      - \"127.0.0.1:${{PORT}}:8080\"\n    volumes:\n      - data:/data\n    healthcheck:\n      test: curl -f http://localhost:8080/\n    labels:\n      a: b\nvolumes:\n  data:\n",
+        image.name()
+    );
+    let (_folder, file) = project(&compose, &format!("# of this host\nPORT={port}\n"));
+    let refused = import(&tomo, &file, &["--app", &name]).await;
+    assert!(
+        refused.code == Some(2) && refused.stderr.contains("compose.yaml:13: labels: is not supported"),
+        "{refused:?}"
+    );
+    let done = import(&tomo, &file, &["--app", &name, "--leave-out", "labels", "--set", "MODE=light"]).await.ok();
+    assert!(done.stderr.contains("compose.yaml:13: labels: is left out"), "{done:?}");
+    let container = format!("tomo-{name}");
+    let environment = docker(&["inspect", "-f", "{{json .Config.Env}} {{json .Mounts}}", &container]);
+    assert!(environment.contains("MODE=light") && environment.contains(&format!("{name}-data")), "{environment}");
+
+    let exported = tomo.run(["app", "export", &name]).await.ok().stdout;
+    assert!(exported.contains(&format!("\"127.0.0.1:{port}:8080/tcp\"")), "{exported}");
+    let (_other, again) = project(&exported, "");
+    // What comes back is what runs: nothing of it changes.
+    let same = import(&tomo, &again, &[]).await.ok();
+    let changes = same.stdout.lines().filter(|line| line.trim_start().starts_with(['+', '-', '~'])).count();
+    assert_eq!(changes, 0, "{same:?}");
+    let admin = daemon.admin();
+    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
+    admin.carry_out(plan).await.expect("begins");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_reaches_for_the_host_from_a_compose_file_is_refused() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::spawn(&daemon, SERVER, ALLOW_ALL).await;
+    let tomo = Tomo::at_socket(&daemon);
+    let head = "services:\n  x:\n    image: busybox:1\n";
+    for (rest, code, said) in [
+        ("privileged: true", 2, "compose.yaml:4: privileged: is refused, whatever a host's policy says"),
+        ("network_mode: host", 2, "compose.yaml:4: network_mode: is refused"),
+        ("pid: host", 2, "compose.yaml:4: pid: is refused"),
+        ("devices: [/dev/sda]", 2, "compose.yaml:4: devices: is refused"),
+        ("cap_add: [SYS_ADMIN]", 2, "compose.yaml:4: cap_add: is refused"),
+        ("volumes: [\"/var/run/docker.sock:/var/run/docker.sock\"]", 4, "is never allowed"),
+        ("volumes: [\"/run/docker.sock:/s:ro\"]", 4, "is never allowed"),
+        ("volumes: [{type: bind, source: /, target: /host}]", 4, "is never allowed"),
+        ("volumes: [\"/etc:/x\"]", 4, "is never allowed"),
+        ("volumes: [\"/proc/1/root:/x\"]", 4, "is never allowed"),
+        ("volumes: [\"/opt/data:/x\"]", 4, "under `bind_roots`"),
+        ("ports: [\"22:22\"]", 4, "under `ports`"),
+    ] {
+        let (_folder, file) = project(&format!("{head}    {rest}\n"), "");
+        let refused = import(&tomo, &file, &[]).await;
+        assert!(refused.code == Some(code) && refused.stderr.contains(said), "{rest}: {refused:?}");
+    }
+    let apps = daemon.admin().call(&AppList::default()).await.expect("lists").apps;
+    assert!(apps.is_empty(), "nothing was made of any of them: {apps:?}");
+}
