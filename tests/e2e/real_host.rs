@@ -251,9 +251,8 @@ async fn an_agent_gets_through_a_jump_host_by_a_locked_key_past_a_shell_that_tal
     let daemon = daemon_for(&host).await;
     let keys = std::fs::read_to_string(jump.folder().join("authorized")).expect("is there");
     for user in ["ana", "pat"] {
-        let script = "install -d -m 700 -o $1 -g $1 /home/$1/.ssh && cat > /home/$1/.ssh/authorized_keys && \
-            chown $1: /home/$1/.ssh/authorized_keys && sed -i '1i echo Welcome!' /home/$1/.bashrc";
-        assert_eq!(host.run(&["sh", "-c", script, "sh", user], &keys).await.code, Some(0));
+        let script = "install -d -m 700 ~/.ssh && cat > ~/.ssh/authorized_keys && sed -i '1i echo Welcome!' ~/.bashrc";
+        assert_eq!(host.run(&["runuser", "-l", user, "-c", script], &keys).await.code, Some(0));
     }
     assert!(host.exec(&["su", "-s", "/bin/bash", "ana", "-c", ". ~/.bashrc"]).contains("Welcome!"));
     let before = host.files();
