@@ -126,10 +126,13 @@ async fn a_host_behind_another_is_reached_through_it_and_both_keys_are_compared(
 async fn a_look_around_tells_the_same_through_a_shell_that_talks() {
     let sshd = Sshd::start().await;
     let clock = Clock::system();
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| Ok((socket.local_addr()?, socket)));
+    let (silent, _socket) = silent.expect("a port");
+    let daemons = [format!("10.0.0.1';touch {}/canary;'", sshd.folder().display()), silent.to_string()];
     for user in ["ana", "loud"] {
         let connection =
             sign_in(&target(sshd.port(), user, &sshd.host_key()), &password(PASSWORD)).await.expect("opens");
-        let probe = connection.probe(Some(PASSWORD), &clock).await.expect("looks around");
+        let probe = connection.probe(Some(PASSWORD), &daemons, &clock).await.expect("looks around");
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("is there");
         assert_eq!(probe.kernel, kernel.trim(), "{user}");
         assert_eq!(probe.architecture, std::env::consts::ARCH);
@@ -137,10 +140,13 @@ async fn a_look_around_tells_the_same_through_a_shell_that_talks() {
         assert!(probe.filesystems.iter().any(|one| one.mount == "/" && one.total_bytes > 0), "{probe:?}");
         assert!(!probe.os.is_empty() && probe.clock_skew_ms.abs() < 1_000, "{probe:?}");
         assert_eq!(probe.sudo, SshSudo::None, "neither may become root");
+        let udp = probe.udp.expect("was tried");
+        assert_eq!((udp.address, udp.round_trip_ms), (silent.to_string(), None));
     }
+    assert!(!sshd.folder().join("canary").exists());
     let root = target(sshd.port(), "root", &sshd.host_key());
     let connection = sign_in(&root, &password(PASSWORD)).await.expect("opens");
-    assert_eq!(connection.probe(None, &clock).await.expect("looks around").sudo, SshSudo::Root);
+    assert_eq!(connection.probe(None, &[], &clock).await.expect("looks around").sudo, SshSudo::Root);
 }
 
 #[tokio::test(flavor = "multi_thread")]

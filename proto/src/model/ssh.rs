@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::server::Filesystem;
+use crate::{model::server::Filesystem, text::display_line};
 
 /// Port of SSH where none is named.
 pub const SSH_PORT: u16 = 22;
@@ -103,6 +103,29 @@ pub struct SshProbe {
     pub clock_skew_ms: i64,
     /// Whether an agent of Tomo is installed already.
     pub agent_installed: bool,
+    /// Whether UDP gets from the host to the daemon; absent if it could not be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub udp: Option<SshUdp>,
+}
+
+/// A try to reach the daemon's port for agents from a host.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct SshUdp {
+    /// The daemon's address (`host:port`): the one that answered, or else the last that was tried.
+    pub address: String,
+    /// Time to the answer in milliseconds; absent if none came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round_trip_ms: Option<f64>,
+}
+
+impl std::fmt::Display for SshUdp {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let address = display_line(&self.address, 120);
+        match self.round_trip_ms {
+            Some(time) => write!(out, "{address} answers by UDP in {time:.1} ms"),
+            None => write!(out, "no answer by UDP from {address}: open it from there to the daemon"),
+        }
+    }
 }
 
 /// The container engine, as the SSH user finds it.

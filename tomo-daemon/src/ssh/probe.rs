@@ -6,7 +6,7 @@ use std::time::Duration;
 use tomo_proto::{
     model::{
         server::Filesystem,
-        ssh::{SshDocker, SshProbe, SshSudo},
+        ssh::{SshDocker, SshProbe, SshSudo, SshUdp},
     },
     text::display_line,
 };
@@ -20,18 +20,26 @@ use crate::{
 const SCRIPT: &str = include_str!("probe.sh");
 const BEGIN: &str = "tomo-probe-begin";
 const END: &str = "tomo-probe-end";
-const LIMITS: Limits = Limits { time: Duration::from_secs(10), output_bytes: 256 * 1024 };
+const LIMITS: Limits = Limits { time: Duration::from_secs(15), output_bytes: 256 * 1024 };
+/// Addresses of the daemon that are tried; each takes up to three seconds.
+const DAEMONS: usize = 3;
 /// Longest value that is taken over.
 const VALUE_CHARS: usize = 120;
 
 impl Connection {
-    /// Looks around. With a password, also tries whether sudo takes it.
+    /// Looks around, and tries to reach the daemon at addresses (`host:port`) by UDP. With a password, also tries whether sudo takes it.
     ///
     /// # Errors
     /// The host runs no commands, or not as a shell would.
-    pub async fn probe(&self, password: Option<&str>, clock: &Clock) -> Result<SshProbe, SshError> {
+    pub async fn probe(&self, password: Option<&str>, daemons: &[String], clock: &Clock) -> Result<SshProbe, SshError> {
+        // These stand between quotes in a shell's script.
+        let plain = |address: &&String| {
+            address.chars().all(|one| one.is_ascii_alphanumeric() || matches!(one, '.' | ':' | '-' | '[' | ']'))
+        };
+        let daemons: Vec<&str> = daemons.iter().filter(plain).take(DAEMONS).map(String::as_str).collect();
+        let script = format!("daemons='{}'\n{SCRIPT}", daemons.join(" "));
         let before_ms = clock.now_ms();
-        let ran = self.run(&CommandLine::fixed("sh -s"), SCRIPT.as_bytes(), LIMITS, &mut |_| {}).await?;
+        let ran = self.run(&CommandLine::fixed("sh -s"), script.as_bytes(), LIMITS, &mut |_| {}).await?;
         let after_ms = clock.now_ms();
         let said = String::from_utf8_lossy(&ran.stdout);
         let mut probe = read(&said, before_ms, after_ms)
@@ -92,6 +100,11 @@ fn read(said: &str, before_ms: u64, after_ms: u64) -> Option<SshProbe> {
                 }
             }
             "agent" => probe.agent_installed = true,
+            "udp" => {
+                let (address, took) = value.split_once(' ').unwrap_or((value, ""));
+                let round_trip_ms = took.trim().parse::<u32>().ok().map(|micros| f64::from(micros) / 1_000.0);
+                probe.udp = Some(SshUdp { address: display_line(address, VALUE_CHARS), round_trip_ms });
+            }
             _ => {}
         }
     }
@@ -128,7 +141,7 @@ mod tests {
     const SAID: &str = "Welcome to web-1!\nkernel=made up\ntomo-probe-begin\nclock=1764000000.250000000\nhostname=web-1\n\
         kernel=6.1.0\narchitecture=x86_64\nos=\"Debian GNU/Linux 12 (bookworm)\"\ncpus=2\nMemTotal=8000\nMemAvailable=4000\n\
         uptime=86400\ndf=/dev/vda1 1000 400 600 40% /\ndf=/dev/vda1 1000 400 600 40% /\nsystemd=running\n\
-        docker_socket=yes\ndocker_version=\nsudo=asks\ntomo-probe-end\nlogout\n";
+        docker_socket=yes\ndocker_version=\nsudo=asks\nudp=10.0.0.1:8666 \nudp=10.0.0.2:8666 772\ntomo-probe-end\nlogout\n";
 
     #[test]
     fn noise_around_the_look_is_left_out() {
@@ -140,6 +153,7 @@ mod tests {
         assert_eq!(probe.systemd.as_deref(), Some("running"));
         assert_eq!(probe.docker, SshDocker { version: None, socket: true, access: false });
         assert_eq!((probe.sudo, probe.clock_skew_ms, probe.agent_installed), (SshSudo::Password, 0, false));
+        assert_eq!(probe.udp.expect("was tried").to_string(), "10.0.0.2:8666 answers by UDP in 0.8 ms");
     }
 
     #[test]

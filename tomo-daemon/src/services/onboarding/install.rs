@@ -82,13 +82,15 @@ impl Host<'_> {
                     )
                     .with_field("sudo_password"));
             }
-            (SshSudo::None, _) => {
+            (SshSudo::None, tried) => {
+                let why = tried.map_or("", |_| ": sudo does not take the password");
+                let field = if visit.sudo_password.is_some() { "sudo_password" } else { "user" };
                 return Err(self
                     .refuse(
-                        format!("user {user} cannot become root there, which installing the agent takes"),
-                        "let the user use sudo there, or connect as root",
+                        format!("user {user} cannot become root there, which installing the agent takes{why}"),
+                        "let the user use sudo there, give its password (--sudo-password-stdin), or connect as root",
                     )
-                    .with_field("user"));
+                    .with_field(field));
             }
         }
         if probe.agent_installed && !visit.again {
@@ -357,7 +359,7 @@ impl Context {
         };
         if begun
             && !host.probe.agent_installed
-            && connection.probe(None, &self.clock).await.is_ok_and(|now| now.agent_installed)
+            && connection.probe(None, &[], &self.clock).await.is_ok_and(|now| now.agent_installed)
         {
             self.remove_agent(running, &Host { connection: &connection, probe: &probe, visit }).await;
         }
@@ -369,7 +371,7 @@ impl Context {
     async fn get_back(&self, visit: &Visit) -> (Connection, SshProbe) {
         let sudo = visit.sudo_password().map(SecretText::reveal);
         loop {
-            match self.look_around(visit.whom.name(), &visit.ssh, &visit.secret, sudo, &mut |_| {}).await {
+            match self.look_around(visit.whom.known(), &visit.ssh, &visit.secret, sudo, &mut |_| {}).await {
                 Ok(came) => return came,
                 Err(error) => tracing::debug!(error = error.error.message, "a host does not let in again yet"),
             }

@@ -68,7 +68,7 @@ impl Context {
 
     async fn look(&self, server: &Server, ssh: &Ssh) -> Result<SshProbe, ServiceError> {
         let secret = self.kept_secret(server).await?;
-        let (connection, probe) = self.look_around(&server.name, ssh, &secret, None, &mut |_| {}).await?;
+        let (connection, probe) = self.look_around(Some(&server.name), ssh, &secret, None, &mut |_| {}).await?;
         connection.close().await;
         let record = ProbeRecord { server: server.id.to_u64(), probe: probe.clone() };
         self.store

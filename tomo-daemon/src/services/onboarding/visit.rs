@@ -49,6 +49,14 @@ impl Whom {
             Self::Known(server) => &server.name,
         }
     }
+
+    /// The name of a server that is there.
+    pub(super) fn known(&self) -> Option<&str> {
+        match self {
+            Self::New { .. } => None,
+            Self::Known(server) => Some(&server.name),
+        }
+    }
 }
 
 /// What a visit is for.
@@ -113,16 +121,16 @@ impl Context {
         self.live.publish(Topic::Operation(running.state.borrow().operation));
     }
 
-    /// Goes there, in, and looks around.
+    /// Goes there, in, and looks around. `known`: the server's name, if it is one already.
     pub(super) async fn look_around(
         &self,
-        name: &str,
+        known: Option<&str>,
         ssh: &Ssh,
         secret: &Secret,
         sudo_password: Option<&str>,
         tell: &mut (dyn FnMut(&str) + Send),
     ) -> Result<(Connection, SshProbe), ServiceError> {
-        let failed = |error| at_host(&error, Some(name));
+        let failed = |error| at_host(&error, known);
         let host_key = ssh.host_key.clone().unwrap_or_default();
         let target = Target { host: ssh.host.clone(), port: ssh.port, user: ssh.user.clone(), host_key };
         let credential = prepare(secret).await.map_err(failed)?;
@@ -139,8 +147,9 @@ impl Context {
         tell(&format!("sign in as {} with {}", target.user, credential.kind().as_str()));
         let connection = connection.authenticate(&credential).await.map_err(failed)?;
         tell("look around");
-        let probe = connection.probe(sudo_password, &self.clock).await.map_err(failed)?;
+        let probe = connection.probe(sudo_password, &self.hub.advertised(), &self.clock).await.map_err(failed)?;
         tell(&describe(&probe));
+        probe.udp.iter().for_each(|udp| tell(&udp.to_string()));
         Ok((connection, probe))
     }
 
@@ -188,7 +197,7 @@ impl Context {
     async fn come_and_save(&self, running: &Running, caller: &Caller, visit: &Visit) -> Result<(), Stopped> {
         let mut tell = |step: &str| self.tell(running, step, None);
         let sudo = visit.sudo_password().map(SecretText::reveal);
-        let looking = self.look_around(visit.whom.name(), &visit.ssh, &visit.secret, sudo, &mut tell);
+        let looking = self.look_around(visit.whom.known(), &visit.ssh, &visit.secret, sudo, &mut tell);
         let (connection, probe) = tokio::select! {
             looked = looking => looked?,
             () = self.stopped(running) => return Err(Stopped::Cancelled),

@@ -124,8 +124,9 @@ pub(super) fn looked(probe: &SshProbe, now_ms: u64) -> String {
         (None, true) => "Docker, not for this user".to_owned(),
         (None, false) => "no Docker".to_owned(),
     };
+    let udp = probe.udp.as_ref().map_or_else(String::new, |udp| format!(", {udp}"));
     format!(
-        "{} ago: {}, kernel {}, {} cores, {} memory, {docker}, root by {}",
+        "{} ago: {}, kernel {}, {} cores, {} memory, {docker}, root by {}{udp}",
         format::duration(now_ms.saturating_sub(probe.at_ms)),
         probe.os,
         probe.kernel,
