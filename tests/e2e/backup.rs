@@ -36,7 +36,7 @@ async fn back_up(admin: &Http) -> Backup {
 }
 
 async fn with_password(admin: &Http) {
-    admin.person(&InitVault { password: SecretText::new(MASTER) }).await.expect("is set");
+    admin.person(&InitVault { password: SecretText::new(MASTER), discard: false }).await.expect("is set");
 }
 
 async fn restore(daemon: &TestDaemon, file: &Path, data: &Path, password: &str, more: &[&str]) -> Output {

@@ -68,7 +68,7 @@ async fn bring(daemon: &TestDaemon, release: &Published) {
 
 async fn begin(daemon: &TestDaemon, version: &str) -> Operation {
     let version = Some(version.parse().expect("a version"));
-    daemon.admin().person(&UpdateAgent { server: SERVER.to_owned(), version }).await.expect("it begins")
+    daemon.admin().person(&UpdateAgent { server: SERVER.to_owned(), version, sha256: None }).await.expect("it begins")
 }
 
 async fn ended(daemon: &TestDaemon, operation: &Operation) -> Operation {
@@ -93,6 +93,8 @@ async fn an_agent_is_updated_over_the_link_and_only_by_a_newer_release_of_its_ow
         "{explained}"
     );
 
+    // Another program of the same version was brought before.
+    bring(&daemon, &publisher.publish("0.2.0", &[SHORT_LIVED]).await).await;
     let newer = publisher.publish("0.2.0", &[]).await;
     let updated = update(&daemon, &newer).await.ok();
     assert!(updated.stdout.contains("updating the agent of server web-1 succeeded"), "{updated:?}");
@@ -175,11 +177,14 @@ async fn an_agent_is_updated_over_the_link_and_only_by_a_newer_release_of_its_ow
     is_at(&daemon, "0.5.0").await;
     terminal.wait_for("succeeded").await;
     drop(terminal);
+    drop(tomo(&daemon).run(["agent", "forget-release", "0.5.0", "--yes"]).await.ok());
+    let releases = tomo(&daemon).run(["agent", "releases", "--json"]).await.ok().json().to_string();
+    assert!(releases.contains("0.2.0") && !releases.contains("0.5.0"), "{releases}");
 
     // Without a key in the policy there are no updates, and it is said how there could be.
     drop(host.exec(&["sed", "-i", "/^update_key/d", "/etc/tomo/agent-policy.toml"]));
     let admin = daemon.admin();
-    let request = UpdateAgent { server: SERVER.to_owned(), version: None };
+    let request = UpdateAgent { server: SERVER.to_owned(), ..UpdateAgent::default() };
     let refused = eventually("the daemon knows that there is no key", async || {
         admin
             .person(&request)
@@ -193,6 +198,7 @@ async fn an_agent_is_updated_over_the_link_and_only_by_a_newer_release_of_its_ow
     let outcome = handed_over(&host, 100, &good.signature, &good.bytes()).await;
     assert!(outcome.contains("it has no line `update_key"), "{outcome}");
 
+    assert_eq!(host.run(&["tomo-agent", "leave"], "").await.code, Some(0));
     let gone = host.run(&["tomo-agent", "leave", "--purge"], "").await;
     assert_eq!(gone.code, Some(0), "{gone:?}");
     assert_eq!(host.files(), before);

@@ -139,6 +139,11 @@ async fn a_server_is_added_by_ssh_its_steps_are_told_and_its_credential_is_kept_
     assert_eq!(server.summary.labels["role"], "web");
     let first = server.probe.expect("was looked at");
     assert_eq!(first.sudo, SshSudo::None);
+    let udp = first.udp.expect("was tried");
+    assert!(
+        udp.round_trip_ms.is_some() && log.contains(&format!("{} answers by UDP in ", udp.address)),
+        "{udp:?} {log}"
+    );
     let now = get(&admin, "web-1", &[ServerPart::Probe]).await.probe.expect("is looked at");
     assert!(now.at_ms > first.at_ms && now.kernel == first.kernel, "{now:?}");
     let overview = admin.call(&Overview::default()).await.expect("answers");
@@ -454,7 +459,7 @@ async fn a_sealed_vault_keeps_credentials_and_a_rotated_one_still_opens_them() {
     let admin = daemon.admin();
     assert_eq!(add(&admin, &adding("web-1", &sshd, password(PASSWORD))).await.status, OperationStatus::Succeeded);
     let master = || SecretText::new("a master password");
-    admin.person(&InitVault { password: master() }).await.expect("a master password is set");
+    admin.person(&InitVault { password: master(), discard: false }).await.expect("a master password is set");
     admin.person(&RotateVault { password: master() }).await.expect("everything is sealed anew");
     let connects = async || {
         let begun = admin.person(&connecting("web-1")).await.map_err(|refused| refused.error)?;

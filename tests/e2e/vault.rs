@@ -73,12 +73,12 @@ async fn a_sealed_daemon_is_alive_and_says_how_it_is_unlocked() {
     assert_eq!(state(&admin).await, VaultState::KeyFile);
     let early = admin.person(&UnlockVault { password: text(MASTER) }).await.expect_err("there is no password");
     assert!(early.error.next.as_ref().is_some_and(|next| next.contains("vault init")), "{early:?}");
-    let short = admin.person(&InitVault { password: text("too short") }).await.expect_err("is refused");
+    let short = admin.person(&InitVault { password: text("too short"), discard: false }).await.expect_err("is refused");
     assert_eq!((short.error.code, short.error.field.as_deref()), (ErrorCode::Invalid, Some("password")));
-    let made = admin.person(&InitVault { password: text(MASTER) }).await.expect("is set");
+    let made = admin.person(&InitVault { password: text(MASTER), discard: false }).await.expect("is set");
     assert_eq!((made.state, made.epoch, made.secrets), (VaultState::Unlocked, 1, 1));
     assert!(!daemon.data().join("data.key").exists(), "the key file has gone");
-    admin.person(&InitVault { password: text(MASTER) }).await.expect_err("only once");
+    admin.person(&InitVault { password: text(MASTER), discard: false }).await.expect_err("only once");
 
     // What the daemon's host gives at a restart is nothing: it is sealed, and everything else goes on.
     daemon.halt().await;
@@ -126,13 +126,44 @@ async fn a_sealed_daemon_is_alive_and_says_how_it_is_unlocked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_nobody_knows_any_more_is_begun_anew_without_the_secrets() {
+    let mut daemon = TestDaemon::spawn().await;
+    let tomo = Tomo::at_socket(&daemon);
+    set(&daemon.admin(), "word", "hunter2hunter2").await;
+    // Nobody could type what has several lines.
+    for twice in [format!("{MASTER}\n{MASTER}\n"), format!("{MASTER}\r\n\r\n")] {
+        let refused = tomo.run_with_input(["vault", "init"], &twice).await;
+        assert!(refused.code == Some(2) && refused.stderr.contains("2 lines"), "{refused:?}");
+    }
+    let several =
+        daemon.admin().person(&InitVault { password: text("a password\nof two lines"), discard: false }).await;
+    assert_eq!(several.expect_err("is refused").error.field.as_deref(), Some("password"));
+    drop(tomo.run_with_input(["vault", "init"], &format!("{MASTER}\r\n")).await.ok());
+    daemon.halt().await;
+    daemon.respawn().await;
+    let admin = daemon.admin();
+    let wrong = tomo.run_with_input(["vault", "unlock"], "not the master password\n").await;
+    assert!(wrong.stderr.contains("tomo vault init --discard-secrets"), "{wrong:?}");
+    let refused = tomo.run_with_input(["vault", "init", "--discard-secrets"], "another master password\n").await;
+    assert!(refused.code != Some(0), "nobody has agreed: {refused:?}");
+    let words = ["vault", "init", "--discard-secrets", "--yes"];
+    drop(tomo.run_with_input(words, "another master password\n").await.ok());
+    let status = admin.person(&GetVault {}).await.expect("is told");
+    assert_eq!((status.state, status.secrets, status.epoch), (VaultState::Unlocked, 0, 2));
+    set(&admin, "word", "entered anew").await;
+    drop(tomo.run(["vault", "lock"]).await.ok());
+    assert!(!opens(&admin, MASTER).await && opens(&admin, "another master password").await);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_password_changes_and_the_data_key_rotates_without_losing_a_secret() {
     let daemon = TestDaemon::start().await;
     let admin = daemon.admin();
     for number in 0..20 {
         set(&admin, &format!("s-{number}"), &format!("value {number}")).await;
     }
-    admin.person(&InitVault { password: text(MASTER) }).await.expect("is set");
+    admin.person(&InitVault { password: text(MASTER), discard: false }).await.expect("is set");
     let change = ChangeVaultPassword { current: text("another password"), new: text("a new master password") };
     admin.person(&change).await.expect_err("that is not the password");
     admin.person(&ChangeVaultPassword { current: text(MASTER), ..change }).await.expect("is changed");
@@ -163,7 +194,7 @@ async fn the_host_can_give_the_master_password_at_the_start() {
     let setup = Setup::default().set("VAULT__PASSWORD_FILE", &file.display().to_string());
     let mut daemon = setup.spawn().await;
     let admin = daemon.admin();
-    admin.person(&InitVault { password: text(MASTER) }).await.expect("is set");
+    admin.person(&InitVault { password: text(MASTER), discard: false }).await.expect("is set");
     daemon.halt().await;
     daemon.respawn().await;
     assert_eq!(state(&admin).await, VaultState::Unlocked);
@@ -189,7 +220,7 @@ async fn a_daemon_killed_while_the_password_changes_knows_exactly_one_of_both() 
     let admin = daemon.admin();
     set(&admin, "word", "hunter2hunter2").await;
     let mut current = format!("{MASTER} 0");
-    admin.person(&InitVault { password: text(&current) }).await.expect("is set");
+    admin.person(&InitVault { password: text(&current), discard: false }).await.expect("is set");
     let (mut kept, mut changed) = (0, 0);
     for round in 1..=rounds(8) {
         let new = format!("{MASTER} {round}");
@@ -250,7 +281,7 @@ async fn a_sealed_daemon_has_forgotten_password_key_and_secrets() {
     let mut daemon = TestDaemon::spawn().await;
     let (master, secret) = ("canary master 61f0b2c7d9", "canary secret 8c41aa90e3");
     let admin = daemon.admin();
-    admin.person(&InitVault { password: text(master) }).await.expect("is set");
+    admin.person(&InitVault { password: text(master), discard: false }).await.expect("is set");
     set(&admin, "word", secret).await;
     admin.person(&LockVault {}).await.expect("is sealed");
     assert!(opens(&admin, master).await);
@@ -280,7 +311,7 @@ async fn a_stolen_data_folder_gives_no_secret_away() {
     for (number, secret) in planted.iter().take(50).enumerate() {
         set(&admin, &format!("s-{number}"), secret).await;
     }
-    admin.person(&InitVault { password: text("the planted master password") }).await.expect("is set");
+    admin.person(&InitVault { password: text("the planted master password"), discard: false }).await.expect("is set");
     for (number, secret) in planted.iter().enumerate().skip(50) {
         set(&admin, &format!("s-{number}"), secret).await;
     }

@@ -171,7 +171,7 @@ async fn a_restored_backup_explains_why_the_trail_went_back_and_nothing_else_doe
     let mut daemon = TestDaemon::spawn().await;
     hasten(&daemon).await;
     let admin = daemon.admin();
-    admin.person(&InitVault { password: SecretText::new(MASTER) }).await.expect("is set");
+    admin.person(&InitVault { password: SecretText::new(MASTER), discard: false }).await.expect("is set");
     let agent = TestAgent::synthetic(&daemon, "web-1").await;
     let operation = admin.call(&BackupCreate::default()).await.expect("is begun");
     admin.wait_for(operation).await.expect("ends");

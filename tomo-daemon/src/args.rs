@@ -176,8 +176,10 @@ fn read_secret(prompt: &str, stdin: bool) -> anyhow::Result<String> {
     if stdin {
         let mut text = String::new();
         std::io::stdin().take(4_096).read_to_string(&mut text).context("standard input cannot be read")?;
-        let line = text.lines().next().unwrap_or_default().to_owned();
+        let mut lines = text.lines();
+        let line = lines.next().unwrap_or_default().to_owned();
         ensure!(!line.is_empty(), "no password came on standard input");
+        ensure!(lines.next().is_none(), "standard input has more than one line: write the password once");
         return Ok(line);
     }
     rpassword::prompt_password(prompt).context("there is no terminal to ask for the password on: use --password-stdin")

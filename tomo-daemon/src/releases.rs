@@ -10,6 +10,8 @@ use std::{
 
 use tomo_proto::model::release::{Measure, Release, SignedRelease};
 
+use crate::crypto;
+
 /// How many are kept.
 const KEPT: usize = 8;
 /// Bytes that are read at a time.
@@ -40,9 +42,9 @@ impl Releases {
         Self { folder: data.join("releases") }
     }
 
-    /// Where a release's program lies. Its digest was checked to be one.
+    /// Where a release's program lies: beside nothing that somebody else has signed, be it the same program.
     pub(crate) fn program(&self, release: &SignedRelease) -> PathBuf {
-        self.folder.join(&release.claims().sha256)
+        self.folder.join(crypto::sha256_hex(release.to_string().as_bytes()))
     }
 
     fn beside(&self, release: &SignedRelease, extension: &str) -> PathBuf {
@@ -73,8 +75,6 @@ impl Releases {
         let claims = release.claims();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         if self.program(release).is_file() {
-            // It may be signed with another key by now.
-            self.sign(release)?;
             return Ok((claims.length, true));
         }
         if offset == 0 {
@@ -102,19 +102,19 @@ impl Releases {
             return Err(error);
         }
         file.sync_all()?;
+        // It counts once both are there.
+        fs::write(self.beside(release, "sig"), release.to_string())?;
         fs::rename(&part, self.program(release))?;
-        self.sign(release)?;
         for old in self.list()?.iter().skip(KEPT) {
-            fs::remove_file(self.beside(old, "sig"))?;
-            fs::remove_file(self.program(old))?;
+            self.forget(old)?;
         }
         Ok((received, true))
     }
 
-    fn sign(&self, release: &SignedRelease) -> io::Result<()> {
-        let (beside, new) = (self.beside(release, "sig"), self.beside(release, "new"));
-        fs::write(&new, release.to_string())?;
-        fs::rename(new, beside)
+    /// Takes a release away.
+    pub(crate) fn forget(&self, release: &SignedRelease) -> io::Result<()> {
+        fs::remove_file(self.program(release))?;
+        fs::remove_file(self.beside(release, "sig"))
     }
 
     fn forget_parts(&self) -> io::Result<()> {
@@ -141,7 +141,6 @@ fn check(file: &mut File, release: &Release) -> Result<(), UploadError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto;
 
     fn release(version: &str, program: &[u8]) -> SignedRelease {
         let release = Release {
@@ -166,6 +165,13 @@ mod tests {
         assert_eq!(releases.list().expect("reads"), std::slice::from_ref(&wanted));
         assert_eq!(fs::read(releases.program(&wanted)).expect("reads"), b"a program");
         assert_eq!(releases.take(&wanted, 0, b"").expect("is there"), (9, true));
+
+        // The same program, signed with another key, is another release.
+        let again = SignedRelease::new(wanted.claims().clone(), [8; 64]);
+        assert_eq!(releases.take(&again, 0, b"a program").expect("is taken"), (9, true));
+        assert_eq!(releases.list().expect("reads").len(), 2);
+        releases.forget(&again).expect("is there");
+        assert_eq!(releases.list().expect("reads"), std::slice::from_ref(&wanted));
 
         let other = release("0.3.0", b"another");
         assert!(matches!(releases.take(&other, 0, b"another one"), Err(UploadError::TooLong)));

@@ -284,6 +284,14 @@ pub(crate) enum AgentCommand {
     },
     /// List the releases of the agent that the daemon can put on servers.
     Releases,
+    /// Take a release away from the daemon, such as one that turned out broken; asks first.
+    ForgetRelease {
+        /// Its version.
+        version: Version,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Shut an agent out for good; asks first.
     Revoke {
         /// Server name or agent id.

@@ -44,6 +44,7 @@ person! {
     CreateEnrolment => CreatedEnrolment, "/person/enrolments";
     UploadRelease => UploadedRelease, "/person/releases";
     ListReleases => Releases, "/person/releases/list";
+    ForgetRelease => Releases, "/person/releases/forget";
     UpdateAgent => Operation, "/person/agents/update";
     ScanHostKey => HostKeyScan, "/person/servers/host-key";
     AddServer => Operation, "/person/servers";
@@ -77,6 +78,7 @@ macro_rules! for_each_person_request {
             $crate::api::person::CreateEnrolment,
             $crate::api::person::UploadRelease,
             $crate::api::person::ListReleases,
+            $crate::api::person::ForgetRelease,
             $crate::api::person::UpdateAgent,
             $crate::api::person::ScanHostKey,
             $crate::api::person::AddServer,
@@ -310,6 +312,18 @@ pub struct UpdateAgent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub version: Option<Version>,
+    /// SHA-256 of the program (hex), where several releases have the version; any of them without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// Takes releases of the agent out of the daemon's folder (admin), as those that turned out broken.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForgetRelease {
+    /// Their version.
+    #[schemars(with = "String")]
+    pub version: Version,
 }
 
 /// A credential for SSH, as a person enters it.
@@ -531,6 +545,9 @@ pub struct GetVault {}
 pub struct InitVault {
     /// The master password, at least 12 characters. Nobody can recover it.
     pub password: SecretText,
+    /// With a master password that nobody knows any more: begins anew, and every sealed value is lost.
+    #[serde(default)]
+    pub discard: bool,
 }
 
 /// Opens a sealed vault (admin).

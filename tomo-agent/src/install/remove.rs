@@ -72,6 +72,10 @@ pub async fn leave(state: &Path, purge: bool) -> anyhow::Result<()> {
         require_root_and_systemd("leave --purge")?;
         refuse_packaged()?;
     }
+    if purge && !state.join(IDENTITY_FILE).exists() {
+        // It has said good-bye before.
+        return uninstall().await;
+    }
     let identity = Identity::load(state)?;
     tell("stop the agent")?;
     stop().await?;

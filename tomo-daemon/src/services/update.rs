@@ -7,7 +7,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::time::{Instant, sleep, timeout};
 use tomo_proto::{
     api::person::{
-        ListReleases, Releases as ReleaseList, UPLOAD_PART_BYTES, UpdateAgent, UploadRelease, UploadedRelease,
+        ForgetRelease, ListReleases, Releases as ReleaseList, UPLOAD_PART_BYTES, UpdateAgent, UploadRelease,
+        UploadedRelease,
     },
     error::ErrorCode,
     id::{CommandId, ServerId},
@@ -110,6 +111,27 @@ impl HandlePerson<ListReleases> for Services {
     }
 }
 
+impl HandlePerson<ForgetRelease> for Services {
+    async fn handle_person(&self, caller: &Caller, request: ForgetRelease) -> Result<ReleaseList, ServiceError> {
+        caller.require_admin("updating agents")?;
+        let version = request.version;
+        let forgotten = self.context.with_releases(move |releases| {
+            let mut forgotten = releases.list()?;
+            forgotten.retain(|release| release.claims().version == version);
+            forgotten.iter().try_for_each(|release| releases.forget(release))?;
+            Ok(forgotten)
+        });
+        let forgotten = forgotten.await?;
+        if forgotten.is_empty() {
+            let message = format!("no release {version} was brought to this daemon");
+            return Err(ServiceError::new(ErrorCode::NotFound, message).with_next("tomo agent releases"));
+        }
+        let entry = self.context.entry(caller, "release.forget", AuditOutcome::Ok);
+        self.context.note(entry.about("release", &version.to_string())).await?;
+        Ok(ReleaseList { releases: forgotten.iter().map(|release| release.claims().clone()).collect() })
+    }
+}
+
 impl HandlePerson<UpdateAgent> for Services {
     async fn handle_person(&self, caller: &Caller, request: UpdateAgent) -> Result<Operation, ServiceError> {
         caller.require_admin("updating agents")?;
@@ -117,7 +139,7 @@ impl HandlePerson<UpdateAgent> for Services {
         let live = self.context.live.server(server.id).filter(|live| live.state == AgentState::Online);
         let live = live.ok_or_else(|| {
             ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
-                .with_next("try again once server_get says it is up")
+                .with_next("see that it runs there (systemctl status tomo-agent-link), then try again")
         })?;
         let (release, program) = self
             .context
@@ -129,7 +151,7 @@ impl HandlePerson<UpdateAgent> for Services {
                 Ok(releases.list()?.into_iter().map(with_program).collect::<Vec<_>>())
             })
             .await
-            .and_then(|found| choose(&server.name, &live, request.version, found))?;
+            .and_then(|found| choose(&server.name, &live, &request, found))?;
         let operation =
             self.context.new_operation(caller, OperationKind::UpdateAgent, &server.name, Some(&server.name));
         let details = format!("{} {} to {}", operation.operation, live.release, release.claims().version);
@@ -150,7 +172,7 @@ impl HandlePerson<UpdateAgent> for Services {
 fn choose(
     server: &str,
     live: &LiveServer,
-    wanted: Option<Version>,
+    wanted: &UpdateAgent,
     found: Vec<(SignedRelease, PathBuf)>,
 ) -> Result<(SignedRelease, PathBuf), ServiceError> {
     let key = live.policy.release_key().map_err(|_| no_key(server, &live.policy))?;
@@ -158,7 +180,8 @@ fn choose(
     let installed = live.release.parse().unwrap_or_else(|_| Version::own());
     let found: Vec<_> = found
         .into_iter()
-        .filter(|(release, _)| wanted.is_none_or(|wanted| release.claims().version == wanted))
+        .filter(|(release, _)| wanted.version.is_none_or(|wanted| release.claims().version == wanted))
+        .filter(|(release, _)| wanted.sha256.as_ref().is_none_or(|wanted| release.claims().sha256 == *wanted))
         .collect();
     let refusal = |release: &SignedRelease| {
         let checked = release.verify(&key).and_then(|release| release.check_fits(host, installed));
@@ -174,8 +197,9 @@ fn choose(
         }
     }
     let Some(error) = first else {
-        let which =
-            wanted.map_or_else(|| "no release of the agent".to_owned(), |wanted| format!("no release {wanted}"));
+        let which = wanted
+            .version
+            .map_or_else(|| "no release of the agent".to_owned(), |wanted| format!("no release {wanted}"));
         return Err(ServiceError::new(ErrorCode::NotFound, format!("{which} was brought to this daemon"))
             .with_next(format!("tomo agent update {server} --file AGENT, which `tomo release sign` has signed")));
     };

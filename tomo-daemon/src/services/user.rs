@@ -45,6 +45,9 @@ const DAY_MS: u64 = 86_400_000;
 /// # Errors
 /// Says what is wrong with it.
 pub fn check_password(password: &str) -> Result<(), String> {
+    if password.chars().any(char::is_control) {
+        return Err("a password is one line, without control characters".to_owned());
+    }
     match password.chars().count() {
         0..PASSWORD_MIN => Err(format!("a password has at least {PASSWORD_MIN} characters")),
         PASSWORD_MIN..=PASSWORD_MAX => Ok(()),

@@ -15,7 +15,7 @@ use tomo_proto::{
 use crate::{
     services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError},
     store::{
-        NewAuditEntry, StoreError, WriteTx,
+        NewAuditEntry, Record, StoreError, WriteTx,
         records::{CredentialRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord},
     },
     vault::{DataKey, UnwrapError, WrappedKey, remove_key_file},
@@ -42,7 +42,7 @@ fn sealed() -> ServiceError {
 fn wrong(error: UnwrapError) -> ServiceError {
     let next = match error {
         UnwrapError::Password => {
-            "try again; without it the secrets are lost, and are entered anew after `tomo vault init`"
+            "try again; without it the secrets are lost: `tomo vault init --discard-secrets`, then enter them anew"
         }
         UnwrapError::Derivation => "restore the store from a backup",
     };
@@ -50,10 +50,14 @@ fn wrong(error: UnwrapError) -> ServiceError {
 }
 
 fn check_password(password: &SecretText) -> Result<(), ServiceError> {
-    if password.reveal().chars().count() >= PASSWORD_CHARS {
+    let message = if password.reveal().chars().any(char::is_control) {
+        // Nobody could type it, and a file with it would end after its first line.
+        "a master password is one line, without control characters".to_owned()
+    } else if password.reveal().chars().count() < PASSWORD_CHARS {
+        format!("a master password has at least {PASSWORD_CHARS} characters")
+    } else {
         return Ok(());
-    }
-    let message = format!("a master password has at least {PASSWORD_CHARS} characters");
+    };
     Err(ServiceError::new(ErrorCode::Invalid, message).with_field("password"))
 }
 
@@ -71,6 +75,14 @@ fn seal_anew<R: SealedRecord>(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey
         tx.put(&record)?;
     }
     Ok(count)
+}
+
+/// Takes every record with sealed values out of the store; how many there were.
+fn discard_all(tx: &mut WriteTx<'_>) -> Result<usize, ServiceError> {
+    let (secrets, credentials) = (tx.list::<SecretRecord>()?, tx.list::<CredentialRecord>()?);
+    secrets.iter().for_each(|record| tx.remove::<SecretRecord>(Record::key(record)));
+    credentials.iter().for_each(|record| tx.remove::<CredentialRecord>(Record::key(record)));
+    Ok(secrets.len() + credentials.len())
 }
 
 /// Every kind of record with sealed values.
@@ -153,8 +165,14 @@ impl Context {
             .await
     }
 
-    /// Wraps a data key under a password and makes it the vault's, with everything sealed anew if it is another one.
-    async fn take_over(&self, entry: NewAuditEntry, new: DataKey, password: SecretText) -> Result<(), ServiceError> {
+    /// Wraps a data key under a password and makes it the vault's, with everything sealed anew, or discarded, if it is another one.
+    async fn take_over(
+        &self,
+        entry: NewAuditEntry,
+        new: DataKey,
+        password: SecretText,
+        discard: bool,
+    ) -> Result<(), ServiceError> {
         let failed =
             |error: anyhow::Error| ServiceError::new(ErrorCode::Internal, "the vault failed").with_source(error);
         let wrapping = new.clone();
@@ -166,12 +184,15 @@ impl Context {
         let (old, key) = (held.clone(), new.clone());
         self.store
             .write(move |tx| {
-                let count = match old {
-                    Some(old) if old.epoch() != key.epoch() => seal_all_anew(tx, &old, &key)?,
-                    _ => 0,
+                let done = match old {
+                    _ if discard => format!("what {} records held was discarded", discard_all(tx)?),
+                    Some(old) if old.epoch() != key.epoch() => {
+                        format!("{} values sealed anew", seal_all_anew(tx, &old, &key)?)
+                    }
+                    _ => "0 values sealed anew".to_owned(),
                 };
                 tx.put(&record)?;
-                tx.audit(entry.with(format!("data key {}, {count} values sealed anew", key.epoch())));
+                tx.audit(entry.with(format!("data key {}, {done}", key.epoch())));
                 Ok::<_, ServiceError>(())
             })
             .await?;
@@ -192,12 +213,16 @@ impl HandlePerson<InitVault> for Services {
         check_password(&request.password)?;
         let context = Arc::clone(&self.context);
         let _alone = context.deriving.lock().await;
-        if context.vault_record().is_ok() {
-            return Err(ServiceError::new(ErrorCode::Conflict, "there is a master password already")
-                .with_next("tomo vault change-password"));
+        let before = context.vault_record().ok();
+        if before.is_some() && !request.discard {
+            return Err(ServiceError::new(ErrorCode::Conflict, "there is a master password already").with_next(
+                "tomo vault change-password; if nobody knows it any more: tomo vault init --discard-secrets",
+            ));
         }
         let entry = context.entry(caller, "vault.init", AuditOutcome::Ok).about("vault", "");
-        context.take_over(entry, DataKey::after(0), request.password).await?;
+        let discard = before.is_some();
+        let key = DataKey::after(before.map_or(0, |record| record.wrapped.epoch));
+        context.take_over(entry, key, request.password, discard).await?;
         context.vault_status().await
     }
 }
@@ -236,7 +261,7 @@ impl HandlePerson<ChangeVaultPassword> for Services {
         let record = context.vault_record()?;
         let key = context.unwrap(caller, "vault.change_password", record.wrapped, request.current).await?;
         let entry = context.entry(caller, "vault.change_password", AuditOutcome::Ok).about("vault", "");
-        context.take_over(entry, key, request.new).await?;
+        context.take_over(entry, key, request.new, false).await?;
         context.vault_status().await
     }
 }
@@ -251,7 +276,7 @@ impl HandlePerson<RotateVault> for Services {
         let next = DataKey::after(key.epoch());
         *context.vault.change().await = Some(key);
         let entry = context.entry(caller, "vault.rotate", AuditOutcome::Ok).about("vault", "");
-        context.take_over(entry, next, request.password).await?;
+        context.take_over(entry, next, request.password, false).await?;
         context.vault_status().await
     }
 }

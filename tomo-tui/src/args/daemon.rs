@@ -67,13 +67,21 @@ pub(crate) enum VaultCommand {
     /// Whether secrets can be used, and under which key they lie.
     Status,
     /// Set a master password: from then on the vault is sealed whenever the daemon starts. Nobody can recover the password.
-    Init,
-    /// Give the master password, so that secrets can be used.
+    /// Asked for, or one line of standard input.
+    Init {
+        /// With a password that nobody knows any more: begin anew without everything that is sealed now.
+        #[arg(long)]
+        discard_secrets: bool,
+        /// Do not ask whether it may be discarded.
+        #[arg(long, short, requires = "discard_secrets")]
+        yes: bool,
+    },
+    /// Give the master password, so that secrets can be used. Asked for, or one line of standard input.
     Unlock,
     /// Seal the vault again: what needs a secret waits, everything else goes on.
     Lock,
     /// Change the master password. On standard input: the old one, then the new one, a line each.
     ChangePassword,
-    /// Make a new data key and seal every secret under it.
+    /// Make a new data key and seal every secret under it. Wants the master password: asked for, or one line of standard input.
     Rotate,
 }

@@ -72,14 +72,36 @@ pub(crate) async fn login(
     )
 }
 
-/// A secret from standard input, or asked for on the terminal.
+/// A secret of one line: from standard input, or asked for on the terminal.
 pub(super) fn read_secret(what: &str, from_stdin: bool) -> anyhow::Result<SecretText> {
     if !from_stdin && std::io::stdin().is_terminal() {
         return Ok(SecretText::new(rpassword::prompt_password(format!("{what}: "))?));
     }
+    let text = read_text(what, true)?;
+    match lines(&text)[..] {
+        [line] => Ok(SecretText::new(line)),
+        ref more => {
+            let message = format!("standard input has {} lines, and this is one: {}", more.len(), what.to_lowercase());
+            let error = ApiError::new(ErrorCode::Invalid, message).with_next("write it once, without a repetition");
+            Err(ClientError::from(error).into())
+        }
+    }
+}
+
+/// The lines of what came on standard input, whatever ends them there.
+pub(super) fn lines(text: &SecretText) -> Vec<&str> {
+    // The last one's line feed is gone already.
+    text.reveal().lines().map(|line| line.trim_end_matches('\r')).collect()
+}
+
+/// A secret of any number of lines: from standard input, or one asked for on the terminal.
+pub(super) fn read_text(what: &str, from_stdin: bool) -> anyhow::Result<SecretText> {
+    if !from_stdin && std::io::stdin().is_terminal() {
+        return read_secret(what, false);
+    }
     let mut text = String::new();
     std::io::stdin().take(64 * 1024).read_to_string(&mut text).context("standard input cannot be read")?;
-    if text.trim_end_matches('\n').is_empty() {
+    if text.trim_end_matches(['\r', '\n']).is_empty() {
         let what = what.to_lowercase();
         let error = ApiError::new(ErrorCode::Invalid, format!("standard input is empty: there is no {what} on it"));
         let next = format!("run it at a terminal, which asks for the {what}, or write the {what} to standard input");
@@ -103,8 +125,7 @@ pub(super) fn read_passwords(what: &str, least: usize) -> anyhow::Result<(Secret
         let current = read_secret(&format!("{what} now"), false)?;
         return Ok((current, read_new(&format!("{what} from now on (at least {least} characters)"))?));
     }
-    let both = read_secret(what, true)?;
-    let (current, new) =
-        both.reveal().split_once('\n').context("write the password now and the new one, a line each")?;
+    let both = read_text(what, true)?;
+    let [current, new] = lines(&both)[..] else { bail!("write the password now and the new one, a line each") };
     Ok((SecretText::new(current), SecretText::new(new)))
 }

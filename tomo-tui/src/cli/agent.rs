@@ -1,20 +1,18 @@
 //! Agents and their enrolment.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::json;
 use tomo_proto::{
     api::{
         agent::{AgentList, AgentRevoke},
-        person::{CreateEnrolment, ListReleases, UPLOAD_PART_BYTES, UpdateAgent, UploadRelease},
+        person::{CreateEnrolment, ForgetRelease, ListReleases, UPLOAD_PART_BYTES, UpdateAgent, UploadRelease},
     },
     model::{
         operation::OperationStatus,
-        release::{SignedRelease, Version},
+        release::{Measure, SignedRelease},
     },
 };
 
@@ -22,7 +20,7 @@ use crate::{
     args::AgentCommand,
     cli::{
         change,
-        output::{self, line, note, table, time},
+        output::{self, done, line, note, table, time},
         release::signature_of,
     },
     client::Client,
@@ -65,6 +63,11 @@ pub(super) async fn agent(client: &Client, command: AgentCommand, as_json: bool)
         }
         AgentCommand::Update { servers, file, signature, yes } => {
             return update(client, servers, file, signature, yes, as_json).await;
+        }
+        AgentCommand::ForgetRelease { version, yes } => {
+            change::agree(&format!("Take release {version} of the agent away from the daemon?"), yes)?;
+            let answer = client.person(&ForgetRelease { version }).await?;
+            return done(as_json, format!("release {version} is gone"), json!(answer.releases));
         }
         AgentCommand::Releases => {
             let answer = client.person(&ListReleases {}).await?;
@@ -112,19 +115,26 @@ async fn update(
                 format!("cannot read the signature {}: `tomo release sign` makes it", signature.display())
             })?;
             let release = SignedRelease::parse(&text).with_context(|| signature.display().to_string())?;
-            anyhow::Ok((file, release))
+            let program = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            let mut measure = Measure::new();
+            measure.add(&program);
+            let changed = || format!("{} is not the program that was signed: sign it anew", file.display());
+            measure.check(release.claims()).with_context(changed)?;
+            anyhow::Ok((program, release))
         })
         .transpose()?;
-    let version = release.as_ref().map(|(_, release)| release.claims().version);
+    let claims = release.as_ref().map(|(_, release)| release.claims().clone());
+    let version = claims.as_ref().map(|claims| claims.version);
     let what = version.map_or_else(|| "the newest release".to_owned(), |version| format!("release {version}"));
     change::agree(&format!("Put {what} of the agent on {}?", servers.join(", ")), yes)?;
-    if let Some((file, release)) = release {
-        upload(client, &file, &release, as_json).await?;
+    if let Some((program, release)) = release {
+        upload(client, &program, &release, as_json).await?;
     }
     let mut ended = Vec::new();
     let count = servers.len();
     for (at, server) in servers.into_iter().enumerate() {
-        let operation = one(client, server, version, as_json).await;
+        let sha256 = claims.as_ref().map(|claims| claims.sha256.clone());
+        let operation = one(client, UpdateAgent { server, version, sha256 }, as_json).await;
         if operation.is_err() && count - at > 1 {
             note(format!("{} more are left as they are", count - at - 1));
         }
@@ -135,11 +145,10 @@ async fn update(
 
 async fn one(
     client: &Client,
-    server: String,
-    version: Option<Version>,
+    request: UpdateAgent,
     as_json: bool,
 ) -> anyhow::Result<tomo_proto::model::operation::Operation> {
-    let operation = client.person(&UpdateAgent { server, version }).await?;
+    let operation = client.person(&request).await?;
     let operation = change::wait(client, operation, as_json).await?;
     if as_json && operation.status != OperationStatus::Succeeded {
         output::json(&operation)?;
@@ -148,8 +157,7 @@ async fn one(
     Ok(operation)
 }
 
-async fn upload(client: &Client, file: &Path, release: &SignedRelease, as_json: bool) -> anyhow::Result<()> {
-    let program = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+async fn upload(client: &Client, program: &[u8], release: &SignedRelease, as_json: bool) -> anyhow::Result<()> {
     let mut parts = program.chunks(UPLOAD_PART_BYTES);
     let (text, mut offset, mut told) = (release.to_string(), 0, 0);
     loop {
@@ -159,7 +167,7 @@ async fn upload(client: &Client, file: &Path, release: &SignedRelease, as_json: 
         if answer.complete {
             return Ok(());
         }
-        anyhow::ensure!(answer.received > offset, "{} is not the program that was signed", file.display());
+        anyhow::ensure!(answer.received > offset, "the daemon takes no more of the program");
         offset = answer.received;
         let percent = offset * 100 / release.claims().length.max(1);
         if percent >= told + 25 && !as_json {

@@ -24,7 +24,7 @@ use tomo_proto::{
 use crate::{
     args::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place},
     cli::{
-        account::read_secret,
+        account::{lines, read_secret, read_text},
         change,
         output::{self, done, line, note, table},
         ssh_config::{self, Entry},
@@ -50,8 +50,8 @@ impl Lines {
         if !wanted {
             return Ok(Self(Vec::new()));
         }
-        let text = read_secret("credential", true)?;
-        Ok(Self(text.reveal().lines().rev().map(str::to_owned).collect()))
+        let text = read_text("credential", true)?;
+        Ok(Self(lines(&text).into_iter().rev().map(str::to_owned).collect()))
     }
 
     fn next(&mut self, what: &str) -> anyhow::Result<SecretText> {
@@ -109,7 +109,7 @@ async fn agree_on_key(
     place: (&str, u16),
     jump: Option<&SshJump>,
     secret: Option<&SshSecret>,
-    given: Option<String>,
+    (option, given): (&str, Option<String>),
 ) -> anyhow::Result<String> {
     if let Some(given) = given {
         return Ok(given);
@@ -127,7 +127,7 @@ async fn agree_on_key(
         }
         None => Err(refusal(
             "a person has to agree to the host's key, and there is no terminal to ask on",
-            format!("compare it, then give --host-key {}", scan.host_key),
+            format!("compare it, then give {option} {}", scan.host_key),
         )),
     }
 }
@@ -143,7 +143,8 @@ fn show_key(host: &str, port: u16, scan: &HostKeyScan) {
 /// The host in between, with its key agreed to.
 async fn agree_on_jump(client: &Client, name: Option<&str>, args: &HostArgs) -> anyhow::Result<Option<SshJump>> {
     let Some(Place { user, host, port }) = args.jump.clone() else { return Ok(None) };
-    let host_key = agree_on_key(client, name, (&host, port), None, None, args.jump_host_key.clone()).await?;
+    let given = ("--jump-host-key", args.jump_host_key.clone());
+    let host_key = agree_on_key(client, name, (&host, port), None, None, given).await?;
     Ok(Some(SshJump { host, port, user, host_key }))
 }
 
@@ -165,7 +166,8 @@ pub(super) async fn add(client: &Client, arguments: AddArgs, as_json: bool) -> a
     // Behind another host the credential is needed to see the key at all.
     let early = if jump.is_some() { Some(enter(&credential, &user, &host)?) } else { None };
     let secret = early.as_ref().map(|entered| &entered.secret);
-    let host_key = agree_on_key(client, Some(&name), (&host, port), jump.as_ref(), secret, place.host_key).await?;
+    let given = ("--host-key", place.host_key);
+    let host_key = agree_on_key(client, Some(&name), (&host, port), jump.as_ref(), secret, given).await?;
     let Entered { secret, sudo_password } = match early {
         Some(entered) => entered,
         None => enter(&credential, &user, &host)?,
@@ -209,7 +211,8 @@ pub(super) async fn connect(client: &Client, arguments: ConnectArgs, as_json: bo
         host_key
     } else {
         let secret = early.as_ref().map(|entered| &entered.secret);
-        Some(agree_on_key(client, None, (&host, port), ssh.jump.as_ref(), secret, host_key).await?)
+        let given = ("--host-key", host_key);
+        Some(agree_on_key(client, None, (&host, port), ssh.jump.as_ref(), secret, given).await?)
     };
     let entered = match early {
         Some(entered) => Some(entered),
@@ -246,7 +249,13 @@ pub(super) async fn edit(client: &Client, arguments: EditArgs, as_json: bool) ->
     let request =
         EditServer { server: server.clone(), labels, host, port, user, host_key: place.host_key, jump, direct };
     client.person(&request).await?;
-    done(as_json, format!("{server} is changed; try it: tomo server test {server}"), json!({"server": server}))
+    let ssh = client.call(&ServerGet { server: server.clone(), include: Vec::new() }).await?.summary.ssh;
+    let next = match ssh {
+        None => String::new(),
+        Some(ssh) if ssh.credential_kept => format!("; try it: tomo server test {server}"),
+        Some(_) => format!("; no credential is kept for it: tomo server connect {server} enters one"),
+    };
+    done(as_json, format!("{server} is changed{next}"), json!({"server": server}))
 }
 
 pub(super) async fn forget_credential(client: &Client, server: String, as_json: bool) -> anyhow::Result<()> {
@@ -323,7 +332,8 @@ async fn import_one(client: &Client, entry: Entry, credential: &CredentialArgs) 
     let jump = agree_on_jump(client, name, &place).await?;
     let entered = enter(&credential, &entry.user, &entry.host)?;
     let place = (entry.host.as_str(), entry.port);
-    let host_key = agree_on_key(client, name, place, jump.as_ref(), Some(&entered.secret), None).await?;
+    let host_key =
+        agree_on_key(client, name, place, jump.as_ref(), Some(&entered.secret), ("--host-key", None)).await?;
     let request = AddServer {
         name: entry.name,
         host: entry.host,

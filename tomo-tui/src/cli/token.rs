@@ -12,7 +12,7 @@ use tomo_proto::{
 use crate::{
     args::{Preset, SecretCommand, TokenCommand},
     cli::{
-        account::read_secret,
+        account::read_text,
         change,
         output::{self, done, line, note, table, time},
     },
@@ -77,7 +77,7 @@ pub(super) async fn secret(client: &Client, command: SecretCommand, as_json: boo
             table(["SECRET"], answer.names.into_iter().map(|name| [name]).collect());
         }
         SecretCommand::Set { name } => {
-            let value = read_secret("Value", false)?;
+            let value = read_text("Value", false)?;
             client.person(&SetSecret { name: name.clone(), value }).await?;
             let reference = format!("secret://{name}");
             return done(as_json, format!("apps can name it: {reference}"), json!({"reference": reference}));

@@ -8,6 +8,7 @@ use crate::{
     args::VaultCommand,
     cli::{
         account::{read_new, read_passwords, read_secret},
+        change,
         output::{self, line, note, time},
     },
     client::Client,
@@ -19,10 +20,13 @@ const PASSWORD: &str = "Master password";
 pub(super) async fn vault(client: &Client, command: VaultCommand, as_json: bool) -> anyhow::Result<()> {
     let status = match command {
         VaultCommand::Status => client.person(&GetVault {}).await?,
-        VaultCommand::Init => {
+        VaultCommand::Init { discard_secrets: discard, yes } => {
+            if discard {
+                change::agree("Throw every secret of apps and every SSH credential away?", yes)?;
+            }
             note("Nobody can recover this password: without it the secrets are lost.");
             let password = read_new("Master password (at least 12 characters)")?;
-            client.person(&InitVault { password }).await?
+            client.person(&InitVault { password, discard }).await?
         }
         VaultCommand::Unlock => client.person(&UnlockVault { password: read_secret(PASSWORD, false)? }).await?,
         VaultCommand::Lock => client.person(&LockVault {}).await?,

@@ -353,7 +353,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Started(client.person(&request).await.map(Box::new))
         }
         Effect::UpdateAgent(server) => {
-            Answer::Started(client.person(&UpdateAgent { server, version: None }).await.map(Box::new))
+            Answer::Started(client.person(&UpdateAgent { server, ..UpdateAgent::default() }).await.map(Box::new))
         }
         Effect::ForgetCredential(server) => {
             let told = client.person(&ForgetCredential { server: server.clone() }).await;
