@@ -133,6 +133,8 @@ async fn people_tokens_secrets_and_agents_are_managed() {
     let agent = TestAgent::synthetic(&daemon, "db-1").await;
     let revoked = tomo.run(["agent", "revoke", "db-1", "--reason", "sold", "--yes", "--json"]).await.ok().json();
     assert_eq!(revoked["server"], "db-1");
+    let listed = tomo.run(["server", "list"]).await.ok();
+    assert!(listed.stdout.lines().any(|line| line.starts_with("db-1") && line.contains("no agent")), "{listed:?}");
     agent.stop().await;
 
     assert_eq!(tomo.run(["user", "delete", "ben", "--yes", "--json"]).await.ok().json()["username"], "ben");

@@ -100,6 +100,17 @@ pub struct ServerSummary {
     pub network_spark: Vec<u64>,
 }
 
+impl ServerSummary {
+    /// How it does, for people: without an agent nobody knows.
+    #[must_use]
+    pub const fn status_text(&self) -> &'static str {
+        match self.agent {
+            AgentState::None | AgentState::Revoked => "no agent",
+            AgentState::Online | AgentState::Offline => self.status.as_str(),
+        }
+    }
+}
+
 /// The newest figures of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Vitals {

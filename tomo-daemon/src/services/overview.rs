@@ -57,9 +57,17 @@ impl Handle<Overview> for Services {
                 ServerStatus::Unknown => answer.servers.unknown += 1,
             }
             let next = format!("server_get {{\"server\":\"{}\"}}", server.name);
-            if summary.agent == AgentState::None && summary.ssh.is_some() {
-                let next = format!("tomo server connect {} --install-agent metrics", server.name);
-                let message = "no agent: it is not watched, only SSH reaches it".to_owned();
+            let message = match (summary.agent, &summary.ssh) {
+                (AgentState::None, Some(_)) => Some("no agent: it is not watched, only SSH reaches it"),
+                (AgentState::Revoked, _) => Some("no agent: it has left, or was shut out"),
+                _ => None,
+            };
+            if let Some(message) = message {
+                let next = match &summary.ssh {
+                    Some(_) => format!("tomo server connect {} --install-agent metrics", server.name),
+                    None => format!("tomo agent token {}", server.name),
+                };
+                let message = message.to_owned();
                 let (severity, subject) = (Severity::Warning, server.name.clone());
                 answer.problems.push(Problem { severity, subject, message, next, log: Vec::new() });
             }

@@ -87,7 +87,8 @@ impl Context {
         spark: bool,
     ) -> ServerSummary {
         let agent = tenants.agent(server);
-        let live = self.live.server(server.id);
+        let is_shut_out = agent.is_some_and(|agent| agent.revoked_at.is_some());
+        let live = self.live.server(server.id).filter(|_| !is_shut_out);
         let state = match (agent, &live) {
             (None, _) => AgentState::None,
             (Some(agent), _) if agent.revoked_at.is_some() => AgentState::Revoked,
@@ -96,7 +97,7 @@ impl Context {
         };
         // An agent that has not come back since this daemon started was connected before.
         let status = match (&live, agent) {
-            (None, Some(_)) => ServerStatus::Down,
+            (None, Some(_)) if !is_shut_out => ServerStatus::Down,
             _ => self.server_status(live.as_deref(), settings),
         };
         let engine = live.as_ref().and_then(|live| live.facts.as_ref()).map(|facts| &facts.engine);
@@ -174,7 +175,8 @@ impl Handle<ServerGet> for Services {
         } else {
             self.context.last_probe(&server)?
         };
-        let live = self.context.live.server(server.id);
+        let is_shut_out = tenants.agent(&server).is_some_and(|agent| agent.revoked_at.is_some());
+        let live = self.context.live.server(server.id).filter(|_| !is_shut_out);
         let with = |part: ServerPart| live.as_ref().filter(|_| request.include.contains(&part));
         Ok(ServerDetail {
             summary: self.context.summarize_server(&server, &tenants, &settings, true),

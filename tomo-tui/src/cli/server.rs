@@ -28,7 +28,7 @@ fn server_row(server: &ServerSummary) -> [String; 7] {
     };
     [
         server.name.clone(),
-        server.status.as_str().to_owned(),
+        server.status_text().to_owned(),
         figure(&|vitals| percent(vitals.cpu_ratio)),
         figure(&|vitals| percent(vitals.memory_ratio())),
         figure(&|vitals| percent(vitals.disk_ratio)),
@@ -63,8 +63,9 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                 line(format!("\nssh {}@{}:{}{jump} · {key} · {kept}", ssh.user, ssh.host, ssh.port));
             }
             if let (Some(probe), None) = (&answer.probe, &answer.facts) {
+                let udp = probe.udp.as_ref().map_or_else(String::new, |udp| format!(" · {udp}"));
                 line(format!(
-                    "no agent; by SSH at {}: {} · {} · {} cores · {}",
+                    "no agent; by SSH at {}: {} · {} · {} cores · {}{udp}",
                     output::time(probe.at_ms),
                     probe.os,
                     probe.kernel,

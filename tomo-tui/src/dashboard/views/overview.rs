@@ -68,7 +68,7 @@ impl Listed for ServerSummary {
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
         let labels = self.labels.iter().map(|(key, value)| ("label", format!("{key}={value}").into()));
-        [("name", Cow::from(self.name.as_str())), ("status", self.status.as_str().into())]
+        [("name", Cow::from(self.name.as_str())), ("status", self.status_text().into())]
             .into_iter()
             .chain(labels)
             .collect()
@@ -203,14 +203,14 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
     let Some(vitals) = &server.vitals else {
         return match index {
             NAME => safe(&server.name, width),
-            STATUS => status_line(theme, server.status, server.status.as_str()),
+            STATUS => status_line(theme, server.status, server.status_text()),
             _ => Line::default(),
         };
     };
     let load = |ratio: f64| Line::from(Span::styled(format::ratio(ratio), theme.load(ratio)));
     match index {
         NAME => safe(&server.name, width),
-        STATUS => status_line(theme, server.status, server.status.as_str()),
+        STATUS => status_line(theme, server.status, server.status_text()),
         CPU => load(vitals.cpu_ratio),
         CPU_SPARK => {
             let values: Vec<f64> = last(&server.cpu_spark, width).iter().map(|value| f64::from(*value)).collect();
