@@ -50,23 +50,14 @@ pub struct AppSpec {
 pub struct PortSpec {
     /// Port inside.
     pub container: u16,
-    /// Port on the host; without it the engine chooses a free one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<u16>,
+    /// Port on the host.
+    pub host: u16,
     /// tcp or udp.
     #[serde(default)]
     pub protocol: Protocol,
     /// Bind to loopback only.
     #[serde(default)]
     pub loopback: bool,
-}
-
-impl PortSpec {
-    /// The port on the host as people read it.
-    #[must_use]
-    pub fn host_text(&self) -> String {
-        self.host.map_or_else(|| "any".to_owned(), |host| host.to_string())
-    }
 }
 
 /// Transport of a port.
@@ -195,18 +186,6 @@ pub struct App {
     pub created_at: u64,
     /// When it was last deployed (UTC ms).
     pub deployed_at: u64,
-    /// The revision that was replaced last, whose container is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<Kept>,
-}
-
-/// A replaced container that is kept for a while, stopped: a roll-back to it has nothing to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Kept {
-    /// What it ran.
-    pub revision: RevisionId,
-    /// When it is removed (UTC ms), by the next deploy at the latest.
-    pub until: u64,
 }
 
 /// A configuration that was deployed, kept for a roll-back.
@@ -306,12 +285,6 @@ pub struct AppDetail {
     /// The last look at what its registry has under the image's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_check: Option<ImageCheck>,
-    /// Revision that runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<RevisionId>,
-    /// The replaced container, while it is kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kept: Option<Kept>,
     /// Kept revisions, newest first; only with `include: ["revisions"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,
