@@ -83,13 +83,9 @@ impl Events {
         answer.await.unwrap_or_else(|_| Err("the half of the agent that has the network is away".to_owned()))
     }
 
-    /// Waits until nobody wants to hear more.
+    /// Whether the command was cancelled.
     pub(crate) async fn closed(&self) {
         self.0.closed().await;
-    }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.is_closed()
     }
 }
 
@@ -137,15 +133,14 @@ impl Exec {
         socket::serve(socket, self.clone())
     }
 
-    /// Runs one command: what it says arrives on the returned queue, an outcome last. It is undone when `cancel` says so, and then
-    /// still tells its outcome; dropping the queue cancels it unheard. A command id that was seen before is answered with the outcome
-    /// of the first.
+    /// Runs one command: what it says arrives on the returned queue, an outcome last. Dropping the queue cancels it.
+    /// A command id that was seen before is answered from memory.
     #[must_use]
-    pub fn run(&self, request: CommandRequest, cancel: CancellationToken) -> mpsc::Receiver<CommandEvent> {
+    pub fn run(&self, request: CommandRequest) -> mpsc::Receiver<CommandEvent> {
         let (events, said) = mpsc::channel(EVENTS);
         match &self.side {
-            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel), events))),
-            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events))),
+            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request), events))),
+            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, events))),
         }
         said
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AppId, OperationId, PlanId, RevisionId, ServerId},
+    id::{AppId, OperationId, PlanId, ServerId},
     model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
@@ -65,9 +65,6 @@ pub enum PlannedChange {
         name: String,
         /// What to run.
         spec: AppSpec,
-        /// The kept revision this goes back to, if it is a roll-back.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        back_to: Option<RevisionId>,
     },
     /// Remove an app and its container.
     RemoveApp {
@@ -166,7 +163,7 @@ pub struct Plan {
     pub approval: Approval,
     /// The difference.
     pub changes: Vec<Change>,
-    /// How long and why nothing answers meanwhile, or that something does.
+    /// What stops working meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<String>,
     /// What is lost for good.

@@ -76,6 +76,5 @@ pub(super) async fn discard(
     if let Some(item) = items.iter().find(|item| left.iter().any(|left| left.is_as(item))) {
         return Err(Failure::new(ErrorCode::Conflict, format!("{} is still there", item.path())));
     }
-    let facts = BTreeMap::from([("freed_bytes".to_owned(), freed.to_string())]);
-    Ok(Outcome::Succeeded { facts, downtime_ms: None })
+    Ok(Outcome::Succeeded { facts: BTreeMap::from([("freed_bytes".to_owned(), freed.to_string())]) })
 }

@@ -42,10 +42,13 @@ impl Inventory {
         }
     }
 
-    /// Keeps the list fresh until the engine goes away.
+    /// Keeps the list fresh for ever; the owner of the future drops it.
     pub(crate) async fn run(&self, engine: &Engine, socket: &Path) {
-        if let Err(error) = self.follow(engine).await {
-            self.miss(socket, &error);
+        loop {
+            if let Err(error) = self.follow(engine).await {
+                self.miss(socket, &error);
+            }
+            sleep(RETRY).await;
         }
     }
 

@@ -17,15 +17,13 @@ use tomo_proto::{
     wire::command::Command,
 };
 
-use crate::{
-    services::{
-        Context, Handle, Services,
-        access::{Authorized, Caller},
-        app::refused,
-        error::ServiceError,
-        lookup,
-    },
-    store::records::Work,
+use crate::services::{
+    Context, Handle, Services,
+    access::{Authorized, Caller},
+    app::refused,
+    error::ServiceError,
+    execute::Work,
+    lookup,
 };
 
 impl Context {

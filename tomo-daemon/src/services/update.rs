@@ -304,8 +304,10 @@ impl Context {
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Some(Ended::Done),
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let next = next.map(|next| display_line(&next, 300));
-                    let message = display_line(&message, 600);
-                    return Some(Ended::Failed(OperationError { code, message, field: None, next }));
+                    return Some(Ended::Failed(
+                        OperationError { code, message: display_line(&message, 600), field: None, next },
+                        Vec::new(),
+                    ));
                 }
                 Ok(None) if *stage == Stage::Offered => {
                     let message = "the link broke before the agent took the update; nothing was changed";

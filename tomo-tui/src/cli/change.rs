@@ -10,7 +10,7 @@ use tomo_proto::{
     error::{ApiError, ErrorCode},
     id::OperationId,
     model::{
-        operation::{Evidence, Operation, OperationKind, OperationStatus},
+        operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, ChangeOp, Plan, PlanStatus},
     },
     text::display_line,
@@ -61,7 +61,7 @@ pub(super) fn show(plan: &Plan) {
         output::line(text);
     }
     if let Some(downtime) = &plan.downtime {
-        output::line(format!("  ! downtime: {downtime}"));
+        output::line(format!("  ! down: {downtime}"));
     }
     if let Some(loss) = &plan.data_loss {
         output::line(format!("  ! lost for good: {loss}"));
@@ -243,12 +243,7 @@ pub(super) fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> 
     let (how, error) = match operation.status {
         OperationStatus::Running | OperationStatus::Succeeded => {
             if !json {
-                let downtime = match operation.downtime_ms {
-                    Some(0) => "; something answered all the time".to_owned(),
-                    Some(ms) => format!("; nothing answered for {}.{} s", ms / 1_000, ms % 1_000 / 100),
-                    None => String::new(),
-                };
-                output::line(format!("{named} succeeded{downtime}"));
+                output::line(format!("{named} succeeded"));
             }
             return Ok(());
         }
@@ -257,13 +252,8 @@ pub(super) fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> 
         OperationStatus::Unknown => ("has an unknown end", operation.error.as_ref()),
     };
     // A visit's steps were told as they came.
-    if !json && operation.kind.is_of_app() {
-        let evidence = operation.evidence.iter().flat_map(Evidence::lines).collect::<Vec<_>>();
-        for lines in [&operation.log, &evidence] {
-            for line in lines.iter().rev().take(20).rev() {
-                output::note(format!("  | {line}"));
-            }
-        }
+    for line in operation.log.iter().rev().take(20).rev().filter(|_| !json && operation.kind.is_of_app()) {
+        output::note(format!("  | {line}"));
     }
     let code = match error.map(|error| error.code) {
         // What the person wrote was understood.

@@ -127,8 +127,7 @@ impl DeployForm {
         let port_lines = spec.ports.iter().map(|port| {
             let loopback = if port.loopback { "127.0.0.1:" } else { "" };
             let protocol = if port.protocol.as_str() == "udp" { "/udp" } else { "" };
-            let host = port.host.map_or_else(String::new, |host| format!("{host}:"));
-            format!("{loopback}{host}{}{protocol}", port.container)
+            format!("{loopback}{}:{}{protocol}", port.host, port.container)
         });
         let volume_lines = spec
             .volumes
@@ -163,7 +162,7 @@ impl DeployForm {
             server_field,
             Field::lines("ports", "Ports")
                 .placeholder("8080:80")
-                .help("HOST:CONTAINER, or CONTAINER for a free port, one a line; 127.0.0.1: before, /udp after")
+                .help("HOST:CONTAINER, one a line; 127.0.0.1: before it and /udp after it where wanted")
                 .check(|text| ports(text).map(drop))
                 .value(&lines(port_lines.collect())),
             Field::lines("env", "Environment")

@@ -107,7 +107,6 @@ impl State {
             Action::StartApp
             | Action::StopApp
             | Action::RestartApp
-            | Action::RollBackApp
             | Action::RemoveApp
             | Action::Redeploy
             | Action::Logs
@@ -213,7 +212,7 @@ const fn verb(action: Action) -> Option<&'static str> {
         Action::StopApp => Some("stop"),
         Action::RestartApp => Some("restart"),
         Action::RemoveApp => Some("remove"),
-        Action::Redeploy | Action::RollBackApp => Some("deploy"),
+        Action::Redeploy => Some("deploy"),
         Action::Logs => Some("logs"),
         Action::CheckImage => Some("inspect"),
         Action::PullImage => Some("pull"),
