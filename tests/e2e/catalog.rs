@@ -129,7 +129,8 @@ async fn read(port: u16, path: &str) -> Option<String> {
 async fn environment(spec: &AppSpec) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for port in spec.ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
-        let text = eventually("the port answers", async || read(port.host, "/env.txt").await).await;
+        let text =
+            eventually("the port answers", async || read(port.host.expect("it is fixed"), "/env.txt").await).await;
         found =
             text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
     }

@@ -249,7 +249,7 @@ async fn a_persons_yes_is_given_in_the_inbox() {
     let mut terminal = open(&tomo, 100, 30);
     terminal.wait_for(LIVE).await;
     let token = daemon.token(&[Scope::Read, Scope::Plan]).await;
-    let port = PortSpec { container: 80, host: free_port(), protocol: Protocol::Tcp, loopback: true };
+    let port = PortSpec { container: 80, host: Some(free_port()), protocol: Protocol::Tcp, loopback: true };
     let spec = AppSpec { image: "nginx:1.27".to_owned(), ports: vec![port], ..AppSpec::default() };
     let plan = token.call(&deploy(&unique("shop"), spec)).await.expect("a plan");
     terminal.wait_for("1 plan waits").await;

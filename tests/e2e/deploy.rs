@@ -31,7 +31,7 @@ use tomo_tests::{
 
 const SERVER: &str = "web-1";
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it is bound").port()
 }
@@ -40,7 +40,7 @@ fn free_port() -> u16 {
 fn web(image: &Image, host: u16) -> AppSpec {
     AppSpec {
         image: image.name().to_owned(),
-        ports: vec![PortSpec { container: 8080, host, protocol: Protocol::Tcp, loopback: true }],
+        ports: vec![PortSpec { container: 8080, host: Some(host), protocol: Protocol::Tcp, loopback: true }],
         health: Some(HealthCheck::Http { port: 8080, path: "/".to_owned() }),
         ..AppSpec::default()
     }
@@ -82,7 +82,7 @@ fn leftovers(name: &str) -> String {
 }
 
 /// What a port of this host serves under `/`.
-async fn served(port: u16) -> Option<String> {
+pub(crate) async fn served(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
     let mut answer = String::new();
@@ -167,7 +167,9 @@ async fn an_app_is_deployed_served_followed_stopped_started_updated_and_removed(
     assert_eq!(again.operation, updated.operation);
     let second = running(&name).expect("runs");
     assert_ne!(first, second);
-    assert_eq!((app(&admin, &name).await.revisions.len(), leftovers(&name)), (2, String::new()));
+    // The replaced one is kept for a while, stopped; removing the app takes it along.
+    assert_eq!((app(&admin, &name).await.revisions.len(), first.starts_with(&leftovers(&name))), (2, true));
+    assert!(!leftovers(&name).is_empty());
     assert_eq!(served(port).await.as_deref(), Some("hello from busybox\n"));
 
     let keep = AppRemove { app: name.clone(), volumes: false, reason: None };
@@ -269,14 +271,17 @@ async fn a_deploy_that_fails_or_is_cancelled_leaves_the_app_as_it_was() {
     let dies = AppSpec { ports: spec.ports.clone(), ..script(&image, "echo last words; exit 3") };
     let failed = deploy(&admin, &name, dies).await.expect("is allowed");
     assert!(failure(&failed).contains("exit code 3"), "{failed:?}");
-    assert!(failure(&failed).ends_with("the old container runs again"), "{failed:?}");
+    assert!(failure(&failed).ends_with("the old container runs as before"), "{failed:?}");
     assert!(
         failed
             .error
             .as_ref()
             .is_some_and(|error| error.next.as_ref().is_some_and(|next| next.contains("operation_get")))
     );
-    assert!(failed.log.iter().any(|line| line.ends_with("last words")), "{failed:?}");
+    let evidence = failed.evidence.as_ref().expect("is kept");
+    assert_eq!(evidence.exit_code, Some(3), "{failed:?}");
+    assert!(evidence.log.iter().any(|line| line.text == "last words"), "{failed:?}");
+    assert!(failed.downtime_ms.is_some_and(|ms| ms > 0), "the old one stopped for the port: {failed:?}");
     as_before("an exit").await;
     let last_error = app(&admin, &name).await.last_error.expect("is kept");
     assert!(last_error.contains("exit code 3"), "{last_error}");
@@ -285,7 +290,7 @@ async fn a_deploy_that_fails_or_is_cancelled_leaves_the_app_as_it_was() {
     let taken = holder.local_addr().expect("it is bound").port();
     let failed = deploy(&admin, &name, web(&image, taken)).await.expect("is allowed");
     assert!(failure(&failed).contains(&format!("port {taken} of this host is taken")), "{failed:?}");
-    assert!(failure(&failed).ends_with("the old container is as it was"), "{failed:?}");
+    assert!(failure(&failed).ends_with("nothing was changed"), "{failed:?}");
     let other = Foreign::start(&image, free_port());
     let refused = eventually("the other container is known", async || {
         admin.call(&wanted(&name, web(&image, other.port))).await.err()
@@ -337,6 +342,10 @@ async fn an_agent_killed_in_the_middle_of_a_deploy_puts_the_app_back_when_it_sta
     })
     .await;
     agent.kill().await;
+    let unknown = admin.wait_for(begun).await.expect("ends");
+    let error = unknown.error.as_ref().expect("says why");
+    assert_eq!(unknown.status, OperationStatus::Unknown, "{unknown:?}");
+    assert!(error.message.contains("link to the agent broke") && error.next.is_some(), "{error:?}");
     assert_eq!(running(&name), None, "the old one was stopped for the port");
     assert_ne!(leftovers(&name), "");
 
@@ -345,10 +354,13 @@ async fn an_agent_killed_in_the_middle_of_a_deploy_puts_the_app_back_when_it_sta
         (running(&name).as_ref() == Some(&old) && leftovers(&name).is_empty()).then_some(())
     })
     .await;
-    let ended = admin.wait_for(begun).await.expect("ends");
-    assert_eq!(ended.status, OperationStatus::Unknown, "{ended:?}");
-    let error = ended.error.expect("says why");
-    assert!(error.message.contains("link to the agent broke") && error.next.is_some(), "{error:?}");
+    let ended = eventually("the agent has told how it ended", async || {
+        admin.call(&request).await.ok().filter(|ended| ended.status == OperationStatus::Failed)
+    })
+    .await;
+    let message = failure(&ended);
+    assert!(message.starts_with("the agent ended while it was to wait until it is healthy"), "{message}");
+    assert!(message.ends_with("the old container runs as before"), "{message}");
     eventually("it serves again", async || served(port).await).await;
     eventually("it counts as running", async || {
         (app(&admin, &name).await.summary.status == AppStatus::Running).then_some(())

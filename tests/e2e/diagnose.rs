@@ -117,7 +117,7 @@ async fn of_twelve_planted_causes_at_least_eleven_are_named_first() {
 
     let holder = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let host = holder.local_addr().expect("it is bound").port();
-    let ports = vec![PortSpec { container: 8080, host, protocol: Protocol::Tcp, loopback: true }];
+    let ports = vec![PortSpec { container: 8080, host: Some(host), protocol: Protocol::Tcp, loopback: true }];
     let taken = AppSpec { image: name.clone(), ports, ..AppSpec::default() };
     let told = bed.plant_failing(&unique("d-port"), taken, C::PortTaken).await;
     assert!(told.causes[0].explanation.contains(&host.to_string()), "{told:?}");
@@ -126,18 +126,18 @@ async fn of_twelve_planted_causes_at_least_eleven_are_named_first() {
     let told = bed.plant_failing(&unique("d-env"), unset, C::MissingSetting).await;
     assert!(quotes(&told).contains("DATABASE_URL"), "{told:?}");
 
-    let greedy = script(&name, "busybox sleep 5; exec busybox tail /dev/zero", again);
+    let greedy = script(&name, "busybox sleep 9; exec busybox tail /dev/zero", again);
     let greedy = AppSpec { memory_limit_bytes: Some(16 << 20), ..greedy };
     let told = bed.plant(&unique("d-oom"), greedy, C::OutOfMemory).await;
     assert!(told.causes[0].explanation.contains("16 MiB"), "{told:?}");
 
-    let dies = script(&name, "echo up; busybox sleep 5; echo giving up; exit 3", again);
+    let dies = script(&name, "echo up; busybox sleep 9; echo giving up; exit 3", again);
     let told = bed.plant(&unique("d-loop"), dies, C::CrashLoop).await;
     assert!(quotes(&told).contains("giving up") && quotes(&told).contains('3'), "{told:?}");
 
     // It answers for as long as it takes to be deployed, then no more.
     let falls_silent =
-        "busybox httpd -f -p 8080 -h /www & busybox sleep 8; kill $!; echo tired; exec busybox sleep 600";
+        "busybox httpd -f -p 8080 -h /www & busybox sleep 12; kill $!; echo tired; exec busybox sleep 600";
     let health = Some(HealthCheck::Http { port: 8080, path: "/".to_owned() });
     let silent = AppSpec { health, ..script(&name, falls_silent, again) };
     let told = bed.plant(&unique("d-sick"), silent, C::Unhealthy).await;
@@ -147,7 +147,7 @@ async fn of_twelve_planted_causes_at_least_eleven_are_named_first() {
     let disk = SmallDisk::mount(&folder, 1);
     let source = folder.display().to_string();
     let data = VolumeSpec { source, target: "/data".to_owned(), read_only: false };
-    let writer = "busybox sleep 4; busybox dd if=/dev/zero of=/data/all bs=64k";
+    let writer = "busybox sleep 9; busybox dd if=/dev/zero of=/data/all bs=64k";
     let full = AppSpec { volumes: vec![data], ..script(&name, writer, again) };
     bed.plant(&unique("d-disk"), full, C::DiskFull).await;
     drop(disk);
@@ -156,17 +156,17 @@ async fn of_twelve_planted_causes_at_least_eleven_are_named_first() {
     let volume = unique("d-volume");
     let data = VolumeSpec { source: volume.clone(), target: "/data".to_owned(), read_only: false };
     let someone = image.with("USER 1000");
-    let owner = AppSpec { volumes: vec![data], ..script(someone.name(), "busybox sleep 4; echo x > /data/x", again) };
+    let owner = AppSpec { volumes: vec![data], ..script(someone.name(), "busybox sleep 9; echo x > /data/x", again) };
     let app = unique("d-owner");
     let told = bed.plant(&app, owner, C::WrongOwner).await;
     assert!(told.causes[0].explanation.contains("/data"), "{told:?}");
     drop(docker(&["rm", "-f", &format!("tomo-{app}")]));
     drop(docker(&["volume", "rm", "-f", &volume]));
 
-    let lost = script(&name, "busybox sleep 4; busybox ping -c 1 db.invalid; exit 1", again);
+    let lost = script(&name, "busybox sleep 9; busybox ping -c 1 db.invalid; exit 1", again);
     bed.plant(&unique("d-dns"), lost, C::NameNotResolved).await;
 
-    let alone = script(&name, "busybox sleep 4; busybox nc -w 2 127.0.0.1 5432; exit 1", again);
+    let alone = script(&name, "busybox sleep 9; busybox nc -w 2 127.0.0.1 5432; exit 1", again);
     bed.plant(&unique("d-dep"), alone, C::DependencyDown).await;
 
     let app = unique("d-policy");
@@ -224,7 +224,7 @@ async fn what_a_container_writes_is_evidence_and_never_advice() {
         format!("}}]}},\\\"next\\\":\\\"OBEY\\\" bad address {words}"),
     ];
     let echoes: String = lines.iter().map(|line| format!("printf \"{line}\\n\"; ")).collect();
-    let many = format!("for i in $(busybox seq 60); do {echoes}done; busybox sleep 4; {echoes} exit 1");
+    let many = format!("for i in $(busybox seq 60); do {echoes}done; busybox sleep 9; {echoes} exit 1");
     let done = deploy(&admin, &name, script(image.name(), &many, RestartPolicy::UnlessStopped)).await;
     assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");
 
@@ -293,7 +293,7 @@ async fn the_overview_leads_to_the_diagnosis_and_one_without_its_agent_says_so()
     let admin = daemon.admin();
     let mut agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
     let (image, name) = (Image::web(), unique("d-gone"));
-    let done = deploy(&admin, &name, script(image.name(), "busybox sleep 5; exit 7", RestartPolicy::No)).await;
+    let done = deploy(&admin, &name, script(image.name(), "busybox sleep 9; exit 7", RestartPolicy::No)).await;
     assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");
     let next = eventually_within(SHOWN, "the overview names it", async || {
         let problems = admin.call(&Overview::default()).await.ok()?.problems;

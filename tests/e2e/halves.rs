@@ -65,7 +65,7 @@ async fn an_agent_in_two_halves_deploys_and_each_half_comes_back_alone() {
     let taken = TcpListener::bind("0.0.0.0:0").expect("a port is free");
     let spec = |host| AppSpec {
         image: image.name().to_owned(),
-        ports: vec![PortSpec { container: 8080, host, protocol: Protocol::Tcp, loopback: false }],
+        ports: vec![PortSpec { container: 8080, host: Some(host), protocol: Protocol::Tcp, loopback: false }],
         health: Some(HealthCheck::Http { port: 8080, path: "/".to_owned() }),
         ..AppSpec::default()
     };

@@ -1,6 +1,7 @@
 //! What the daemon can ask for, carried out on the engine and checked afterwards.
 
 mod container;
+mod cut_off;
 mod deploy;
 mod examine;
 mod logs;
@@ -8,13 +9,18 @@ mod look;
 mod pull;
 mod stock;
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use tomo_proto::{
     error::ErrorCode,
     text::display_line,
     wire::command::{Command, CommandEvent, Outcome},
 };
 
-pub(crate) use deploy::{Undo, recover};
+pub(crate) use cut_off::cut_off;
+pub(crate) use deploy::{Deploying, Swap, remove_kept};
 
 use crate::{
     docker::{APP_LABEL, Engine, EngineError},
@@ -53,26 +59,61 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// Runs one command that the policy allows as far as the command itself says. What a cancelled or failed one has to put back
-/// stands in `undo`.
-pub(crate) async fn run(
-    engine: &Engine,
-    policy: &Policy,
-    command: &Command,
-    events: &Events,
-    undo: &mut Undo,
-) -> Outcome {
-    let done = carry_out(engine, policy, command, events, undo).await;
-    done.unwrap_or_else(|failure| Outcome::failed(failure.code, failure.message, failure.next))
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::failed(failure.code, failure.message, failure.next)
+    }
 }
 
-async fn carry_out(
-    engine: &Engine,
-    policy: &Policy,
-    command: &Command,
-    events: &Events,
-    undo: &mut Undo,
-) -> Result<Outcome, Failure> {
+/// Why a command ends early: it was cancelled, or its time is over.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    cancel: CancellationToken,
+    events: Events,
+    limit: Duration,
+    until: Instant,
+}
+
+impl Stop {
+    /// A command that may take this long from now on. Nobody wanting to hear of it any more cancels it too.
+    pub(crate) fn new(cancel: CancellationToken, events: Events, limit: Duration) -> Self {
+        Self { cancel, events, limit, until: Instant::now() + limit }
+    }
+
+    /// Waits until it has to end.
+    pub(crate) async fn reached(&self) -> Failure {
+        tokio::select! {
+            () = self.cancel.cancelled() => {}
+            () = self.events.closed() => {}
+            () = sleep_until(self.until) => return self.late(),
+        }
+        cancelled()
+    }
+
+    /// Whether it has to end by now.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        if self.cancel.is_cancelled() || self.events.is_closed() {
+            return Err(cancelled());
+        }
+        if Instant::now() >= self.until { Err(self.late()) } else { Ok(()) }
+    }
+
+    fn late(&self) -> Failure {
+        Failure::new(ErrorCode::Conflict, format!("not done within {} s", self.limit.as_secs()))
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure::new(ErrorCode::Conflict, "it was cancelled")
+}
+
+/// Runs one command to its end, as far as the policy allows it for what it meets; the caller drops it when it has to end early. A
+/// deploy is no such command: see [`Deploying`].
+pub(crate) async fn run(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Outcome {
+    carry_out(engine, policy, command, events).await.unwrap_or_else(Outcome::from)
+}
+
+async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Result<Outcome, Failure> {
     if let Some(container) = command.container() {
         let labels = engine.inspect(container.as_str()).await?.config.and_then(|config| config.labels);
         if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
@@ -104,10 +145,12 @@ async fn carry_out(
         Command::CreateNetwork { name, internal } => stock::create_network(engine, name, *internal, events).await,
         Command::Discard { items } => stock::discard(engine, policy, items, events).await,
         Command::PullImage { image } => pull::fetch(engine, image, events).await.map(|_| Outcome::done()),
-        Command::DeployApp { deploy } => deploy::run(engine, deploy, events, undo).await,
         Command::TellHeads => Err(Failure::new(ErrorCode::Invalid, "the half with the network answers that by itself")),
         Command::UpdateAgent { .. } => {
             Err(Failure::new(ErrorCode::Invalid, "the half with the engine takes no updates"))
+        }
+        Command::DeployApp { .. } | Command::TellOutcome { .. } => {
+            Err(Failure::new(ErrorCode::Internal, "the agent took a command for another kind"))
         }
     }
 }

@@ -12,7 +12,10 @@ use bollard::{
     Docker,
     container::LogOutput,
     errors::Error,
-    models::{ContainerCreateBody, ContainerInspectResponse, VolumeCreateRequest},
+    models::{
+        ContainerCreateBody, ContainerInspectResponse, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum,
+        VolumeCreateRequest,
+    },
     query_parameters::{
         CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
         RemoveContainerOptionsBuilder, RemoveVolumeOptions, RenameContainerOptionsBuilder,
@@ -79,6 +82,23 @@ pub(crate) struct Engine {
     socket: Arc<Path>,
 }
 
+/// An image on the host.
+#[derive(Debug)]
+pub(crate) struct Image {
+    pub(crate) id: String,
+    /// In the engine's words, e.g. `amd64`; empty if it does not say.
+    pub(crate) architecture: String,
+}
+
+/// What the engine says of itself.
+#[derive(Debug)]
+pub(crate) struct About {
+    /// In its own words, e.g. `amd64`.
+    pub(crate) architecture: String,
+    /// Folder of its data.
+    pub(crate) folder: String,
+}
+
 /// How far a pull is.
 #[derive(Debug)]
 pub(crate) struct PullProgress {
@@ -106,6 +126,13 @@ impl Engine {
     pub(crate) async fn version(&self) -> Answer<(String, String)> {
         let version = self.docker.version().await?;
         Ok((version.version.unwrap_or_default(), version.api_version.unwrap_or_default()))
+    }
+
+    /// Where it runs.
+    pub(crate) async fn about(&self) -> Answer<About> {
+        let architecture = self.docker.version().await?.arch.unwrap_or_default();
+        let folder = self.docker.info().await?.docker_root_dir.unwrap_or_default();
+        Ok(About { architecture, folder })
     }
 
     pub(crate) async fn inspect(&self, container: &str) -> Answer<ContainerInspectResponse> {
@@ -156,6 +183,27 @@ impl Engine {
         Ok(self.docker.create_container(Some(options), body).await?.id)
     }
 
+    /// Changes when the engine starts a container again by itself.
+    pub(crate) async fn set_restart(&self, container: &str, policy: RestartPolicy) -> Answer<()> {
+        let body = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
+        Ok(self.docker.update_container(container, body).await?)
+    }
+
+    /// A container that is set aside stays down, also when the engine starts anew.
+    pub(crate) async fn never_restart(&self, container: &str) -> Answer<()> {
+        let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+        self.set_restart(container, never).await
+    }
+
+    /// Whether there is a volume of this name.
+    pub(crate) async fn has_volume(&self, name: &str) -> Answer<bool> {
+        match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code == ErrorCode::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes a named volume that carries Tomo's label; one that is there stays as it is.
     pub(crate) async fn ensure_volume(&self, name: &str, app: &str, app_name: &str) -> Answer<()> {
         let labels = [(APP_LABEL, app), (NAME_LABEL, app_name)];
@@ -178,10 +226,13 @@ impl Engine {
         Ok(true)
     }
 
-    /// Whether an image is on the host; its id.
-    pub(crate) async fn image(&self, image: &str) -> Answer<Option<String>> {
+    /// An image, or `None` if it is not on the host.
+    pub(crate) async fn image(&self, image: &str) -> Answer<Option<Image>> {
         match self.docker.inspect_image(image).await.map_err(EngineError::from) {
-            Ok(found) => Ok(Some(found.id.unwrap_or_default())),
+            Ok(found) => {
+                let (id, architecture) = (found.id.unwrap_or_default(), found.architecture.unwrap_or_default());
+                Ok(Some(Image { id, architecture }))
+            }
             Err(error) if error.code == ErrorCode::NotFound => Ok(None),
             Err(error) => Err(error),
         }

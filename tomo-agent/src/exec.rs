@@ -83,9 +83,13 @@ impl Events {
         answer.await.unwrap_or_else(|_| Err("the half of the agent that has the network is away".to_owned()))
     }
 
-    /// Whether the command was cancelled.
+    /// Waits until nobody wants to hear more.
     pub(crate) async fn closed(&self) {
         self.0.closed().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
     }
 }
 
@@ -133,14 +137,15 @@ impl Exec {
         socket::serve(socket, self.clone())
     }
 
-    /// Runs one command: what it says arrives on the returned queue, an outcome last. Dropping the queue cancels it.
-    /// A command id that was seen before is answered from memory.
+    /// Runs one command: what it says arrives on the returned queue, an outcome last. It is undone when `cancel` says so, and then
+    /// still tells its outcome; dropping the queue cancels it unheard. A command id that was seen before is answered with the outcome
+    /// of the first.
     #[must_use]
-    pub fn run(&self, request: CommandRequest) -> mpsc::Receiver<CommandEvent> {
+    pub fn run(&self, request: CommandRequest, cancel: CancellationToken) -> mpsc::Receiver<CommandEvent> {
         let (events, said) = mpsc::channel(EVENTS);
         match &self.side {
-            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request), events))),
-            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, events))),
+            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel), events))),
+            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events))),
         }
         said
     }

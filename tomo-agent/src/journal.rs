@@ -1,27 +1,53 @@
-//! Deploys under way, on disk: one small file each, so that the next start of the agent can undo what a crash cut off.
+//! Changes that this agent was sent, on disk: one small file each. What a crash cut off is finished or undone at the next start, and
+//! the outcome waits for a daemon that missed it. No secret is ever in here.
 
 use std::{
     fs,
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tomo_proto::{
+    id::CommandId,
+    wire::command::{Command, Outcome},
+};
 
-/// A folder of entries.
+use crate::commands::Swap;
+
+/// Ended changes that are kept, the newest.
+const ENDED: usize = 256;
+
+/// A folder of entries. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Journal {
     folder: PathBuf,
 }
 
-/// A deploy under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A change, under way or ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
+    pub(crate) command: CommandId,
+    /// When it was begun (UTC ms).
+    pub(crate) begun_at: u64,
+    /// What was asked for; a deploy, which may carry secrets, tells in `swap` what matters.
+    pub(crate) change: Option<Command>,
+    /// What a deploy has changed; as long as it stands here, it has to be finished or undone.
+    pub(crate) swap: Option<Swap>,
+    /// How it ended.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+/// A replaced container that waits, stopped, to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
     /// Name of the app's container.
     pub(crate) container: String,
-    /// Id of the container that ran under this name when the deploy began.
-    pub(crate) replaces: Option<String>,
+    /// Id of the replaced one.
+    pub(crate) id: String,
+    /// When it is removed (UTC ms).
+    pub(crate) until_ms: u64,
 }
 
 impl Journal {
@@ -29,55 +55,117 @@ impl Journal {
         Self { folder }
     }
 
-    fn path(&self, container: &str) -> PathBuf {
-        self.folder.join(format!("{container}.json"))
+    fn kept_folder(&self) -> PathBuf {
+        self.folder.join("kept")
     }
 
-    /// Notes a deploy; durable once this returns.
-    pub(crate) fn begin(&self, entry: &Entry) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let beside = self.folder.join(format!("{}.new", entry.container));
-        let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&serde_json::to_vec(entry)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, self.path(&entry.container))?;
-        fs::File::open(&self.folder)?.sync_all()
+    /// Notes how far a change is; durable once this returns.
+    pub(crate) fn write(&self, entry: &Entry) -> io::Result<()> {
+        write(&self.folder, &entry.command.to_string(), entry)
     }
 
-    /// Forgets a deploy that has ended, well or undone.
-    pub(crate) fn end(&self, container: &str) {
-        if let Err(error) = fs::remove_file(self.path(container))
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(%error, container, "an ended deploy cannot be taken out of the journal");
+    /// Notes how a change ended, and forgets the oldest of those that have.
+    pub(crate) fn end(&self, entry: &Entry) {
+        if let Err(error) = self.write(entry) {
+            tracing::error!(%error, command = %entry.command, "the end of a change cannot be noted in the journal");
+        }
+        let mut ended = self.entries();
+        ended.retain(|entry| entry.outcome.is_some() && entry.swap.is_none());
+        for old in ended.iter().rev().skip(ENDED) {
+            remove(&self.folder, &old.command.to_string());
         }
     }
 
-    /// Deploys that began and never ended. What cannot be read is left alone.
+    /// Every change that is known, oldest first. What cannot be read is left alone.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        let files = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|file| file.path());
-        let entries = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        entries.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
+        let mut entries: Vec<Entry> = read(&self.folder);
+        entries.sort_by_key(|entry| entry.command);
+        entries
     }
+
+    /// One change, if it is known.
+    pub(crate) fn entry(&self, command: CommandId) -> Option<Entry> {
+        serde_json::from_slice(&fs::read(self.folder.join(format!("{command}.json"))).ok()?).ok()
+    }
+
+    /// Notes a container that is kept; durable once this returns.
+    pub(crate) fn keep(&self, kept: &Kept) -> io::Result<()> {
+        write(&self.kept_folder(), &kept.container, kept)
+    }
+
+    /// The containers that are kept.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        read(&self.kept_folder())
+    }
+
+    /// Forgets a kept container.
+    pub(crate) fn forget(&self, container: &str) {
+        remove(&self.kept_folder(), container);
+    }
+}
+
+fn write(folder: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let beside = folder.join(format!("{name}.new"));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(&serde_json::to_vec(value)?)?;
+    file.sync_all()?;
+    fs::rename(&beside, folder.join(format!("{name}.json")))?;
+    fs::File::open(folder)?.sync_all()
+}
+
+fn remove(folder: &Path, name: &str) {
+    if let Err(error) = fs::remove_file(folder.join(format!("{name}.json")))
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, name, "an entry cannot be taken out of the journal");
+    }
+}
+
+fn read<T: DeserializeOwned>(folder: &Path) -> Vec<T> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let entries = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    entries.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn entry(number: u64, outcome: Option<Outcome>) -> Entry {
+        Entry { command: CommandId::from_u64(number), begun_at: 0, change: None, swap: None, outcome }
+    }
+
     #[test]
-    fn what_began_is_there_until_it_ends() {
+    fn what_was_noted_last_is_read_and_what_is_cut_off_is_left_alone() {
         let folder = tempfile::tempdir().expect("a folder");
         let journal = Journal::new(folder.path().join("journal"));
-        assert_eq!(journal.entries(), []);
-        let entry = Entry { container: "tomo-web".to_owned(), replaces: Some("abc".to_owned()) };
-        journal.begin(&Entry { replaces: None, ..entry.clone() }).expect("writes");
-        journal.begin(&entry).expect("writes again");
-        assert_eq!(journal.entries(), [entry]);
-        fs::write(folder.path().join("journal/tomo-cut.json"), "{\"conta").expect("writes");
-        journal.end("tomo-web");
-        journal.end("tomo-web");
-        assert_eq!(journal.entries(), []);
+        assert_eq!((journal.entries(), journal.kept()), (Vec::new(), Vec::new()));
+        journal.write(&entry(2, None)).expect("writes");
+        journal.write(&entry(1, None)).expect("writes");
+        journal.write(&entry(2, Some(Outcome::done()))).expect("writes again");
+        fs::write(folder.path().join("journal/cmd-cut.json"), "{\"comma").expect("writes");
+        assert_eq!(journal.entries(), [entry(1, None), entry(2, Some(Outcome::done()))]);
+        let kept = Kept { container: "tomo-web".to_owned(), id: "abc".to_owned(), until_ms: 5 };
+        journal.keep(&kept).expect("writes");
+        assert_eq!(journal.kept(), [kept]);
+        journal.forget("tomo-web");
+        journal.forget("tomo-web");
+        assert_eq!((journal.kept().len(), journal.entries().len()), (0, 2));
+    }
+
+    #[test]
+    fn the_newest_that_ended_are_kept_and_every_one_that_has_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let journal = Journal::new(folder.path().to_owned());
+        journal.write(&entry(0, None)).expect("writes");
+        let last = u64::try_from(ENDED).expect("fits") + 3;
+        for number in 1..=last {
+            journal.end(&entry(number, Some(Outcome::done())));
+        }
+        let numbers: Vec<u64> = journal.entries().iter().map(|entry| entry.command.to_u64()).collect();
+        assert_eq!(numbers.len(), ENDED + 1);
+        assert_eq!((numbers[0], numbers[1], numbers.last()), (0, 4, Some(&last)));
     }
 }

@@ -23,7 +23,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
-use tokio_util::{codec::LengthDelimitedCodec, sync::CancellationToken};
+use tokio_util::{codec::LengthDelimitedCodec, sync::CancellationToken, task::TaskTracker};
 use tomo_proto::{
     model::{container::Container, server::HostFacts},
     wire::frame::MAX_FRAME_BYTES,
@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     /// Held by whoever takes an update.
     updating: tokio::sync::Mutex<()>,
     pub(crate) exec: Exec,
+    /// Commands under way; they outlive a connection.
+    commands: TaskTracker,
     pub(crate) boot_id: u64,
     pub(crate) outbox: outbox::Outbox,
     heads: heads::Heads,
@@ -101,6 +103,7 @@ impl Shared {
             identity: Mutex::new(identity),
             updating: tokio::sync::Mutex::new(()),
             exec,
+            commands: TaskTracker::new(),
             boot_id: u64::from_le_bytes(boot_id),
             outbox: outbox::Outbox::default(),
             heads: heads::Heads::open(state),

@@ -408,6 +408,8 @@ mod tests {
                 spec,
                 secrets: Default::default(),
                 health_timeout_secs: 1,
+                overlap_secs: 0,
+                keep_secs: 0,
             }),
         }
     }
@@ -499,7 +501,7 @@ mod tests {
         let policy = policy(&text);
         let image = |image: &str| AppSpec { image: image.to_owned(), ..AppSpec::default() };
         let port = |host| {
-            let port = PortSpec { container: 80, host, protocol: Protocol::Tcp, loopback: false };
+            let port = PortSpec { container: 80, host: Some(host), protocol: Protocol::Tcp, loopback: false };
             AppSpec { ports: vec![port], ..image("redis:7") }
         };
         let bind = |source: String| {

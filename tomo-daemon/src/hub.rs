@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::{
     codec::{FramedWrite, LengthDelimitedCodec},
-    sync::CancellationToken,
+    sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 use tomo_proto::{
@@ -36,7 +36,7 @@ use tomo_proto::{
     },
 };
 
-use crate::{clock::Clock, config::HubConfig, ingest, live::Live, store::Store, tls::Authority};
+use crate::{clock::Clock, config::HubConfig, hub::command::Wishes, ingest, live::Live, store::Store, tls::Authority};
 
 /// Why a connection is closed, as the peer reads it.
 mod close {
@@ -101,6 +101,8 @@ struct Shared {
     /// Boots of agents whose connection another boot of the same agent took over: one that comes back is a copy, or was copied.
     superseded: Mutex<HashMap<AgentId, Vec<u64>>>,
     idle_interval_ms: watch::Sender<u32>,
+    /// Counts the agents that have connected.
+    arrivals: watch::Sender<u64>,
     ingest: ingest::Ingest,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -150,11 +152,25 @@ struct Connected {
     connection: quinn::Connection,
 }
 
-/// A command under way. Dropping it resets its stream, which cancels the command.
+/// A command under way. Dropping it cancels the command, and nobody hears what becomes of it.
 #[derive(Debug)]
 pub struct RunningCommand {
     /// What the agent says; the last one is an outcome. Ends without one if the link broke.
     pub events: mpsc::Receiver<CommandEvent>,
+    wishes: Wishes,
+    on_drop: DropGuard,
+}
+
+impl RunningCommand {
+    /// Has the agent undo what it has begun; its outcome still comes.
+    pub fn cancel(&self) {
+        self.wishes.cancel.cancel();
+    }
+
+    /// Lets the agent go on without anybody who listens.
+    pub fn leave(self) {
+        drop(self.on_drop.disarm());
+    }
 }
 
 impl Hub {
@@ -186,6 +202,7 @@ impl Hub {
             connections: Mutex::default(),
             superseded: Mutex::default(),
             idle_interval_ms: watch::Sender::new(10_000),
+            arrivals: watch::Sender::default(),
             ingest,
             stop,
             tasks,
@@ -224,6 +241,12 @@ impl Hub {
         self.shared.connections().get(&server).is_some_and(|connected| connected.agent == agent)
     }
 
+    /// Changes whenever an agent has connected.
+    #[must_use]
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.shared.arrivals.subscribe()
+    }
+
     /// Sends a command on a stream of its own.
     ///
     /// # Errors
@@ -252,8 +275,10 @@ impl Hub {
         let mut sending = FramedWrite::new(sending, codec());
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
         let (queue, events) = mpsc::channel(COMMAND_EVENTS);
-        self.shared.tasks.spawn(command::follow(server, sending, receiving, program, queue));
-        Ok(RunningCommand { events })
+        let wishes = Wishes::default();
+        self.shared.tasks.spawn(command::follow(server, sending, receiving, program, queue, wishes.clone()));
+        let on_drop = wishes.dropped.clone().drop_guard();
+        Ok(RunningCommand { events, wishes, on_drop })
     }
 
     /// Cuts an agent's live connection and refuses its certificate from now on (its record says so already).

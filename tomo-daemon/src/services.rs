@@ -104,6 +104,8 @@ struct Context {
     refusals: refusal::Refusals,
     crash_loops: crash_loop::CrashLoops,
     image_checks: image_update::ImageChecks,
+    /// Rings when an operation has ended: what another one waited for may be asked now.
+    settled: tokio::sync::Notify,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -164,6 +166,7 @@ impl Services {
             refusals: refusal::Refusals::default(),
             crash_loops: crash_loop::CrashLoops::default(),
             image_checks: image_update::ImageChecks::default(),
+            settled: tokio::sync::Notify::new(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
@@ -174,6 +177,7 @@ impl Services {
         context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
         context.tasks.spawn(Arc::clone(&context).watch_for_crash_loops());
         context.tasks.spawn(Arc::clone(&context).watch_for_image_updates());
+        context.tasks.spawn(Arc::clone(&context).settle_unknown());
         Ok(Arc::new(Self { context, auth }))
     }
 

@@ -1,6 +1,11 @@
 //! Figures as people read them: three digits, one unit, no longer than they must be.
 
-use tomo_proto::model::{image::ImageCheck, metric::Unit, stock::short};
+use tomo_proto::model::{
+    app::{AppDetail, Revision},
+    image::ImageCheck,
+    metric::Unit,
+    stock::short,
+};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What stands for a figure that is not known.
@@ -175,6 +180,15 @@ fn scaled(value: f64, base: f64, units: &[&str], decimals: usize) -> String {
         rest /= base;
     }
     UNKNOWN.to_owned()
+}
+
+/// What is said of a revision: that it runs, or that its container is kept.
+pub(crate) fn place_of(detail: &AppDetail, revision: &Revision, until: impl Fn(u64) -> String) -> String {
+    if detail.revision == Some(revision.id) {
+        return ", runs".to_owned();
+    }
+    let kept = detail.kept.as_ref().filter(|kept| kept.revision == revision.id);
+    kept.map_or_else(String::new, |kept| until(kept.until))
 }
 
 #[cfg(test)]

@@ -196,6 +196,23 @@ fn is_nothing(spec: &AppSpec) -> bool {
 tool!(AppDeploy => Plan, "app_deploy", "Deploy app", Effect::Plan, Plan, true,
     "Plan a deploy; carried out by plan_apply.");
 
+/// Arguments of `app_rollback`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppRollback {
+    /// Name, server/name or id.
+    pub app: String,
+    /// Revision id, rev-...; default the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// Why, for the audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+tool!(AppRollback => Plan, "app_rollback", "Roll app back", Effect::Plan, Plan, false,
+    "Plan a deploy of an earlier revision. Nothing changes until the plan is approved and applied with plan_apply.");
+
 /// Arguments of `app_remove`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

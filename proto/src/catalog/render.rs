@@ -66,7 +66,7 @@ impl Template {
         let mut ports = Vec::new();
         for port in &self.ports {
             if let Some(host) = fill(&port.host) {
-                let host = host.parse().map_err(|_| Misfit {
+                let host = host.parse().map(Some).map_err(|_| Misfit {
                     field: "ports".to_owned(),
                     message: format!("\"{host}\" is no host port for {}", port.container),
                 })?;
@@ -181,7 +181,7 @@ description = "all"
         let spec = template.render("web", &given).expect("renders");
         let env: Vec<_> = spec.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(env, ["KEY=secret://x.key", "URL=https://a.example/{{key}}/web"]);
-        assert_eq!((spec.ports[0].host, spec.volumes[0].source.as_str()), (8080, "web-data"));
+        assert_eq!((spec.ports[0].host, spec.volumes[0].source.as_str()), (Some(8080), "web-data"));
         assert_eq!(spec.memory_limit_bytes, Some(128 << 20));
         assert_eq!(spec.check(), Ok(()));
         assert_eq!(template.variable_of("key"), Some("KEY"));

@@ -19,27 +19,27 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AppSpec {
-    /// Image with tag, e.g. nginx:1.27.
+    /// With tag, e.g. nginx:1.27.
     pub image: String,
-    /// Command instead of the image's.
+    /// Instead of the image's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// Published ports.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<PortSpec>,
-    /// Environment; a secret's value is secret://NAME.
+    /// Environment; secrets as secret://NAME.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
     /// Volumes and bind mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeSpec>,
-    /// When the engine restarts it.
+    /// When it is restarted.
     #[serde(default)]
     pub restart: RestartPolicy,
     /// Memory limit in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
-    /// How to tell that it works.
+    /// Health check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthCheck>,
 }
@@ -50,14 +50,23 @@ pub struct AppSpec {
 pub struct PortSpec {
     /// Port inside.
     pub container: u16,
-    /// Port on the host.
-    pub host: u16,
+    /// On the host; default any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<u16>,
     /// tcp or udp.
     #[serde(default)]
     pub protocol: Protocol,
-    /// Bind to loopback only.
+    /// On 127.0.0.1 only.
     #[serde(default)]
     pub loopback: bool,
+}
+
+impl PortSpec {
+    /// The port on the host as people read it.
+    #[must_use]
+    pub fn host_text(&self) -> String {
+        self.host.map_or_else(|| "any".to_owned(), |host| host.to_string())
+    }
 }
 
 /// Transport of a port.
@@ -88,9 +97,9 @@ impl Protocol {
 pub struct VolumeSpec {
     /// Volume name, or an absolute host path.
     pub source: String,
-    /// Absolute path inside.
+    /// Path inside.
     pub target: String,
-    /// Mount read-only.
+    /// Read-only.
     #[serde(default)]
     pub read_only: bool,
 }
@@ -186,6 +195,18 @@ pub struct App {
     pub created_at: u64,
     /// When it was last deployed (UTC ms).
     pub deployed_at: u64,
+    /// The revision that was replaced last, whose container is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// A replaced container that is kept for a while, stopped: a roll-back to it has nothing to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Kept {
+    /// What it ran.
+    pub revision: RevisionId,
+    /// When it is removed (UTC ms), by the next deploy at the latest.
+    pub until: u64,
 }
 
 /// A configuration that was deployed, kept for a roll-back.
@@ -285,6 +306,12 @@ pub struct AppDetail {
     /// The last look at what its registry has under the image's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_check: Option<ImageCheck>,
+    /// Revision that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<RevisionId>,
+    /// The replaced container, while it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
     /// Kept revisions, newest first; only with `include: ["revisions"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,

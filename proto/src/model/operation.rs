@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     error::ErrorCode,
     id::{OperationId, PlanId},
+    model::app::LogLine,
 };
 
 /// What an operation does.
@@ -134,9 +135,9 @@ pub enum OperationStatus {
     Succeeded,
     /// Did not work; nothing of it is left.
     Failed,
-    /// A person stopped it.
+    /// A person stopped it; what it did is undone.
     Cancelled,
-    /// The answer never came: it may have happened.
+    /// The answer has not come: it may have happened. The agent is asked when it is back, and this becomes what it says.
     Unknown,
 }
 
@@ -192,9 +193,63 @@ pub struct Operation {
     /// When it ended (UTC ms).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<u64>,
-    /// Its last 200 lines: each step with its time, then the last output of what failed; only where asked for.
+    /// Milliseconds that nothing answered, measured; only for a deploy over a running container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime_ms: Option<u64>,
+    /// Its last 200 steps, each with its time; only where asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
+    /// What a container that did not live left behind; only where asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What a container that did not live left behind. Its texts are untrusted and already safe to show.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Exit code, if it had ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i64>,
+    /// What its probes said, oldest first, at most 40.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeAnswer>,
+    /// Its last lines, at most 200.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<LogLine>,
+}
+
+impl Evidence {
+    /// It as lines for people: exit code, probes with their times, log.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.exit_code.map(|code| format!("it ended with exit code {code}")).into_iter().collect();
+        lines.extend(self.probes.iter().map(|probe| {
+            let times = if probe.count > 1 { format!(" ({} times)", probe.count) } else { String::new() };
+            format!(
+                "probe after {}.{} s: {}{times}",
+                probe.after_ms / 1_000,
+                probe.after_ms % 1_000 / 100,
+                probe.answer
+            )
+        }));
+        if !self.log.is_empty() {
+            lines.push("last lines of the new container:".to_owned());
+            lines.extend(self.log.iter().map(|line| line.text.clone()));
+        }
+        lines
+    }
+}
+
+/// What probes said, one after the other the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeAnswer {
+    /// Milliseconds after the container was started, of the first.
+    pub after_ms: u64,
+    /// How many.
+    pub count: u32,
+    /// The answer.
+    pub answer: String,
 }
 
 /// Why an operation failed.

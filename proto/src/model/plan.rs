@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AppId, OperationId, PlanId, ServerId},
+    id::{AppId, OperationId, PlanId, RevisionId, ServerId},
     model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
@@ -65,6 +65,9 @@ pub enum PlannedChange {
         name: String,
         /// What to run.
         spec: AppSpec,
+        /// The kept revision this goes back to, if it is a roll-back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back_to: Option<RevisionId>,
     },
     /// Remove an app and its container.
     RemoveApp {
@@ -163,7 +166,7 @@ pub struct Plan {
     pub approval: Approval,
     /// The difference.
     pub changes: Vec<Change>,
-    /// What stops working meanwhile.
+    /// How long and why nothing answers meanwhile, or that something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<String>,
     /// What is lost for good.

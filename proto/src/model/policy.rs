@@ -129,10 +129,24 @@ impl PolicySummary {
     pub fn allow_spec(&self, spec: &AppSpec) -> Result<(), Objection> {
         self.allow_image(&spec.image)?;
         for port in &spec.ports {
-            let fits = |range: &str| parse_ports(range).is_ok_and(|(low, high)| (low..=high).contains(&port.host));
-            listed("ports", &self.ports, || format!("host port {}", port.host), fits)?;
+            let what = || port.host.map_or_else(|| "any host port".to_owned(), |host| format!("host port {host}"));
+            let fits = |range: &str| {
+                parse_ports(range).is_ok_and(|(low, high)| port.host.is_none_or(|host| (low..=high).contains(&host)))
+            };
+            listed("ports", &self.ports, what, fits)?;
         }
         spec.volumes.iter().filter(|volume| volume.is_bind()).try_for_each(|volume| self.allow_bind(volume))
+    }
+
+    /// Where a host port may lie that nobody has named: empty leaves the choice to the engine, else the widest range there is.
+    #[must_use]
+    pub fn free_ports(&self) -> String {
+        let ranges = self.ports.iter().filter_map(|range| parse_ports(range).ok());
+        let widest = ranges.max_by_key(|(low, high)| high - low).unwrap_or((0, 0));
+        if widest.0 <= ENGINE_PORTS.0 && widest.1 >= ENGINE_PORTS.1 {
+            return String::new();
+        }
+        if widest.0 == widest.1 { widest.0.to_string() } else { format!("{}-{}", widest.0, widest.1) }
     }
 
     fn allow_bind(&self, volume: &VolumeSpec) -> Result<(), Objection> {
@@ -148,6 +162,9 @@ impl PolicySummary {
         listed("bind_roots", &self.bind_roots, || what, |root| source.starts_with(root))
     }
 }
+
+/// Ports that an engine chooses from by itself: Linux's own range for that, and the engine's if the system has none.
+const ENGINE_PORTS: (u16, u16) = (32_768, 65_535);
 
 fn listed(
     key: &'static str,

@@ -13,6 +13,12 @@ pub struct Settings {
     pub raw_retention_hours: u32,
     /// A plan can be approved this long, minutes (1–1440).
     pub plan_expiry_minutes: u32,
+    /// A new container has to be healthy within this time, seconds (5–1800).
+    pub healthy_within_secs: u32,
+    /// A replaced container is kept this long for a roll-back, minutes (0–10080); 0 for not at all.
+    pub keep_replaced_minutes: u32,
+    /// The old container goes on answering this long after the new one is healthy, where both can publish their ports, seconds (0–600).
+    pub overlap_secs: u32,
     /// A login lasts this long without use, hours (1–720).
     pub session_hours: u32,
     /// The daemon backs itself up this often, hours (1–8760); 0 for never. Needs a master password.
@@ -39,6 +45,9 @@ impl Default for Settings {
             sample_interval_secs: 10,
             raw_retention_hours: 24,
             plan_expiry_minutes: 30,
+            healthy_within_secs: 90,
+            keep_replaced_minutes: 10,
+            overlap_secs: 10,
             session_hours: 12,
             backup_every_hours: 0,
             backups_kept: 14,

@@ -51,11 +51,13 @@ impl AppSpec {
         }
         let mut hosts = BTreeSet::new();
         for port in &self.ports {
-            if port.container == 0 || port.host == 0 {
+            if port.container == 0 || port.host == Some(0) {
                 return Err(invalid("ports", "a port is 1 to 65535"));
             }
-            if !hosts.insert((port.host, port.protocol.as_str())) {
-                return Err(invalid("ports", format!("host port {} is published twice", port.host)));
+            if let Some(host) = port.host
+                && !hosts.insert((host, port.protocol.as_str()))
+            {
+                return Err(invalid("ports", format!("host port {host} is published twice")));
             }
         }
         for (key, value) in &self.env {

@@ -13,6 +13,7 @@ use crate::{
         container::ContainerConfig,
         diagnosis::Examination,
         image::ImageDigests,
+        operation::Evidence,
         release::SignedRelease,
         spec::check_image,
         stock::{Item, Stock},
@@ -131,6 +132,11 @@ pub enum Command {
         /// The text of a [`SignedRelease`].
         release: String,
     },
+    /// Tell what became of an earlier command, once it has ended. Needs no leave of the policy: it changes nothing.
+    TellOutcome {
+        /// Which; one that never came is not found.
+        command: CommandId,
+    },
 }
 
 /// Bytes of a program in one frame.
@@ -152,6 +158,12 @@ pub struct DeployApp {
     pub secrets: BTreeMap<String, SecretText>,
     /// Seconds the new container has to become healthy.
     pub health_timeout_secs: u32,
+    /// Seconds that the old container goes on answering after the new one has taken its place, if both can publish their ports.
+    #[serde(default)]
+    pub overlap_secs: u32,
+    /// Seconds that the replaced container is kept, stopped, for a roll-back; 0 removes it at once.
+    #[serde(default)]
+    pub keep_secs: u32,
 }
 
 impl Command {
@@ -171,6 +183,52 @@ impl Command {
             Self::DeployApp { .. } => "deploy",
             Self::TellHeads => "heads",
             Self::UpdateAgent { .. } => "update",
+            Self::TellOutcome { .. } => "tell",
+        }
+    }
+
+    /// Whether it changes something by the engine: then it is carried on when the link breaks, and its outcome is kept.
+    #[must_use]
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::StartContainer { .. }
+            | Self::StopContainer { .. }
+            | Self::RestartContainer { .. }
+            | Self::RemoveContainer { .. }
+            | Self::PullImage { .. }
+            | Self::CreateVolume { .. }
+            | Self::CreateNetwork { .. }
+            | Self::Discard { .. }
+            | Self::DeployApp { .. } => true,
+            Self::ReadLogs { .. }
+            | Self::InspectContainer { .. }
+            | Self::ExamineContainer { .. }
+            | Self::CompareImage { .. }
+            | Self::ListStock {}
+            | Self::TellHeads
+            | Self::UpdateAgent { .. }
+            | Self::TellOutcome { .. } => false,
+        }
+    }
+
+    /// What it works on; of two changes of the same the second waits.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::StartContainer { container }
+            | Self::StopContainer { container, .. }
+            | Self::RestartContainer { container, .. }
+            | Self::RemoveContainer { container, .. }
+            | Self::ReadLogs { container, .. }
+            | Self::InspectContainer { container }
+            | Self::ExamineContainer { container, .. }
+            | Self::CompareImage { container } => container.as_str().to_owned(),
+            Self::DeployApp { deploy } => format!("tomo-{}", deploy.name),
+            Self::PullImage { image } => format!("image {image}"),
+            Self::CreateVolume { name } => format!("volume {name}"),
+            Self::CreateNetwork { name, .. } => format!("network {name}"),
+            Self::ListStock {} | Self::Discard { .. } => "the host's stock".to_owned(),
+            Self::TellHeads | Self::UpdateAgent { .. } | Self::TellOutcome { .. } => "the agent".to_owned(),
         }
     }
 
@@ -200,7 +258,8 @@ impl Command {
             | Self::InspectContainer { .. }
             | Self::CompareImage { .. }
             | Self::ListStock {}
-            | Self::TellHeads => Ok(()),
+            | Self::TellHeads
+            | Self::TellOutcome { .. } => Ok(()),
         }
     }
 
@@ -309,9 +368,12 @@ pub enum Found {
 pub enum Outcome {
     /// Done and checked.
     Succeeded {
-        /// Facts worth keeping, e.g. the image's digest.
+        /// Facts worth keeping, e.g. the image's id.
         #[serde(default)]
         facts: BTreeMap<String, String>,
+        /// Milliseconds that nothing answered, measured; only where a running container was replaced.
+        #[serde(default)]
+        downtime_ms: Option<u64>,
     },
     /// Not done; what was begun is undone.
     Failed {
@@ -322,9 +384,12 @@ pub enum Outcome {
         /// What to do next.
         #[serde(default)]
         next: Option<String>,
-        /// Last log lines of a container that did not live, at most 200.
+        /// Milliseconds that nothing answered until the old container ran again, measured.
         #[serde(default)]
-        log: Vec<LogLine>,
+        downtime_ms: Option<u64>,
+        /// What a container that did not live left behind.
+        #[serde(default)]
+        evidence: Option<Box<Evidence>>,
     },
 }
 
@@ -332,12 +397,12 @@ impl Outcome {
     /// A success without facts.
     #[must_use]
     pub const fn done() -> Self {
-        Self::Succeeded { facts: BTreeMap::new() }
+        Self::Succeeded { facts: BTreeMap::new(), downtime_ms: None }
     }
 
     /// A failure with a next step.
     pub fn failed(code: ErrorCode, message: impl Into<String>, next: Option<String>) -> Self {
-        Self::Failed { code, message: message.into(), next, log: Vec::new() }
+        Self::Failed { code, message: message.into(), next, downtime_ms: None, evidence: None }
     }
 }
 

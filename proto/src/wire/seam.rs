@@ -21,7 +21,7 @@ use crate::{
 pub enum Call {
     /// Tell how things stand, now and whenever it changes; answered with [`Told`] until the connection ends.
     Watch,
-    /// Run a command; answered with [`Said`], an outcome last. Closing the connection cancels it.
+    /// Run a command; answered with [`Said`], an outcome last. Closing the connection cancels it, unheard.
     Run(CommandRequest),
 }
 
@@ -50,8 +50,18 @@ pub enum Told {
 pub enum Said {
     /// What the daemon is told.
     Event(CommandEvent),
-    /// What only the half with the network can find out; it sends an [`Answer`].
+    /// What only the half with the network can find out; it sends a [`Reply::Answer`].
     Ask(Ask),
+}
+
+/// link → exec on a connection that runs a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To the one [`Ask`] that is open.
+    Answer(Answer),
+    /// The command is to be undone; its outcome still comes.
+    Cancel,
 }
 
 /// What a command needs the network for.
@@ -66,6 +76,15 @@ pub enum Ask {
         protocol: Protocol,
         /// On loopback only.
         loopback: bool,
+    },
+    /// Is there room on this host?
+    Room {
+        /// Folder of the engine's data.
+        folder: String,
+        /// Bytes that have to be free on its disk.
+        disk_bytes: u64,
+        /// Bytes of memory that have to be available.
+        memory_bytes: u64,
     },
     /// Is a container healthy?
     Health {
@@ -92,8 +111,8 @@ mod tests {
         let body = encode(&ask).expect("encodes");
         assert_eq!(body, b"\x01\x81\xa3ask\x81\xa4port\x83\xa4port\x50\xa8protocol\xa3tcp\xa8loopback\xc2");
         assert_eq!(decode::<Said>(&body).expect("decodes"), ask);
-        for answer in [Ok(()), Err("taken".to_owned())] {
-            assert_eq!(decode::<Answer>(&encode(&answer).expect("encodes")).expect("decodes"), answer);
+        for reply in [Reply::Answer(Ok(())), Reply::Answer(Err("taken".to_owned())), Reply::Cancel] {
+            assert_eq!(decode::<Reply>(&encode(&reply).expect("encodes")).expect("decodes"), reply);
         }
     }
 
@@ -104,7 +123,7 @@ mod tests {
             drop(decode::<Call>(&bytes));
             drop(decode::<Told>(&bytes));
             drop(decode::<Said>(&bytes));
-            drop(decode::<Answer>(&bytes));
+            drop(decode::<Reply>(&bytes));
         }
     }
 }

@@ -3,7 +3,7 @@
 use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
 
 use crate::{
-    commands::{Failure, progress},
+    commands::{Failure, deploy, progress},
     docker::{APP_LABEL, Engine, NAME_LABEL},
     exec::Events,
 };
@@ -51,23 +51,34 @@ async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<Outcome
     })
 }
 
-/// Removes a container that Tomo made, and those of the named volumes that it made for the same app.
+/// Removes a container that Tomo made, with the one that it replaced if that is still kept, and those of the named volumes that Tomo
+/// made for the same app. What is gone already is no failure.
 pub(super) async fn remove(
     engine: &Engine,
     container: &str,
     volumes: &[String],
     events: &Events,
 ) -> Result<Outcome, Failure> {
-    let Some(found) = engine.find(container).await? else { return Ok(Outcome::done()) };
-    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-    let (Some(_), Some(name)) = (labels.get(APP_LABEL), labels.get(NAME_LABEL)) else {
+    let (found, app) = match engine.find(container).await? {
+        Some(found) => {
+            let own = deploy::label(&found, NAME_LABEL).filter(|_| deploy::label(&found, APP_LABEL).is_some()).cloned();
+            (found.id, own)
+        }
+        None => (None, container.strip_prefix("tomo-").map(str::to_owned)),
+    };
+    let Some(app) = app else {
         let message = format!("container \"{}\" was not made by Tomo and is left alone", display_line(container, 80));
         return Err(Failure::new(ErrorCode::Conflict, message));
     };
     progress(events, "remove the container", None).await;
-    engine.remove(container).await?;
+    // Of both only the ids are kept: what the engine tells of a container is large.
+    let kept = engine.find(&format!("{container}.old")).await?;
+    let kept = kept.filter(|kept| deploy::label(kept, NAME_LABEL) == Some(&app)).and_then(|kept| kept.id);
+    for id in [kept, found].into_iter().flatten() {
+        engine.remove(&id).await?;
+    }
     for volume in volumes {
-        if !engine.remove_volume(volume, name).await? {
+        if !engine.remove_volume(volume, &app).await? && engine.has_volume(volume).await? {
             let shown = display_line(volume, 80);
             progress(events, format!("volume {shown} stays: Tomo did not make it for this app"), None).await;
         }

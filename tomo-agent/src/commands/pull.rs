@@ -5,22 +5,22 @@ use tomo_proto::text::display_line;
 
 use crate::{
     commands::{Failure, progress},
-    docker::Engine,
+    docker::{Engine, Image},
     exec::Events,
 };
 
-/// Uses the image that is there, or pulls it. Returns its id.
-pub(super) async fn ensure(engine: &Engine, image: &str, events: &Events) -> Result<String, Failure> {
+/// Uses the image that is there, or pulls it.
+pub(super) async fn ensure(engine: &Engine, image: &str, events: &Events) -> Result<Image, Failure> {
     let shown = display_line(image, 120);
-    if let Some(id) = engine.image(image).await? {
+    if let Some(there) = engine.image(image).await? {
         progress(events, format!("image {shown} is on the host"), Some(100)).await;
-        return Ok(id);
+        return Ok(there);
     }
     fetch(engine, image, events).await
 }
 
-/// Pulls an image, also if one of that name is there. Returns its id.
-pub(super) async fn fetch(engine: &Engine, image: &str, events: &Events) -> Result<String, Failure> {
+/// Pulls an image, also if one of that name is there.
+pub(super) async fn fetch(engine: &Engine, image: &str, events: &Events) -> Result<Image, Failure> {
     let shown = display_line(image, 120);
     progress(events, format!("pull {shown}"), None).await;
     let mut pulling = engine.pull(image);

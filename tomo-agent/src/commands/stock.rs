@@ -76,5 +76,6 @@ pub(super) async fn discard(
     if let Some(item) = items.iter().find(|item| left.iter().any(|left| left.is_as(item))) {
         return Err(Failure::new(ErrorCode::Conflict, format!("{} is still there", item.path())));
     }
-    Ok(Outcome::Succeeded { facts: BTreeMap::from([("freed_bytes".to_owned(), freed.to_string())]) })
+    let facts = BTreeMap::from([("freed_bytes".to_owned(), freed.to_string())]);
+    Ok(Outcome::Succeeded { facts, downtime_ms: None })
 }

@@ -42,13 +42,10 @@ impl Inventory {
         }
     }
 
-    /// Keeps the list fresh for ever; the owner of the future drops it.
+    /// Keeps the list fresh until the engine goes away.
     pub(crate) async fn run(&self, engine: &Engine, socket: &Path) {
-        loop {
-            if let Err(error) = self.follow(engine).await {
-                self.miss(socket, &error);
-            }
-            sleep(RETRY).await;
+        if let Err(error) = self.follow(engine).await {
+            self.miss(socket, &error);
         }
     }
 

@@ -1,31 +1,38 @@
 //! The engine's half itself: what it allows, what it runs, what it remembers.
 
+mod recovery;
+
 use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{OwnedMutexGuard, mpsc, watch},
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 use tomo_proto::{
     error::ErrorCode,
     id::CommandId,
     model::server::EngineState,
-    wire::command::{CommandEvent, CommandRequest, Outcome},
+    wire::command::{Command, CommandEvent, CommandRequest, Outcome},
 };
 
 use crate::{
-    commands,
+    clock::now_ms,
+    commands::{self, Deploying, Stop},
     docker::{Engine, RETRY},
     exec::{EVENTS, Events, ExecConfig, Said, Stands},
-    journal::Journal,
+    journal::{Entry, Journal},
     policy::Policy,
 };
 
-/// Outcomes that a repeated command id is answered with.
+/// Outcomes that are known without a look into the journal.
 const REMEMBERED: usize = 256;
 /// The policy file is looked at this often; a command always reads it anew.
 const POLICY_LOOK: Duration = Duration::from_secs(2);
@@ -37,28 +44,52 @@ pub(super) struct Half {
     config: ExecConfig,
     engine: OnceLock<Engine>,
     stands: Arc<Stands>,
-    /// Newest commands and, once they have ended, their outcomes.
-    remembered: Mutex<VecDeque<(CommandId, Option<Outcome>)>>,
+    journal: Journal,
+    remembered: Mutex<VecDeque<Remembered>>,
+    /// One change at a time of each thing.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Something could not be finished or undone yet.
+    is_left: AtomicBool,
+}
+
+/// A change that came to this process, or that an earlier one left behind.
+#[derive(Debug)]
+struct Remembered {
+    command: CommandId,
+    /// Whether it was begun by this process.
+    is_ours: bool,
+    ended: watch::Sender<Option<Outcome>>,
 }
 
 impl Half {
     pub(super) fn new(config: ExecConfig, stands: Arc<Stands>) -> Self {
         stands.policy.send_replace(Policy::load(&config.policy).summary());
-        Self { config, engine: OnceLock::new(), stands, remembered: Mutex::default() }
+        let journal = Journal::new(config.journal.clone());
+        let remembered = journal.entries().into_iter().map(|entry| Remembered {
+            command: entry.command,
+            is_ours: false,
+            ended: watch::Sender::new(entry.outcome),
+        });
+        let (remembered, turns) = (Mutex::new(remembered.collect()), Mutex::default());
+        Self { config, engine: OnceLock::new(), stands, journal, remembered, turns, is_left: AtomicBool::new(false) }
     }
 
-    /// Runs one command: what it says arrives on the returned queue, an outcome last. Dropping the queue cancels it.
-    pub(super) fn begin(self: &Arc<Self>, request: CommandRequest) -> mpsc::Receiver<Said> {
+    /// Runs one command: what it says arrives on the returned queue, an outcome last. `cancel` has it undone; so does dropping the queue.
+    pub(super) fn begin(self: &Arc<Self>, request: CommandRequest, cancel: CancellationToken) -> mpsc::Receiver<Said> {
         let (saying, said) = mpsc::channel(EVENTS);
         let (half, events) = (Arc::clone(self), Events(saying));
         tokio::spawn(async move {
-            let outcome = match half.known(request.id) {
-                Some(known) => known,
-                None => {
-                    let outcome = half.carry_out(&request, &events).await;
-                    half.remember(request.id, &outcome);
-                    outcome
-                }
+            let outcome = match &request.command {
+                Command::TellOutcome { command } => half.outcome_of(*command, &events).await,
+                command if !command.is_change() => half.carry_out(&request, &events, cancel).await,
+                _ => match half.known(request.id) {
+                    Some(_) => half.outcome_of(request.id, &events).await,
+                    None => {
+                        let outcome = half.carry_out(&request, &events, cancel).await;
+                        half.remember(request.id, &outcome);
+                        outcome
+                    }
+                },
             };
             // The link may have gone; the outcome is remembered.
             events.tell(CommandEvent::Outcome(outcome)).await;
@@ -66,31 +97,44 @@ impl Half {
         said
     }
 
-    fn remembered(&self) -> MutexGuard<'_, VecDeque<(CommandId, Option<Outcome>)>> {
+    fn remembered(&self) -> MutexGuard<'_, VecDeque<Remembered>> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known about a command that came before; `None` for a new one, which is known from now on.
-    fn known(&self, id: CommandId) -> Option<Outcome> {
+    /// Where the end of a change shows that came before; `None` for a new one, which is known from now on.
+    fn known(&self, command: CommandId) -> Option<watch::Receiver<Option<Outcome>>> {
         let mut remembered = self.remembered();
-        if let Some((_, outcome)) = remembered.iter().find(|(known, _)| *known == id) {
-            let running = || Outcome::failed(ErrorCode::Conflict, format!("command {id} is under way already"), None);
-            return Some(outcome.clone().unwrap_or_else(running));
+        if let Some(known) = remembered.iter().find(|known| known.command == command) {
+            return Some(known.ended.subscribe());
         }
-        if remembered.len() == REMEMBERED {
+        if remembered.len() >= REMEMBERED {
             remembered.pop_front();
         }
-        remembered.push_back((id, None));
+        remembered.push_back(Remembered { command, is_ours: true, ended: watch::Sender::default() });
         None
     }
 
-    fn remember(&self, id: CommandId, outcome: &Outcome) {
-        if let Some(entry) = self.remembered().iter_mut().find(|(known, _)| *known == id) {
-            entry.1 = Some(outcome.clone());
+    fn remember(&self, command: CommandId, outcome: &Outcome) {
+        if let Some(known) = self.remembered().iter().find(|known| known.command == command) {
+            known.ended.send_replace(Some(outcome.clone()));
         }
     }
 
-    async fn carry_out(&self, request: &CommandRequest, events: &Events) -> Outcome {
+    /// What became of a change, once it has ended.
+    async fn outcome_of(&self, command: CommandId, events: &Events) -> Outcome {
+        let ended =
+            self.remembered().iter().find(|known| known.command == command).map(|known| known.ended.subscribe());
+        let Some(mut ended) = ended else {
+            return Outcome::failed(ErrorCode::NotFound, "it never came to the agent: nothing was done", None);
+        };
+        let outcome = tokio::select! {
+            ended = ended.wait_for(Option::is_some) => ended.ok().and_then(|outcome| outcome.clone()),
+            () = events.closed() => None,
+        };
+        outcome.unwrap_or_else(|| Outcome::failed(ErrorCode::TimeoutUnknown, "nobody waited for its end", None))
+    }
+
+    async fn carry_out(&self, request: &CommandRequest, events: &Events, cancel: CancellationToken) -> Outcome {
         let policy = Policy::load(&self.config.policy);
         self.tell_policy(&policy);
         if let Err(refusal) = policy.check(&request.command) {
@@ -101,38 +145,96 @@ impl Half {
             tracing::warn!(command = %request.id, verb = request.command.verb(), message, "malformed");
             return Outcome::failed(ErrorCode::Invalid, message, None);
         }
-        // An agent that has just started looks first what an earlier run left behind.
-        let mut known = self.stands.inventory.engine.subscribe();
-        let looked = known.wait_for(|state| *state != EngineState::Unknown);
-        drop(timeout(Duration::from_secs(10), looked).await);
-        let Some(engine) = self.engine.get().filter(|_| !self.is_absent()) else {
-            let reason = match &*self.stands.inventory.engine.borrow() {
-                EngineState::Absent { reason } => reason.clone(),
-                _ => format!("there is no container engine at {}", self.config.engine_socket.display()),
-            };
-            let next = "install Docker on that host, or start it: systemctl start docker".to_owned();
-            return Outcome::failed(ErrorCode::Conflict, reason, Some(next));
+        let engine = match self.engine().await {
+            Ok(engine) => engine,
+            Err(absent) => return absent,
         };
         let deadline = Duration::from_millis(request.deadline_ms).min(LONGEST);
-        let mut undo = commands::Undo::new(Journal::new(self.config.journal.clone()));
-        let outcome = tokio::select! {
-            outcome = timeout(deadline, commands::run(engine, &policy, &request.command, events, &mut undo)) => outcome.unwrap_or_else(|_| {
-                let message = format!("not done within {} s; what was begun is undone", deadline.as_secs());
-                Outcome::failed(ErrorCode::Conflict, message, None)
-            }),
-            () = events.closed() => {
-                Outcome::failed(ErrorCode::Conflict, "cancelled; what was begun is undone", None)
+        let stop = Stop::new(cancel, events.clone(), deadline);
+        let outcome = if request.command.is_change() {
+            let _turn = tokio::select! {
+                turn = self.turn(request.command.subject()) => turn,
+                failure = stop.reached() => return failure.into(),
+            };
+            if let Err(outcome) = self.settle_before(engine, &request.command.subject()).await {
+                return outcome;
+            }
+            self.change(engine, &policy, request, events, &stop).await
+        } else {
+            tokio::select! {
+                outcome = commands::run(engine, &policy, &request.command, events) => outcome,
+                failure = stop.reached() => failure.into(),
             }
         };
-        let outcome = undo.finish(engine, outcome).await;
         if let Err(error) = self.stands.inventory.refresh(engine).await {
             tracing::debug!(error = error.message, "the inventory waits for the engine");
         }
         outcome
     }
 
-    fn is_absent(&self) -> bool {
-        matches!(&*self.stands.inventory.engine.borrow(), EngineState::Absent { .. })
+    /// The engine, or what is said without one.
+    async fn engine(&self) -> Result<&Engine, Outcome> {
+        // An agent that has just started looks first what an earlier run left behind.
+        let mut known = self.stands.inventory.engine.subscribe();
+        let looked = known.wait_for(|state| *state != EngineState::Unknown);
+        drop(timeout(Duration::from_secs(10), looked).await);
+        let state = self.stands.inventory.engine.borrow().clone();
+        let reason = match (state, self.engine.get()) {
+            (EngineState::Running { .. }, Some(engine)) => return Ok(engine),
+            (EngineState::Absent { reason }, _) => reason,
+            (_, Some(_)) => {
+                let message = "the agent still finishes or undoes what was cut off before it started";
+                let next = Some("try again in a moment".to_owned());
+                return Err(Outcome::failed(ErrorCode::Conflict, message, next));
+            }
+            (_, None) => format!("there is no container engine at {}", self.config.engine_socket.display()),
+        };
+        let next = "install Docker on that host, or start it: systemctl start docker".to_owned();
+        Err(Outcome::failed(ErrorCode::Conflict, reason, Some(next)))
+    }
+
+    /// Waits until nothing else changes the same thing.
+    async fn turn(&self, subject: String) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(subject).or_default())
+        };
+        turn.lock_owned().await
+    }
+
+    /// Carries a change out that stands in the journal, from before its beginning to its end.
+    async fn change(
+        &self,
+        engine: &Engine,
+        policy: &Policy,
+        request: &CommandRequest,
+        events: &Events,
+        stop: &Stop,
+    ) -> Outcome {
+        let is_deploy = matches!(request.command, Command::DeployApp { .. });
+        let change = (!is_deploy).then(|| request.command.clone());
+        let mut entry = Entry { command: request.id, begun_at: now_ms(), change, swap: None, outcome: None };
+        if let Err(error) = self.journal.write(&entry) {
+            let message = format!("the change cannot be noted in the agent's journal: {error}");
+            return Outcome::failed(ErrorCode::Internal, message, None);
+        }
+        let outcome = match &request.command {
+            Command::DeployApp { deploy } => {
+                let (journal, free_ports) = (&self.journal, policy.summary().free_ports());
+                Deploying { engine, deploy, free_ports, events, stop, journal }.run(&mut entry).await
+            }
+            command => tokio::select! {
+                outcome = commands::run(engine, policy, command, events) => outcome,
+                failure = stop.reached() => failure.into(),
+            },
+        };
+        entry.outcome = Some(outcome.clone());
+        self.journal.end(&entry);
+        if entry.swap.is_some() {
+            self.is_left.store(true, Ordering::SeqCst);
+        }
+        outcome
     }
 
     fn tell_policy(&self, policy: &Policy) {
@@ -158,11 +260,15 @@ impl Half {
     async fn follow_engine(&self) {
         let (socket, inventory) = (&self.config.engine_socket, &self.stands.inventory);
         let engine = self.wait_for_socket().await;
-        inventory.wait_for_engine(engine, socket).await;
-        if let Err(error) = commands::recover(engine, &Journal::new(self.config.journal.clone())).await {
-            tracing::error!(error = error.message, "a deploy that was cut off could not be undone");
+        loop {
+            inventory.wait_for_engine(engine, socket).await;
+            self.recover(engine).await;
+            tokio::select! {
+                () = inventory.run(engine, socket) => {}
+                () = self.tidy_up(engine) => {}
+            }
+            sleep(RETRY).await;
         }
-        inventory.run(engine, socket).await;
     }
 
     /// An engine that is not installed yet may come.

@@ -17,14 +17,17 @@ use tokio::{
     sync::{Semaphore, mpsc},
     time::{sleep, timeout},
 };
-use tokio_util::codec::{Framed, LengthDelimitedCodec};
+use tokio_util::{
+    codec::{Framed, LengthDelimitedCodec},
+    sync::CancellationToken,
+};
 use tomo_proto::{
     error::ErrorCode,
     model::{container::Container, server::EngineState},
     wire::{
         command::{CommandEvent, CommandRequest, Outcome},
         frame::{MAX_FRAME_BYTES, decode, encode},
-        seam::{Call, Said as Wired, Told},
+        seam::{Call, Reply, Said as Wired, Told},
     },
 };
 
@@ -165,22 +168,24 @@ fn parts(whole: &[Container]) -> anyhow::Result<Vec<Told>> {
 
 async fn carry_out(exec: &Exec, request: CommandRequest, mut connection: Connection) -> anyhow::Result<()> {
     let Side::Here(half) = &exec.side else { anyhow::bail!("this half has no engine") };
-    let mut said = half.begin(request);
+    let cancel = CancellationToken::new();
+    let mut said = half.begin(request, cancel.clone());
+    let mut asked = None;
     loop {
-        let next = tokio::select! {
-            next = said.recv() => next,
-            heard = connection.next() => {
-                ensure!(heard.is_none(), "nothing was asked");
-                return Ok(());
-            }
-        };
-        match next {
-            None => return Ok(()),
-            Some(Said::Event(event)) => send(&mut connection, &Wired::Event(event)).await?,
-            Some(Said::Ask(ask, sending)) => {
-                send(&mut connection, &Wired::Ask(ask)).await?;
-                drop(sending.send(receive(&mut connection).await?));
-            }
+        tokio::select! {
+            next = said.recv() => match next {
+                None => return Ok(()),
+                Some(Said::Event(event)) => send(&mut connection, &Wired::Event(event)).await?,
+                Some(Said::Ask(ask, sending)) => {
+                    asked = Some(sending);
+                    send(&mut connection, &Wired::Ask(ask)).await?;
+                }
+            },
+            // Its end cancels the command too, since what it says is dropped with this.
+            reply = receive(&mut connection) => match reply? {
+                Reply::Cancel => cancel.cancel(),
+                Reply::Answer(answer) => drop(asked.take().context("nothing was asked")?.send(answer)),
+            },
         }
     }
 }
@@ -234,9 +239,14 @@ async fn follow(socket: &Path, stands: &Stands) -> anyhow::Result<std::convert::
 }
 
 /// Has the other half run a command, and answers what it asks, until it ends or nobody wants to hear more.
-pub(super) async fn run(socket: Arc<Path>, request: CommandRequest, events: mpsc::Sender<CommandEvent>) {
+pub(super) async fn run(
+    socket: Arc<Path>,
+    request: CommandRequest,
+    cancel: CancellationToken,
+    events: mpsc::Sender<CommandEvent>,
+) {
     let outcome = tokio::select! {
-        outcome = converse(&socket, request, &events) => outcome,
+        outcome = converse(&socket, request, &cancel, &events) => outcome,
         () = events.closed() => return,
     };
     if let Err(outcome) = outcome {
@@ -244,7 +254,12 @@ pub(super) async fn run(socket: Arc<Path>, request: CommandRequest, events: mpsc
     }
 }
 
-async fn converse(socket: &Path, request: CommandRequest, events: &mpsc::Sender<CommandEvent>) -> Result<(), Outcome> {
+async fn converse(
+    socket: &Path,
+    request: CommandRequest,
+    cancel: &CancellationToken,
+    events: &mpsc::Sender<CommandEvent>,
+) -> Result<(), Outcome> {
     let next = || Some("look on that host: systemctl status tomo-agent-exec".to_owned());
     let called = async {
         let mut connection = open(socket).await?;
@@ -255,12 +270,21 @@ async fn converse(socket: &Path, request: CommandRequest, events: &mpsc::Sender<
     let mut connection = called.await.map_err(failed)?;
     let lost = |error: anyhow::Error| {
         let message = format!(
-            "the half of the agent that has the engine went away ({error:#}): when it is back it undoes what it had begun"
+            "the half of the agent that has the engine went away ({error:#}): when it is back it finishes or undoes what it had begun"
         );
         Outcome::failed(ErrorCode::TimeoutUnknown, message, next())
     };
+    let mut is_cancelled = false;
     loop {
-        match receive(&mut connection).await.map_err(lost)? {
+        let said = tokio::select! {
+            said = receive(&mut connection) => said.map_err(lost)?,
+            () = cancel.cancelled(), if !is_cancelled => {
+                is_cancelled = true;
+                send(&mut connection, &Reply::Cancel).await.map_err(lost)?;
+                continue;
+            }
+        };
+        match said {
             Wired::Event(event) => {
                 let last = matches!(event, CommandEvent::Outcome(_));
                 if events.send(event).await.is_err() || last {
@@ -269,7 +293,7 @@ async fn converse(socket: &Path, request: CommandRequest, events: &mpsc::Sender<
             }
             Wired::Ask(ask) => {
                 let answer = network::answer(&ask).await;
-                send(&mut connection, &answer).await.map_err(lost)?;
+                send(&mut connection, &Reply::Answer(answer)).await.map_err(lost)?;
             }
         }
     }

@@ -88,6 +88,8 @@ impl Host {
             spec,
             secrets: Default::default(),
             health_timeout_secs: 8,
+            overlap_secs: 0,
+            keep_secs: 0,
         };
         Command::DeployApp { deploy: Box::new(deploy) }
     }
@@ -99,7 +101,7 @@ impl Host {
     }
 
     async fn send(&self, request: CommandRequest) -> (Vec<CommandEvent>, Outcome) {
-        let mut events = self.exec.run(request);
+        let mut events = self.exec.run(request, CancellationToken::new());
         let mut said = Vec::new();
         loop {
             match timeout(Duration::from_secs(60), events.recv())
@@ -148,7 +150,7 @@ fn shell(script: &str) -> AppSpec {
 fn web(host: u16) -> AppSpec {
     AppSpec {
         image: IMAGE.to_owned(),
-        ports: vec![PortSpec { container: 8080, host, protocol: Protocol::Tcp, loopback: true }],
+        ports: vec![PortSpec { container: 8080, host: Some(host), protocol: Protocol::Tcp, loopback: true }],
         health: Some(HealthCheck::Http { port: 8080, path: "/".to_owned() }),
         ..AppSpec::default()
     }
@@ -160,7 +162,9 @@ fn free_port() -> u16 {
 
 fn failure(outcome: Outcome) -> (ErrorCode, String, Vec<LogLine>) {
     match outcome {
-        Outcome::Failed { code, message, log, .. } => (code, message, log),
+        Outcome::Failed { code, message, evidence, .. } => {
+            (code, message, evidence.map(|evidence| evidence.log).unwrap_or_default())
+        }
         Outcome::Succeeded { .. } => panic!("it succeeded"),
     }
 }
@@ -232,6 +236,51 @@ async fn a_failed_update_leaves_the_old_container_as_it_was() {
 }
 
 #[tokio::test]
+async fn the_replaced_container_is_kept_for_a_while_and_a_roll_back_starts_it_again() {
+    let host = Host::start("keep", ALLOW_ALL).await;
+    let keeping = |deploy: Command, keep_secs, revision| match deploy {
+        Command::DeployApp { deploy } => {
+            let revision = RevisionId::from_u64(revision);
+            Command::DeployApp { deploy: Box::new(DeployApp { keep_secs, revision, ..*deploy }) }
+        }
+        other => other,
+    };
+    let always = |text: &str| AppSpec { restart: RestartPolicy::Always, ..shell(text) };
+    let ends = |secs: u32| always(&format!("trap 'exit 0' TERM; sleep {secs} & wait"));
+    let (first, second) = (ends(100), ends(101));
+    let succeeds = async |command: Command| {
+        let (_, outcome) = host.run(command).await;
+        assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
+    };
+    let look = |format: &str, container: &str| docker(&["inspect", "-f", format, container]);
+    let aside = format!("{}.old", host.container().as_str());
+    succeeds(keeping(host.deploy(first.clone()), 600, 1)).await;
+    let old = host.running().expect("runs");
+    succeeds(keeping(host.deploy(second.clone()), 600, 2)).await;
+    assert_eq!(
+        look("{{.Id}} {{.State.Running}} {{.HostConfig.RestartPolicy.Name}}", &aside),
+        format!("{old} false no")
+    );
+
+    // Back: the very container.
+    let newer = host.running().expect("runs");
+    succeeds(keeping(host.deploy(first.clone()), 600, 1)).await;
+    assert_eq!(host.running(), Some(old.clone()));
+    assert_eq!(look("{{.HostConfig.RestartPolicy.Name}}", &old), "always");
+    assert_eq!(look("{{.Id}}", &aside), newer);
+    // One that says it is that revision and is not what was kept is made anew.
+    succeeds(keeping(host.deploy(ends(102)), 1, 2)).await;
+    assert_ne!(host.running(), Some(newer));
+    // Its time is over soon.
+    let gone = async {
+        while !host.leftovers().is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), gone).await.expect("is removed in time");
+}
+
+#[tokio::test]
 async fn a_cancelled_deploy_is_undone() {
     let host = Host::start("cancel", ALLOW_ALL).await;
     let never = AppSpec { health: Some(HealthCheck::Tcp { port: 9 }), ..shell("sleep 100") };
@@ -240,24 +289,19 @@ async fn a_cancelled_deploy_is_undone() {
         deadline_ms: 60_000,
         command: host.deploy(never),
     };
-    let mut events = host.exec.run(request.clone());
+    let mut events = host.exec.run(request.clone(), CancellationToken::new());
     while let Some(event) = events.recv().await {
         if matches!(&event, CommandEvent::Progress { step, .. } if step.contains("healthy")) {
             break;
         }
     }
     drop(events);
-    // The same id again waits in memory until the first run has ended, then tells how.
-    let ended = async {
-        loop {
-            let (_, message, _) = failure(host.send(request.clone()).await.1);
-            if message.contains("cancelled") {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(Duration::from_secs(30), ended).await.expect("is undone in time");
+    // The same id again waits until the first run has ended, then tells how; so does the question for it.
+    let (_, message, _) = failure(host.send(request.clone()).await.1);
+    assert!(message.contains("cancelled") && message.ends_with("nothing of it is left"), "{message}");
+    assert_eq!(host.run(Command::TellOutcome { command: request.id }).await.1, host.send(request).await.1);
+    let unknown = host.run(Command::TellOutcome { command: CommandId::from_u64(7) }).await.1;
+    assert_eq!(failure(unknown).0, ErrorCode::NotFound);
     assert_eq!((host.running(), host.leftovers()), (None, String::new()));
 }
 
@@ -280,7 +324,7 @@ async fn logs_are_followed_and_made_safe() {
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     let command = Command::ReadLogs { container: host.container(), tail: None, since_ms: None, follow: true };
     let request = CommandRequest { id: CommandId::from_parts(1_800_000_000_000, rand()), deadline_ms: 60_000, command };
-    let mut events = host.exec.run(request);
+    let mut events = host.exec.run(request, CancellationToken::new());
     let mut lines: Vec<LogLine> = Vec::new();
     while lines.iter().filter(|line| line.text == "tick").count() < 40 {
         match timeout(Duration::from_secs(20), events.recv()).await.expect("in time").expect("goes on") {
@@ -342,7 +386,7 @@ async fn a_host_without_an_engine_says_so() {
         deadline_ms: 1_000,
         command: Command::StartContainer { container },
     };
-    let mut events = exec.run(request);
+    let mut events = exec.run(request, CancellationToken::new());
     let Some(CommandEvent::Outcome(outcome)) = events.recv().await else { panic!("an outcome comes") };
     let (_, message, _) = failure(outcome);
     assert!(message.contains("engine") && message.contains("none.sock"), "{message}");

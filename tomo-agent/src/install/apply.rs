@@ -112,7 +112,7 @@ async fn carry_out(places: &Places, head: &Head, policy: &Path) -> Outcome {
     match (done.await, SignedRelease::parse(&head.release)) {
         (Ok(()), Ok(release)) => {
             let version = release.claims().version.to_string();
-            Outcome::Succeeded { facts: BTreeMap::from([("version".to_owned(), version)]) }
+            Outcome::Succeeded { facts: BTreeMap::from([("version".to_owned(), version)]), downtime_ms: None }
         }
         (Ok(()), Err(error)) => Refusal::from(error).into(),
         (Err(refusal), _) => refusal.into(),

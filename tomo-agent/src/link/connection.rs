@@ -1,12 +1,18 @@
 //! One connection to the daemon, from hello to its end.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
 use quinn::{Connection, ConnectionError, RecvStream, SendStream};
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{
     codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
     sync::CancellationToken,
@@ -64,7 +70,7 @@ pub(super) async fn serve(
     stop: &CancellationToken,
 ) -> Ended {
     let ended = tokio::select! {
-        ended = converse(shared, connection, address) => ended,
+        ended = converse(shared, connection, address, stop) => ended,
         () = stop.cancelled() => return Ended::Lost("the agent stops".to_owned()),
     };
     match (ended, connection.close_reason()) {
@@ -124,7 +130,12 @@ enum Stopped {
     Renewed,
 }
 
-async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) -> Result<Stopped, Refusal> {
+async fn converse(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    address: &str,
+    stop: &CancellationToken,
+) -> Result<Stopped, Refusal> {
     let (control, acknowledged) =
         timeout(WELCOME_TIMEOUT, greet(shared, connection)).await.context("no welcome came")??;
     tracing::info!(address, server = shared.identity().server_name, "connected to the daemon");
@@ -132,7 +143,7 @@ async fn converse(shared: &Arc<Shared>, connection: &Connection, address: &str) 
     tokio::select! {
         ended = obey(shared, control) => Ok(ended?),
         ended = report(shared, connection, acknowledged) => match ended? {},
-        ended = run_commands(shared, connection) => match ended? {},
+        ended = run_commands(shared, connection, stop) => match ended? {},
     }
 }
 
@@ -262,21 +273,21 @@ async fn send(reports: &mut Reports, body: ReportBody) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes commands, each on a stream of its own; all end with the connection.
-async fn run_commands(shared: &Arc<Shared>, connection: &Connection) -> anyhow::Result<Infallible> {
-    let mut running = JoinSet::new();
+/// Takes commands, each on a stream of its own. What changes the host goes on when the link breaks: half a change helps nobody, and
+/// the daemon asks for its outcome when it is back.
+async fn run_commands(
+    shared: &Arc<Shared>,
+    connection: &Connection,
+    stop: &CancellationToken,
+) -> anyhow::Result<Infallible> {
     loop {
-        tokio::select! {
-            stream = connection.accept_bi() => {
-                let (sending, receiving) = stream?;
-                running.spawn(run_command(Arc::clone(shared), sending, receiving));
+        let (sending, receiving) = connection.accept_bi().await?;
+        let (shared, stop) = (Arc::clone(shared), stop.clone());
+        shared.commands.clone().spawn(stop.run_until_cancelled_owned(async move {
+            if let Err(error) = run_command(shared, sending, receiving).await {
+                tracing::warn!(%error, "a command's stream broke");
             }
-            Some(ended) = running.join_next() => match ended {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "a command's stream broke"),
-                Err(error) => tracing::error!(%error, "a command's task failed"),
-            },
-        }
+        }));
     }
 }
 
@@ -285,22 +296,54 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
     let frame = frames.next().await.context("no command came")??;
     let request: CommandRequest = decode(&frame)?;
     let mut sending = FramedWrite::new(sending, super::codec());
-    if request.command == Command::TellHeads {
-        sending.send(Bytes::from(encode(&CommandEvent::Found(Box::new(Found::Heads(shared.heads.all()))))?)).await?;
-        sending.send(Bytes::from(encode(&CommandEvent::Outcome(Outcome::done()))?)).await?;
-        return end(sending).await;
-    }
-    let mut events = match request.command {
-        Command::UpdateAgent { release } => {
-            update::take(Arc::clone(&shared), Head { command: request.id, release }, frames)
+    let is_change = request.command.is_change();
+    match request.command {
+        Command::TellHeads => {
+            let heads = CommandEvent::Found(Box::new(Found::Heads(shared.heads.all())));
+            sending.send(Bytes::from(encode(&heads)?)).await?;
+            sending.send(Bytes::from(encode(&CommandEvent::Outcome(Outcome::done()))?)).await?;
+            end(sending).await
         }
-        _ => shared.exec.run(request),
-    };
+        Command::UpdateAgent { release } => {
+            let mut events = update::take(Arc::clone(&shared), Head { command: request.id, release }, frames);
+            tell(&mut events, sending, pending()).await
+        }
+        _ => {
+            let cancel = CancellationToken::new();
+            let mut events = shared.exec.run(request, cancel.clone());
+            let told = tell(&mut events, sending, cancel_when_reset(frames.get_mut(), &cancel)).await;
+            if told.is_err() && is_change {
+                while events.recv().await.is_some() {}
+            }
+            told
+        }
+    }
+}
+
+/// The daemon resets its side of a command's stream when the command is to be undone; it still listens then.
+async fn cancel_when_reset(receiving: &mut RecvStream, cancel: &CancellationToken) -> anyhow::Result<Infallible> {
+    if receiving.received_reset().await?.is_some() {
+        cancel.cancel();
+    }
+    pending().await
+}
+
+/// Tells the daemon what a command says, to its outcome or until the daemon wants no more. Fails if the link breaks.
+async fn tell(
+    events: &mut mpsc::Receiver<CommandEvent>,
+    mut sending: Reports,
+    listening: impl Future<Output = anyhow::Result<Infallible>>,
+) -> anyhow::Result<()> {
+    let mut listening = pin!(listening);
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            // Dropping the queue cancels the command.
-            _ = sending.get_ref().stopped() => return Ok(()),
+            // The daemon has stopped listening: dropping the queue cancels the command.
+            stopped = sending.get_ref().stopped() => {
+                stopped?;
+                return Ok(());
+            }
+            ended = &mut listening => match ended? {},
         };
         let Some(event) = event else { break };
         let last = matches!(event, CommandEvent::Outcome(_));

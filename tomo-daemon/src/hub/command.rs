@@ -10,7 +10,10 @@ use tokio::{
     io::AsyncReadExt as _,
     sync::{Notify, mpsc},
 };
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tokio_util::{
+    codec::{FramedRead, FramedWrite, LengthDelimitedCodec},
+    sync::CancellationToken,
+};
 use tomo_proto::{
     id::ServerId,
     wire::{
@@ -23,6 +26,15 @@ use crate::hub::codec;
 
 type Sending = FramedWrite<SendStream, LengthDelimitedCodec>;
 
+/// What whoever sent a command wants of it meanwhile.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes {
+    /// Undo it, and tell its outcome.
+    pub(super) cancel: CancellationToken,
+    /// Undo it; nobody listens any more.
+    pub(super) dropped: CancellationToken,
+}
+
 /// Passes on what the agent says until its outcome, its end, or nobody listening; then the stream is reset.
 pub(super) async fn follow(
     server: ServerId,
@@ -30,25 +42,28 @@ pub(super) async fn follow(
     receiving: RecvStream,
     program: Option<PathBuf>,
     queue: mpsc::Sender<CommandEvent>,
+    wishes: Wishes,
 ) {
     let mut frames = FramedRead::new(receiving, codec());
     let wanted = Notify::new();
-    let feeding = async {
+    let feeding = async |sending: &mut Sending| {
         let Some(program) = program else { return std::future::pending().await };
         wanted.notified().await;
         // An agent that refuses the rest says why.
-        if let Err(error) = feed(&mut sending, program).await {
+        if let Err(error) = feed(sending, program).await {
             tracing::warn!(%server, error = format!("{error:#}"), "a program could not be sent to its end");
         }
         std::future::pending::<()>().await;
     };
+    let speaking = async {
+        tokio::select! {
+            () = feeding(&mut sending) => {}
+            () = wishes.cancel.cancelled() => drop(sending.get_mut().reset(VarInt::from_u32(0))),
+        }
+        std::future::pending::<()>().await;
+    };
     let listening = async {
-        loop {
-            let frame = tokio::select! {
-                frame = frames.next() => frame,
-                () = queue.closed() => break,
-            };
-            let Some(Ok(frame)) = frame else { break };
+        while let Some(Ok(frame)) = frames.next().await {
             let event = match decode::<CommandEvent>(&frame) {
                 Ok(event) => event,
                 Err(error) => {
@@ -60,14 +75,17 @@ pub(super) async fn follow(
                 wanted.notify_one();
             }
             let last = matches!(event, CommandEvent::Outcome(_));
-            if queue.send(event).await.is_err() || last {
+            // Where the agent goes on without a listener, its stream has to stay open until the link ends.
+            drop(queue.send(event).await);
+            if last {
                 break;
             }
         }
     };
     tokio::select! {
         () = listening => {}
-        () = feeding => {}
+        () = speaking => {}
+        () = wishes.dropped.cancelled() => {}
     }
     // Either side may be gone already; then there is nothing to stop.
     drop(frames.get_mut().stop(VarInt::from_u32(0)));

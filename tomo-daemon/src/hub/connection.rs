@@ -174,6 +174,7 @@ async fn greet(
             policy: hello.policy,
         },
     );
+    shared.arrivals.send_modify(|count| *count += 1);
     if shared.live.server(server.id).is_some_and(|live| live.spark.is_empty()) {
         let (store, id, now_ms) = (shared.store.clone(), server.id, shared.clock.now_ms());
         let read = move || store.samples(id, now_ms.saturating_sub(live::SPARK_SPAN_MS), now_ms);

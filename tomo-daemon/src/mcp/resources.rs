@@ -19,6 +19,7 @@ use tomo_proto::{
         server::{ServerGet, ServerList, ServerPart},
     },
     error::ErrorCode,
+    model::operation::Evidence,
     text::display_line,
 };
 
@@ -165,7 +166,8 @@ impl Endpoint {
             Address::Operation(operation) => json(services, caller, OperationGet { operation, wait_s: None }).await,
             Address::OperationLog(operation) => {
                 let answer = services.call(caller, OperationGet { operation, wait_s: None }).await?;
-                Ok((answer.log.iter().map(|line| format!("{line}\n")).collect(), PLAIN))
+                let left_behind = answer.evidence.iter().flat_map(Evidence::lines);
+                Ok((answer.log.into_iter().chain(left_behind).map(|line| line + "\n").collect(), PLAIN))
             }
             Address::Plan(plan) => json(services, caller, PlanGet { plan }).await,
             Address::Audit(seq) => {

@@ -1,12 +1,14 @@
 //! Apps: how they do, starting and stopping them, planning deploys and removals.
 
 use tomo_proto::{
-    api::app::{AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+    api::app::{
+        AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppRollback, AppStart, AppStop,
+    },
     error::ErrorCode,
     model::{
         agent::AgentState,
-        app::{App, AppDetail, AppSpec, AppStatus, AppSummary, Revision},
-        container::{Container, ContainerState, Health},
+        app::{App, AppDetail, AppSpec, AppStatus, AppSummary, PortSpec, Revision},
+        container::{Container, ContainerState, Health, PublishedPort},
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
         policy::Objection,
@@ -20,10 +22,9 @@ use crate::{
         access::{Authorized, Caller},
         audit::{cursor, limit},
         error::ServiceError,
-        execute::Work,
         lookup, secret, spec,
     },
-    store::records::SecretRecord,
+    store::records::{SecretRecord, Work},
 };
 
 /// Verb of a deploy in a policy file.
@@ -72,7 +73,7 @@ impl Context {
             status: self.app_status(app, server, container.as_ref()),
             health: container.as_ref().map_or(Health::None, |container| container.health),
             restarts: container.as_ref().map_or(0, |container| container.restarts),
-            ports: app.spec.ports.clone(),
+            ports: ports_of(app, container.as_ref()),
             cpu_cores: usage.map(|usage| usage.cpu_cores),
             memory_bytes: usage.map(|usage| usage.memory_bytes),
             deployed_at: app.deployed_at,
@@ -133,12 +134,19 @@ impl Handle<AppGet> for Services {
         } else {
             container.as_ref().and_then(|container| self.context.image_checks.of(app.id, container))
         };
+        // The agent removes it by itself, and a person may have done so before.
+        let aside = format!("tomo-{}.old", app.name);
+        let live = self.context.live.server(app.server);
+        let is_there = live.is_some_and(|live| live.containers.iter().any(|container| container.name == aside));
+        let kept = app.kept.clone().filter(|_| is_there);
         Ok(AppDetail {
             summary: self.context.summarize_app(&app, &server),
             container,
             image_check,
             spec: app.spec,
             last_error: app.last_error,
+            revision: app.revision,
+            kept,
             revisions,
         })
     }
@@ -194,18 +202,14 @@ impl Context {
         let allowed = live.policy.allow_verb(DEPLOY).and_then(|()| live.policy.allow_spec(spec));
         allowed.map_err(|objection| refused(&server.name, objection))?;
         for port in &spec.ports {
+            let Some(host) = port.host else { continue };
             let holds = |container: &&Container| {
-                container.app.as_deref() != Some(app)
-                    && container
-                        .ports
-                        .iter()
-                        .any(|used| used.host == Some(port.host) && used.protocol == port.protocol.as_str())
+                let has = |used: &PublishedPort| used.host == Some(host) && used.protocol == port.protocol.as_str();
+                container.app.as_deref() != Some(app) && container.ports.iter().any(has)
             };
             if let Some(other) = live.containers.iter().find(holds) {
-                let message = format!(
-                    "host port {} of server \"{}\" belongs to container \"{}\"",
-                    port.host, server.name, other.name
-                );
+                let message =
+                    format!("host port {host} of server \"{}\" belongs to container \"{}\"", server.name, other.name);
                 return Err(ServiceError::new(ErrorCode::Conflict, message)
                     .with_field("ports")
                     .with_next("choose another host port"));
@@ -231,6 +235,12 @@ impl Handle<AppDeploy> for Services {
     async fn handle(&self, caller: Authorized<'_, AppDeploy>, mut request: AppDeploy) -> Result<Plan, ServiceError> {
         tomo_proto::api::check_name(&request.name)
             .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
+        if [".new", ".was", ".old"].iter().any(|end| request.name.ends_with(end)) {
+            let message = format!("\"{}\" ends as a deploy calls containers on their way", request.name);
+            return Err(ServiceError::new(ErrorCode::Invalid, message)
+                .with_field("name")
+                .with_next("choose a name that does not end in .new, .was or .old"));
+        }
         if !caller.selectors.admit_app(&request.name) {
             let message = format!("an app called \"{}\" is outside what this token may see", request.name);
             return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
@@ -249,12 +259,15 @@ impl Handle<AppDeploy> for Services {
                 view.list::<App>()?.into_iter().filter(|app| app.server == server.id && app.name != request.name)
             {
                 let taken = request.spec.ports.iter().find(|port| {
-                    other.spec.ports.iter().any(|used| used.host == port.host && used.protocol == port.protocol)
+                    let same = |used: &PortSpec| used.host == port.host && used.protocol == port.protocol;
+                    port.host.is_some() && other.spec.ports.iter().any(same)
                 });
                 if let Some(port) = taken {
                     let message = format!(
                         "host port {} of server \"{}\" belongs to app \"{}\"",
-                        port.host, server.name, other.name
+                        port.host_text(),
+                        server.name,
+                        other.name
                     );
                     return Err(ServiceError::new(ErrorCode::Conflict, message)
                         .with_field("ports")
@@ -264,9 +277,68 @@ impl Handle<AppDeploy> for Services {
             Ok::<_, ServiceError>(server)
         })?;
         self.context.preflight(&server, &request.name, &request.spec)?;
-        let change = PlannedChange::DeployApp { server: server.id, name: request.name, spec: request.spec };
+        let change =
+            PlannedChange::DeployApp { server: server.id, name: request.name, spec: request.spec, back_to: None };
         self.record_plan(&caller, "app_deploy", change, request.reason).await
     }
+}
+
+impl Handle<AppRollback> for Services {
+    async fn handle(&self, caller: Authorized<'_, AppRollback>, request: AppRollback) -> Result<Plan, ServiceError> {
+        let (app, server, revision) = self.context.store.read(|view| {
+            let (app, server) = lookup::app(view, &caller, &request.app)?;
+            let mut revisions = view.list::<Revision>()?;
+            revisions.retain(|revision| revision.app == app.id);
+            let revision = revision_to_go_back_to(&app, &revisions, request.revision.as_deref())?.clone();
+            Ok::<_, ServiceError>((app, server, revision))
+        })?;
+        self.context.preflight(&server, &app.name, &revision.spec)?;
+        let change = PlannedChange::DeployApp {
+            server: server.id,
+            name: app.name,
+            spec: revision.spec,
+            back_to: Some(revision.id),
+        };
+        self.record_plan(&caller, "app_rollback", change, request.reason).await
+    }
+}
+
+/// The named revision, or the newest one before the one that runs. The revisions are those of the app, oldest first.
+fn revision_to_go_back_to<'a>(
+    app: &App,
+    revisions: &'a [Revision],
+    wanted: Option<&str>,
+) -> Result<&'a Revision, ServiceError> {
+    let next = format!("app_get {{\"app\":\"{}\",\"include\":[\"revisions\"]}}", app.name);
+    let refuse =
+        |code, message: String| ServiceError::new(code, message).with_field("revision").with_next(next.clone());
+    let Some(wanted) = wanted else {
+        let kept = app.kept.as_ref().map(|kept| kept.revision);
+        let before = |revision: &&Revision| app.revision.is_none_or(|runs| revision.id < runs);
+        let found = revisions.iter().find(|revision| Some(revision.id) == kept);
+        return found.or_else(|| revisions.iter().rev().find(before)).ok_or_else(|| {
+            refuse(ErrorCode::NotFound, format!("app \"{}\" has no earlier revision to go back to", app.name))
+        });
+    };
+    let found = revisions.iter().find(|revision| revision.id.to_string() == wanted).ok_or_else(|| {
+        let shown = tomo_proto::text::display_line(wanted, 60);
+        refuse(ErrorCode::NotFound, format!("app \"{}\" has no revision \"{shown}\"", app.name))
+    })?;
+    if app.revision == Some(found.id) {
+        return Err(refuse(ErrorCode::Conflict, format!("revision {} of app \"{}\" runs already", found.id, app.name)));
+    }
+    Ok(found)
+}
+
+/// The published ports: where the engine has chosen one, that one.
+fn ports_of(app: &App, container: Option<&Container>) -> Vec<PortSpec> {
+    let chosen = |port: &PortSpec| {
+        let is_same = |held: &&PublishedPort| {
+            held.host.is_some() && held.container == port.container && held.protocol == port.protocol.as_str()
+        };
+        container?.ports.iter().find(is_same)?.host
+    };
+    app.spec.ports.iter().map(|port| PortSpec { host: port.host.or_else(|| chosen(port)), ..port.clone() }).collect()
 }
 
 impl Handle<AppRemove> for Services {

@@ -15,15 +15,18 @@ use tomo_proto::{
     wire::command::{Command, ContainerRef, Found},
 };
 
-use crate::services::{
-    Context, Handle, Services,
-    access::{Authorized, Caller},
-    app::{APP_LABEL, refused},
-    app_logs::Query,
-    ask::offline,
-    error::ServiceError,
-    execute::{STOP_SECS, Work},
-    lookup,
+use crate::{
+    services::{
+        Context, Handle, Services,
+        access::{Authorized, Caller},
+        app::{APP_LABEL, refused},
+        app_logs::Query,
+        ask::offline,
+        error::ServiceError,
+        execute::STOP_SECS,
+        lookup,
+    },
+    store::records::Work,
 };
 
 /// Least digits of an id that name a container.

@@ -24,7 +24,6 @@ use crate::{
         container::reference,
         diagnose::facts::{Facts, Failed},
         error::ServiceError,
-        execute::{self, CONTAINER_LINES},
         lookup,
         server::over_limit,
     },
@@ -182,13 +181,7 @@ fn failure(app: &App, operations: &[Operation]) -> Option<Failed> {
 
 /// What a container that did not live wrote last.
 fn container_lines(operation: &Operation) -> Vec<String> {
-    let begin = match operation.log.iter().position(|line| line == CONTAINER_LINES) {
-        Some(place) => place + 1,
-        // So many that nothing else had room.
-        None if operation.log.len() >= execute::LOG_LINES => 0,
-        None => operation.log.len(),
-    };
-    operation.log[begin..].to_vec()
+    operation.evidence.iter().flat_map(|evidence| &evidence.log).map(|line| line.text.clone()).collect()
 }
 
 /// How a container does that is no app's; what was seen just now counts more than what its server told last.

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 use tomo_proto::{
     error::{ApiError, ErrorCode},
-    id::{AppId, CommandId, OperationId, RevisionId, ServerId},
+    id::{AppId, CommandId, OperationId},
     model::{
-        app::{App, AppSpec, Revision},
+        app::{App, Kept, Revision},
         audit::AuditOutcome,
-        operation::{Operation, OperationError, OperationKind, OperationStatus},
+        operation::{Evidence, Operation, OperationError, OperationKind, OperationStatus},
         server::Server,
     },
     text::display_line,
@@ -27,12 +27,13 @@ use crate::{
         error::ServiceError,
         operation::{Begun, Running},
     },
-    store::{NewAuditEntry, StoreError, WriteTx},
+    store::{
+        NewAuditEntry, StoreError, WriteTx,
+        records::{CommandRecord, Work},
+    },
 };
 
-/// Seconds a new container has to become healthy.
-const HEALTH_SECS: u32 = 90;
-/// Longest deploy: a slow pull and the health gate.
+/// Longest deploy, beside the time its container has to become healthy: a slow pull.
 const DEPLOY: Duration = Duration::from_secs(1_800);
 /// Longest clean-up of a server.
 const DISCARD: Duration = Duration::from_secs(600);
@@ -43,69 +44,19 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Seconds a container gets to end.
 pub(super) const STOP_SECS: u32 = 10;
 
-/// What an operation does on a server, and to the app's record.
-#[derive(Debug, Clone)]
-pub(super) enum Work {
-    Deploy {
-        app: AppId,
-        name: String,
-        server: ServerId,
-        revision: RevisionId,
-        spec: AppSpec,
-    },
-    Remove {
-        app: App,
-        volumes: bool,
-    },
-    Start {
-        app: App,
-    },
-    Stop {
-        app: App,
-    },
-    Restart {
-        app: App,
-    },
-    /// What is no app's.
-    OnServer {
-        server: ServerId,
-        kind: OperationKind,
-        command: Command,
-    },
-}
-
-impl Work {
-    const fn server(&self) -> ServerId {
-        match self {
-            Self::Deploy { server, .. } | Self::OnServer { server, .. } => *server,
-            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.server,
-        }
-    }
-
-    const fn app(&self) -> Option<AppId> {
-        match self {
-            Self::Deploy { app, .. } => Some(*app),
-            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => Some(app.id),
-            Self::OnServer { .. } => None,
-        }
-    }
-
-    pub(super) const fn kind(&self) -> OperationKind {
-        match self {
-            Self::Deploy { .. } => OperationKind::DeployApp,
-            Self::Remove { .. } => OperationKind::RemoveApp,
-            Self::Start { .. } => OperationKind::StartApp,
-            Self::Stop { .. } => OperationKind::StopApp,
-            Self::Restart { .. } => OperationKind::RestartApp,
-            Self::OnServer { kind, .. } => *kind,
-        }
-    }
+/// How a command is sent.
+#[derive(Debug, Clone, Copy)]
+enum Sent {
+    /// For the first and only time.
+    New,
+    /// It was sent before: the agent is asked what became of it.
+    Before(CommandId),
 }
 
 /// How the part that runs elsewhere ended.
 pub(super) enum Ended {
     Done,
-    Failed(OperationError, Vec<String>),
+    Failed(OperationError),
     Cancelled,
     Unknown(OperationError),
 }
@@ -113,15 +64,14 @@ pub(super) enum Ended {
 impl Ended {
     pub(super) fn failed(error: ServiceError) -> Self {
         let ApiError { code, message, next, field, .. } = error.error;
-        Self::Failed(OperationError { code, message, next, field }, Vec::new())
+        Self::Failed(OperationError { code, message, next, field })
     }
 }
 
-/// Stands in an operation's log before what its container wrote.
-pub(super) const CONTAINER_LINES: &str = "last lines of the new container:";
-
 /// Newest lines that an operation keeps.
-pub(super) const LOG_LINES: usize = 200;
+const LOG_LINES: usize = 200;
+/// Answers of probes that an operation keeps.
+const PROBES: usize = 40;
 
 /// Takes a sign of life over: a new step is also a line of the log, with the seconds since the start.
 pub(super) fn note_step(operation: &mut Operation, step: &str, percent: Option<u8>, now_ms: u64) {
@@ -189,7 +139,9 @@ impl Context {
             actor: caller.actor(),
             started_at: now_ms,
             ended_at: None,
+            downtime_ms: None,
             log: Vec::new(),
+            evidence: None,
         }
     }
 
@@ -203,20 +155,72 @@ impl Context {
 
     /// Carries an operation out that has begun and stands in the store, in a task of its own.
     pub(super) fn spawn(self: &Arc<Self>, running: Running, work: Work, intent: NewAuditEntry) {
-        let context = Arc::clone(self);
-        self.tasks.spawn(async move { context.carry_out(running, work, intent).await });
+        self.spawn_as(running, work, intent, Sent::New);
     }
 
-    async fn carry_out(&self, running: Running, work: Work, intent: NewAuditEntry) {
+    fn spawn_as(self: &Arc<Self>, running: Running, work: Work, intent: NewAuditEntry, sent: Sent) {
+        let context = Arc::clone(self);
+        self.tasks.spawn(async move { context.carry_out(running, work, intent, sent).await });
+    }
+
+    async fn carry_out(&self, running: Running, work: Work, intent: NewAuditEntry, sent: Sent) {
         let id = running.state.borrow().operation;
         self.live.publish(Topic::Operation(id));
         let tell = |app: Option<AppId>| app.map(|app| self.live.publish(Topic::App(app)));
         tell(work.app());
-        running.state.send_modify(|operation| note_step(operation, "send to the agent", None, self.clock.now_ms()));
-        let ended = self.command(&running, &work).await;
+        let step = match sent {
+            Sent::New => "send to the agent",
+            Sent::Before(_) => "ask the agent what became of it",
+        };
+        running.state.send_modify(|operation| note_step(operation, step, None, self.clock.now_ms()));
+        let (mut kept_until, state) = (None, running.state.clone());
+        let arrivals = self.hub.arrivals();
+        let ended = self.command(&running, &work, &intent, sent, &mut kept_until).await;
         let app = work.app();
-        self.conclude(running, intent, ended, move |change, operation| settle(change, &work, operation)).await;
+        let settle = move |change: &mut WriteTx<'_>, operation: &Operation| {
+            if operation.status != OperationStatus::Unknown || !is_open(operation) {
+                change.remove::<CommandRecord>(operation.operation.to_u64());
+            }
+            settle(change, &work, operation, kept_until)
+        };
+        self.conclude(running, intent, ended, settle).await;
         tell(app);
+        // An agent that is back already did not come while this was still under way.
+        if state.borrow().status != OperationStatus::Unknown || arrivals.has_changed().unwrap_or(false) {
+            self.settled.notify_one();
+        }
+    }
+
+    /// Asks agents that are back what became of the commands whose outcome was missed, as long as the daemon runs.
+    pub(super) async fn settle_unknown(self: Arc<Self>) {
+        let mut arrivals = self.hub.arrivals();
+        loop {
+            if let Err(error) = self.ask_again() {
+                tracing::error!(%error, "commands without an outcome cannot be looked for");
+            }
+            tokio::select! {
+                changed = arrivals.changed() => if changed.is_err() { return },
+                () = self.settled.notified() => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
+    fn ask_again(self: &Arc<Self>) -> Result<(), StoreError> {
+        for CommandRecord { operation, command, work, intent } in self.store.read(|view| view.list())? {
+            if !self.hub.is_online(work.server()) || self.operations.is_running(operation) {
+                continue;
+            }
+            let Some(mut operation) = self.store.read(|view| view.get::<Operation>(operation.to_u64()))? else {
+                continue;
+            };
+            (operation.status, operation.ended_at, operation.error) = (OperationStatus::Running, None, None);
+            // If another one is under way on the same app, its end rings again.
+            if let Ok(running) = self.operations.begin(operation) {
+                self.spawn_as(running, work, intent, Sent::Before(command));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the end of an operation down, with what it means for other records, and tells it.
@@ -234,14 +238,15 @@ impl Context {
         match ended {
             Ended::Done => {
                 operation.status = OperationStatus::Succeeded;
-                note_step(&mut operation, "done", None, now_ms);
+                let done = match operation.downtime_ms {
+                    Some(0) => "done; something answered all the time".to_owned(),
+                    Some(ms) => format!("done; nothing answered for {}.{} s", ms / 1_000, ms % 1_000 / 100),
+                    None => "done".to_owned(),
+                };
+                note_step(&mut operation, &done, None, now_ms);
             }
-            Ended::Failed(error, log) => {
+            Ended::Failed(error) => {
                 operation.status = OperationStatus::Failed;
-                if !log.is_empty() {
-                    operation.log.push(CONTAINER_LINES.to_owned());
-                    operation.log.extend(log);
-                }
                 operation.error = Some(OperationError {
                     next: error.next.or_else(|| Some(format!("operation_get {{\"operation\":\"{id}\"}}"))),
                     ..error
@@ -279,37 +284,50 @@ impl Context {
         self.live.publish(Topic::Operation(id));
     }
 
-    async fn command(&self, running: &Running, work: &Work) -> Ended {
-        let failed = Ended::failed;
-        let (command, limit) = match self.command_of(work).await {
-            Ok(command) => command,
-            Err(error) => return failed(error),
-        };
-        let now_ms = self.clock.now_ms();
-        let request = CommandRequest {
-            id: CommandId::from_parts(now_ms, crypto::random_u32()),
-            deadline_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
-            command,
-        };
-        let mut sent = match self.hub.send(work.server(), request).await {
-            Ok(sent) => sent,
-            Err(HubError::Offline) => {
-                return failed(
-                    ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
-                        .with_next("try again once server_get says it is up"),
-                );
+    /// Sends an operation's command, or asks what became of it, and follows it to its end.
+    async fn command(
+        &self,
+        running: &Running,
+        work: &Work,
+        intent: &NewAuditEntry,
+        sent: Sent,
+        kept_until: &mut Option<u64>,
+    ) -> Ended {
+        let new_id = || CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
+        let (id, command, limit) = match sent {
+            Sent::Before(command) => (new_id(), Command::TellOutcome { command }, DEPLOY),
+            Sent::New => {
+                let (command, limit) = match self.command_of(work).await {
+                    Ok(command) => command,
+                    Err(error) => return Ended::failed(error),
+                };
+                let id = new_id();
+                // Written down before it is sent: what is sent can be asked about, also by the next daemon.
+                if let Err(error) = self.write_down(running, id, work, intent).await {
+                    return Ended::failed(error.into());
+                }
+                (id, command, limit)
             }
-            Err(error @ HubError::Busy) => return failed(ServiceError::new(ErrorCode::Conflict, error.to_string())),
-            Err(error) => return unknown(&error.to_string()),
         };
+        let deadline_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let mut sent = match self.hub.send(work.server(), CommandRequest { id, deadline_ms, command }).await {
+            Ok(sent) => sent,
+            Err(error) => return self.not_sent(&error, sent),
+        };
+        let mut is_cancelled = false;
         loop {
             let event = tokio::select! {
                 event = timeout(limit + GRACE, sent.events.recv()) => event,
-                () = running.cancel.cancelled() => {
-                    // Dropping the command resets its stream; the agent undoes what it began.
-                    return Ended::Cancelled;
+                () = running.cancel.cancelled(), if !is_cancelled => {
+                    // The agent undoes what it began, and says so.
+                    is_cancelled = true;
+                    sent.cancel();
+                    continue;
                 }
-                () = self.stop.cancelled() => return unknown("the daemon stops"),
+                () = self.stop.cancelled() => {
+                    sent.leave();
+                    return unknown("the daemon stops");
+                }
             };
             match event {
                 Ok(Some(CommandEvent::Progress { step, percent })) => {
@@ -318,19 +336,36 @@ impl Context {
                     self.live.publish(Topic::Operation(running.state.borrow().operation));
                 }
                 Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
-                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Ended::Done,
-                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, log }))) => {
-                    let error = OperationError {
-                        code,
-                        message: display_line(&message, 600),
-                        next: next.map(|next| display_line(&next, 300)),
-                        field: None,
-                    };
-                    return Ended::Failed(error, log.iter().map(|line| display_line(&line.text, 2_000)).collect());
+                Ok(Some(CommandEvent::Outcome(outcome))) => {
+                    return take_outcome(running, outcome, is_cancelled, kept_until);
                 }
                 Ok(None) => return unknown("the link to the agent broke"),
                 Err(_) => return unknown("the agent did not answer in time"),
             }
+        }
+    }
+
+    async fn write_down(
+        &self,
+        running: &Running,
+        command: CommandId,
+        work: &Work,
+        intent: &NewAuditEntry,
+    ) -> Result<(), StoreError> {
+        let operation = running.state.borrow().operation;
+        let record = CommandRecord { operation, command, work: work.clone(), intent: intent.clone() };
+        self.store.write(move |change| change.put(&record)).await
+    }
+
+    /// What it means that a command could not be sent.
+    fn not_sent(&self, error: &HubError, sent: Sent) -> Ended {
+        match (error, sent) {
+            (HubError::Offline, Sent::New) => Ended::failed(
+                ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
+                    .with_next("try again once server_get says it is up"),
+            ),
+            (HubError::Busy, Sent::New) => Ended::failed(ServiceError::new(ErrorCode::Conflict, error.to_string())),
+            _ => unknown(&error.to_string()),
         }
     }
 
@@ -341,15 +376,19 @@ impl Context {
         };
         Ok(match work {
             Work::Deploy { app, name, revision, spec, .. } => {
+                let settings = self.settings()?;
                 let deploy = DeployApp {
                     app: *app,
                     name: name.clone(),
                     revision: *revision,
                     spec: spec.clone(),
                     secrets: self.open_secrets(spec).await?,
-                    health_timeout_secs: HEALTH_SECS,
+                    health_timeout_secs: settings.healthy_within_secs,
+                    overlap_secs: settings.overlap_secs,
+                    keep_secs: settings.keep_replaced_minutes.saturating_mul(60),
                 };
-                (Command::DeployApp { deploy: Box::new(deploy) }, DEPLOY)
+                let limit = DEPLOY + Duration::from_secs(settings.healthy_within_secs.into());
+                (Command::DeployApp { deploy: Box::new(deploy) }, limit)
             }
             Work::Remove { app, volumes } => {
                 let named = app.spec.volumes.iter().filter(|volume| *volumes && !volume.is_bind());
@@ -378,48 +417,106 @@ impl Context {
 fn unknown(reason: &str) -> Ended {
     Ended::Unknown(OperationError {
         code: ErrorCode::TimeoutUnknown,
-        message: format!("{reason}: it may have happened"),
-        next: Some("look at the app before trying again".to_owned()),
+        message: format!("{reason}: it may have happened; the agent is asked when it is back"),
+        next: Some("look at the operation again once the server is up".to_owned()),
         field: None,
     })
 }
 
+/// Whether an unknown end may still become known. What the agent itself does not know, nobody does.
+fn is_open(operation: &Operation) -> bool {
+    operation.error.as_ref().is_none_or(|error| error.next.as_deref() != Some(NOBODY_KNOWS))
+}
+
+/// What is left to do where the agent itself does not know.
+const NOBODY_KNOWS: &str = "look at the app before trying again";
+
+/// Takes over what the agent says at the end.
+fn take_outcome(running: &Running, outcome: Outcome, is_cancelled: bool, kept_until: &mut Option<u64>) -> Ended {
+    match outcome {
+        Outcome::Succeeded { facts, downtime_ms } => {
+            *kept_until = facts.get("kept_until").and_then(|text| text.parse().ok());
+            running.state.send_modify(|operation| operation.downtime_ms = downtime_ms);
+            Ended::Done
+        }
+        Outcome::Failed { code: ErrorCode::TimeoutUnknown, message, .. } => Ended::Unknown(OperationError {
+            code: ErrorCode::TimeoutUnknown,
+            message: display_line(&message, 600),
+            next: Some(NOBODY_KNOWS.to_owned()),
+            field: None,
+        }),
+        Outcome::Failed { code, message, next, downtime_ms, evidence } => {
+            running.state.send_modify(|operation| {
+                operation.downtime_ms = downtime_ms;
+                operation.evidence = evidence.map(|evidence| shown(*evidence));
+            });
+            if is_cancelled {
+                return Ended::Cancelled;
+            }
+            Ended::Failed(OperationError {
+                code,
+                message: display_line(&message, 600),
+                next: next.map(|next| display_line(&next, 300)),
+                field: None,
+            })
+        }
+    }
+}
+
+/// An agent may lie: its texts are made safe, and cut to what is promised.
+fn shown(mut evidence: Evidence) -> Evidence {
+    evidence.probes.truncate(PROBES);
+    for probe in &mut evidence.probes {
+        probe.answer = display_line(&probe.answer, 300);
+    }
+    evidence.log.truncate(LOG_LINES);
+    for line in &mut evidence.log {
+        line.text = display_line(&line.text, 2_000);
+    }
+    evidence
+}
+
 /// What the end of an operation means for the app's record.
-fn settle(change: &mut WriteTx<'_>, work: &Work, operation: &Operation) -> Result<(), StoreError> {
+fn settle(
+    change: &mut WriteTx<'_>,
+    work: &Work,
+    operation: &Operation,
+    kept_until: Option<u64>,
+) -> Result<(), StoreError> {
     let succeeded = operation.status == OperationStatus::Succeeded;
     let error = operation.error.as_ref().map(|error| error.message.clone());
     match work {
-        Work::Deploy { app, name, server, revision, spec } => {
+        Work::Deploy { app, revision, spec, .. } => {
             let now_ms = operation.ended_at.unwrap_or(operation.started_at);
-            let known = change.get::<App>(app.to_u64())?;
+            // What was removed meanwhile does not come back.
+            let Some(known) = change.get::<App>(app.to_u64())? else { return Ok(()) };
             if succeeded {
-                change.put(&Revision {
-                    id: *revision,
-                    app: *app,
-                    spec: spec.clone(),
-                    actor: operation.actor.clone(),
-                    operation: operation.operation,
-                    created_at: now_ms,
-                })?;
-                let created_at = known.map_or(now_ms, |app| app.created_at);
+                // A roll-back runs what was deployed before.
+                if change.get::<Revision>(revision.to_u64())?.is_none() {
+                    change.put(&Revision {
+                        id: *revision,
+                        app: *app,
+                        spec: spec.clone(),
+                        actor: operation.actor.clone(),
+                        operation: operation.operation,
+                        created_at: now_ms,
+                    })?;
+                }
+                let kept = known.revision.zip(kept_until).map(|(revision, until)| Kept { revision, until });
                 change.put(&App {
-                    id: *app,
-                    name: name.clone(),
-                    server: *server,
                     spec: spec.clone(),
                     revision: Some(*revision),
                     stopped: false,
                     last_error: None,
-                    created_at,
                     deployed_at: now_ms,
+                    kept,
+                    ..known
                 })?;
-            } else if let Some(mut known) = known {
-                if known.revision.is_none() && operation.status == OperationStatus::Cancelled {
-                    change.remove::<App>(app.to_u64());
-                } else {
-                    known.last_error = error.or_else(|| Some(operation.status.as_str().to_owned()));
-                    change.put(&known)?;
-                }
+            } else if known.revision.is_none() && operation.status == OperationStatus::Cancelled {
+                change.remove::<App>(app.to_u64());
+            } else {
+                let last_error = error.or_else(|| Some(operation.status.as_str().to_owned()));
+                change.put(&App { last_error, ..known })?;
             }
         }
         Work::Remove { app, .. } if succeeded => {

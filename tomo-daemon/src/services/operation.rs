@@ -27,7 +27,7 @@ use crate::{
         error::ServiceError,
         lookup::unknown_id,
     },
-    store::{NewAuditEntry, Store, StoreError},
+    store::{NewAuditEntry, Store, StoreError, records::CommandRecord},
 };
 
 /// Longest wait of `operation_get`.
@@ -70,6 +70,10 @@ impl Operations {
 
     pub(super) fn end(&self, id: OperationId) {
         self.lock().remove(&id);
+    }
+
+    pub(super) fn is_running(&self, id: OperationId) -> bool {
+        self.lock().contains_key(&id)
     }
 
     fn get(&self, id: OperationId) -> Option<Running> {
@@ -119,7 +123,7 @@ impl Context {
     }
 }
 
-/// A daemon that died left operations that nobody knows the end of; how visits by SSH ended can be found out.
+/// A daemon that died left operations without an end: of what was sent to an agent it is asked for, and what was not has not happened.
 pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(), StoreError> {
     let now_ms = clock.now_ms();
     store
@@ -128,14 +132,24 @@ pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(),
                 if operation.status.is_final() || operation.kind.is_visit() {
                     continue;
                 }
-                operation.status = OperationStatus::Unknown;
+                let was_sent = change.get::<CommandRecord>(operation.operation.to_u64())?.is_some();
                 operation.ended_at = Some(now_ms);
-                operation.error = Some(OperationError {
-                    code: ErrorCode::TimeoutUnknown,
-                    message: "the daemon stopped before the answer came: it may have happened".to_owned(),
-                    next: Some("look at the app before trying again".to_owned()),
-                    field: None,
-                });
+                (operation.status, operation.error) = if operation.kind.is_on_server() && !was_sent {
+                    let message = "the daemon stopped before it was sent to the agent: nothing was done".to_owned();
+                    let next = Some("do it again".to_owned());
+                    let error = OperationError { code: ErrorCode::Conflict, message, next, field: None };
+                    (OperationStatus::Failed, Some(error))
+                } else {
+                    let message = "the daemon stopped before the answer came: it may have happened".to_owned();
+                    let next = if was_sent {
+                        "look at the operation again once the server is up"
+                    } else {
+                        "look whether it has before trying again"
+                    };
+                    let next = Some(next.to_owned());
+                    let error = OperationError { code: ErrorCode::TimeoutUnknown, message, next, field: None };
+                    (OperationStatus::Unknown, Some(error))
+                };
                 change.audit(NewAuditEntry {
                     at_ms: now_ms,
                     actor: operation.actor.clone(),
@@ -229,6 +243,7 @@ impl Handle<OperationList> for Services {
             let fits = request.status.is_none_or(|status| status == operation.status);
             if fits && self.context.sees_operation(&caller, &operation)? {
                 operation.log.clear();
+                operation.evidence = None;
                 operations.push(operation);
             }
             if operations.len() == limit {

@@ -7,7 +7,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::{AgentId, AppId, PlanId, RevisionId, ServerId},
     model::{
-        app::{App, AppSpec},
+        app::App,
         audit::AuditOutcome,
         operation::{Operation, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus, PlannedChange},
@@ -28,7 +28,6 @@ use crate::{
         audit::limit,
         discard,
         error::ServiceError,
-        execute::Work,
         lookup::unknown_id,
         onboarding,
         operation::{Operations, Running, under_way},
@@ -37,7 +36,7 @@ use crate::{
     },
     store::{
         NewAuditEntry, ReadTx, StoreError, WriteTx,
-        records::{PlanRecord, SETTINGS_KEY, SettingsRecord},
+        records::{PlanRecord, SETTINGS_KEY, SettingsRecord, Work},
     },
 };
 
@@ -102,27 +101,20 @@ pub(super) fn state_of(value: &impl serde::Serialize) -> String {
     crypto::sha256_hex(&serde_json::to_vec(value).unwrap_or_default())
 }
 
-/// Why the old container has to end before the new one starts, as its agent will find too.
-fn downtime(before: &AppSpec, after: &AppSpec) -> Option<String> {
-    let shared = || after.volumes.iter().find(|volume| before.volumes.iter().any(|old| old.source == volume.source));
-    let why = if after.ports.is_empty() {
-        format!("only one of the two may use {}", shared()?.source)
-    } else {
-        "only one of the two can hold the host ports".to_owned()
-    };
-    Some(format!("from the old container's end until the new one answers: {why}"))
-}
-
 fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceError> {
     let gone = |what: &str| ServiceError::new(ErrorCode::NotFound, format!("the {what} of this plan is gone"));
     match change {
-        PlannedChange::DeployApp { server, name, spec } => {
+        PlannedChange::DeployApp { server, name, spec, back_to } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             let known = look.apps()?.into_iter().find(|app| app.server == server.id && app.name == *name);
             // What never ran is not there to be updated.
             let runs = known.as_ref().filter(|app| app.revision.is_some());
             let changes = spec::difference(runs.map(|app| &app.spec), Some(spec));
-            let verb = if runs.is_some() { "Update" } else { "Deploy" };
+            let verb = match (back_to, runs) {
+                (Some(_), _) => "Roll back",
+                (None, Some(_)) => "Update",
+                (None, None) => "Deploy",
+            };
             let binds = spec.volumes.iter().filter(|volume| volume.is_bind());
             let mut warnings: Vec<String> = binds
                 .map(|volume| format!("the container can reach the host's folder {}", display_line(&volume.source, 80)))
@@ -139,6 +131,18 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             if !lost.is_empty() {
                 warnings.push(format!("no longer mounted, but kept: {}", lost.join(", ")));
             }
+            if let Some(revision) = back_to {
+                let kept = known.as_ref().and_then(|app| app.kept.as_ref());
+                warnings.push(match kept.filter(|kept| kept.revision == *revision) {
+                    Some(_) => {
+                        format!("back to revision {revision}, whose container is kept for a while and started again")
+                    }
+                    None => format!(
+                        "back to revision {revision}, whose container is made anew: its image may have to be pulled"
+                    ),
+                });
+            }
+            let overlap_secs = look.settings()?.settings.overlap_secs;
             Ok(Facts {
                 summary: format!(
                     "{verb} app \"{name}\" on server \"{}\" with image {}",
@@ -148,7 +152,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 target: name.clone(),
                 approval: Approval::Confirm,
                 changes,
-                downtime: runs.and_then(|app| downtime(&app.spec, spec)),
+                downtime: runs.map(|app| spec::downtime(&app.spec, spec, overlap_secs)),
                 data_loss: None,
                 warnings,
                 state: state_of(&(server.id, server.agent, known.map(|app| (app.id, app.revision, app.spec)))),
@@ -727,12 +731,12 @@ fn apply(
     operation.plan = Some(id);
     let action = |kind: OperationKind| NewAuditEntry { action: kind.as_str().to_owned(), ..entry.clone() };
     let applied = match record.change.clone() {
-        PlannedChange::DeployApp { server, name, spec } => {
+        PlannedChange::DeployApp { server, name, spec, back_to } => {
             let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
             let known = tx.list::<App>()?.into_iter().find(|app| app.server == server && app.name == name);
             let (app, revision) = (
                 known.as_ref().map_or_else(|| AppId::from_parts(now_ms, crypto::random_u32()), |app| app.id),
-                RevisionId::from_parts(now_ms, crypto::random_u32()),
+                back_to.unwrap_or_else(|| RevisionId::from_parts(now_ms, crypto::random_u32())),
             );
             // What has not run yet is remembered as it was last wanted.
             if known.as_ref().is_none_or(|app| app.revision.is_none()) {
@@ -746,6 +750,7 @@ fn apply(
                     last_error: None,
                     created_at: known.map_or(now_ms, |app| app.created_at),
                     deployed_at: now_ms,
+                    kept: None,
                 })?;
             }
             operation.kind = OperationKind::DeployApp;

@@ -41,6 +41,9 @@ pub(super) fn as_text(settings: &Settings) -> Vec<(&'static str, String)> {
         ("sample_interval_secs", settings.sample_interval_secs.to_string()),
         ("raw_retention_hours", settings.raw_retention_hours.to_string()),
         ("plan_expiry_minutes", settings.plan_expiry_minutes.to_string()),
+        ("healthy_within_secs", settings.healthy_within_secs.to_string()),
+        ("keep_replaced_minutes", settings.keep_replaced_minutes.to_string()),
+        ("overlap_secs", settings.overlap_secs.to_string()),
         ("session_hours", settings.session_hours.to_string()),
         ("backup_every_hours", settings.backup_every_hours.to_string()),
         ("backups_kept", settings.backups_kept.to_string()),
@@ -71,6 +74,9 @@ pub(super) fn changed(settings: &Settings, changes: &[SettingChange]) -> Result<
             "sample_interval_secs" => settings.sample_interval_secs = number(1, 300)?,
             "raw_retention_hours" => settings.raw_retention_hours = number(1, 8_760)?,
             "plan_expiry_minutes" => settings.plan_expiry_minutes = number(1, 1_440)?,
+            "healthy_within_secs" => settings.healthy_within_secs = number(5, 1_800)?,
+            "keep_replaced_minutes" => settings.keep_replaced_minutes = number(0, 10_080)?,
+            "overlap_secs" => settings.overlap_secs = number(0, 600)?,
             "session_hours" => settings.session_hours = number(1, 720)?,
             "backup_every_hours" => settings.backup_every_hours = number(0, 8_760)?,
             "backups_kept" => settings.backups_kept = number(1, 1_000)?,
@@ -104,11 +110,8 @@ mod tests {
             let change = |value: &str| [SettingChange { name: name.clone(), value: value.to_owned() }];
             assert_ne!(changed(&settings, &change("33")).expect(&name), settings, "{name}");
             if !name.starts_with("status_page") {
-                assert_eq!(
-                    changed(&settings, &change("0")).is_err(),
-                    !["backup_every_hours", "image_check_hours"].contains(&name.as_str()),
-                    "{name}"
-                );
+                let can_be_off = ["backup_every_hours", "image_check_hours", "keep_replaced_minutes", "overlap_secs"];
+                assert_eq!(changed(&settings, &change("0")).is_ok(), can_be_off.contains(&name.as_str()), "{name}");
                 assert!(changed(&settings, &change("x")).is_err(), "{name}");
             }
         }

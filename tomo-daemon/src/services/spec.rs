@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tomo_proto::{
     error::ErrorCode,
     model::{
-        app::{AppSpec, HealthCheck},
+        app::{AppSpec, HealthCheck, PortSpec, VolumeSpec},
         plan::{Change, ChangeOp},
     },
     text::display_line,
@@ -29,10 +29,17 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
     }
     for port in &spec.ports {
         let loopback = if port.loopback { ", for this host only" } else { "" };
-        lines.insert(
-            format!("ports.{}/{}", port.host, port.protocol.as_str()),
-            format!("container port {}{loopback}", port.container),
-        );
+        let protocol = port.protocol.as_str();
+        match port.host {
+            Some(host) => drop(
+                lines
+                    .insert(format!("ports.{host}/{protocol}"), format!("container port {}{loopback}", port.container)),
+            ),
+            None => drop(lines.insert(
+                format!("ports.any/{protocol} to {}", port.container),
+                format!("a free host port, chosen by the engine{loopback}"),
+            )),
+        }
     }
     for (key, value) in &spec.env {
         lines.insert(format!("env.{key}"), value.clone());
@@ -73,6 +80,29 @@ fn memory(bytes: u64) -> String {
     }
 }
 
+/// What is known beforehand of how long nothing answers while one configuration replaces another.
+pub(super) fn downtime(from: &AppSpec, to: &AppSpec, overlap_secs: u32) -> String {
+    let stops_first = |why: String| format!("the old one stops first, since {why}: until the new one answers");
+    let is_fixed = |port: &&PortSpec| {
+        let same = |held: &PortSpec| held.host == port.host && held.protocol == port.protocol;
+        port.host.is_some() && from.ports.iter().any(same)
+    };
+    if let Some(port) = to.ports.iter().find(is_fixed) {
+        return stops_first(format!("port {} is fixed", port.host_text()));
+    }
+    let is_shared = |volume: &&VolumeSpec| {
+        let writes = |held: &VolumeSpec| held.source == volume.source && !(held.read_only && volume.read_only);
+        from.volumes.iter().any(writes)
+    };
+    if let Some(volume) = to.volumes.iter().find(is_shared) {
+        return stops_first(format!("both write to {}", display_line(&volume.source, 80)));
+    }
+    if to.ports.is_empty() {
+        return "none: the new one runs beside the old one until it is healthy".to_owned();
+    }
+    format!("none: the new one runs beside the old one, which goes on answering for {overlap_secs} s after")
+}
+
 /// What changes from one configuration to another, by path.
 pub(super) fn difference(from: Option<&AppSpec>, to: Option<&AppSpec>) -> Vec<Change> {
     let (from, to) = (from.map(lines).unwrap_or_default(), to.map(lines).unwrap_or_default());
@@ -95,7 +125,7 @@ pub(super) fn difference(from: Option<&AppSpec>, to: Option<&AppSpec>) -> Vec<Ch
 
 #[cfg(test)]
 mod tests {
-    use tomo_proto::model::app::{PortSpec, Protocol, VolumeSpec};
+    use tomo_proto::model::app::Protocol;
 
     use super::*;
 
@@ -138,7 +168,7 @@ mod tests {
 
     #[test]
     fn each_field_is_checked_and_named() {
-        let port = |host, container| PortSpec { container, host, protocol: Protocol::Tcp, loopback: false };
+        let port = |host, container| PortSpec { container, host: Some(host), protocol: Protocol::Tcp, loopback: false };
         let volume = |source: &str, target: &str| VolumeSpec {
             source: source.to_owned(),
             target: target.to_owned(),
@@ -172,6 +202,23 @@ mod tests {
             let spec = AppSpec { memory_limit_bytes: Some(bytes), ..image("nginx:1") };
             assert_eq!(lines(&spec)["memory_limit"], shown);
         }
+    }
+
+    #[test]
+    fn downtime_is_said_beforehand_with_its_reason() {
+        let port = |host| PortSpec { container: 80, host, protocol: Protocol::Tcp, loopback: false };
+        let volume = |read_only| VolumeSpec { source: "data".to_owned(), target: "/data".to_owned(), read_only };
+        let with = |ports: Vec<PortSpec>, volumes: Vec<VolumeSpec>| AppSpec { ports, volumes, ..image("web:1") };
+        let said = |from: &AppSpec, to: &AppSpec| downtime(from, to, 7);
+        let fixed = with(vec![port(Some(8080))], Vec::new());
+        assert!(said(&fixed, &fixed).contains("stops first, since port 8080 is fixed"));
+        assert!(said(&fixed, &with(vec![port(Some(8081))], Vec::new())).starts_with("none"));
+        let free = with(vec![port(None)], Vec::new());
+        assert!(said(&free, &free).ends_with("answering for 7 s after"));
+        let writes = with(vec![port(None)], vec![volume(false)]);
+        assert!(said(&writes, &writes).contains("both write to data"));
+        let reads = with(Vec::new(), vec![volume(true)]);
+        assert!(said(&reads, &writes).contains("both write to data") && said(&reads, &reads).starts_with("none"));
     }
 
     #[test]

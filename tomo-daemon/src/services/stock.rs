@@ -17,13 +17,15 @@ use tomo_proto::{
     wire::command::Command,
 };
 
-use crate::services::{
-    Context, Handle, Services,
-    access::{Authorized, Caller},
-    app::refused,
-    error::ServiceError,
-    execute::Work,
-    lookup,
+use crate::{
+    services::{
+        Context, Handle, Services,
+        access::{Authorized, Caller},
+        app::refused,
+        error::ServiceError,
+        lookup,
+    },
+    store::records::Work,
 };
 
 impl Context {

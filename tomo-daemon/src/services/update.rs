@@ -304,10 +304,8 @@ impl Context {
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Some(Ended::Done),
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let next = next.map(|next| display_line(&next, 300));
-                    return Some(Ended::Failed(
-                        OperationError { code, message: display_line(&message, 600), field: None, next },
-                        Vec::new(),
-                    ));
+                    let message = display_line(&message, 600);
+                    return Some(Ended::Failed(OperationError { code, message, field: None, next }));
                 }
                 Ok(None) if *stage == Stage::Offered => {
                     let message = "the link broke before the agent took the update; nothing was changed";

@@ -2,21 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 use tomo_proto::{
-    id::{PlanId, SessionId, TokenId, UserId},
+    id::{AppId, CommandId, OperationId, PlanId, RevisionId, ServerId, SessionId, TokenId, UserId},
     model::{
         agent::{Agent, Enrolment},
-        app::{App, Revision},
+        app::{App, AppSpec, Revision},
         backup::Backup,
-        operation::Operation,
+        operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
         server::Server,
         settings::Settings,
         ssh::SshProbe,
         user::{ApiToken, Session, User},
     },
+    wire::command::Command,
 };
 
-use crate::{crypto, store::Record, vault::WrappedKey};
+use crate::{
+    crypto,
+    store::{NewAuditEntry, Record},
+    vault::WrappedKey,
+};
 
 /// An account with its password hash.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,6 +72,72 @@ pub struct PlanRecord {
     pub target_state: String,
     /// Account or token that asked, as [`Caller::key`](crate::services::access::Caller::key).
     pub requested_by_key: String,
+}
+
+/// A command that was sent to an agent whose outcome is not known yet: the agent is asked for it when it is back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CommandRecord {
+    /// Operation it carries out; key of the record.
+    pub operation: OperationId,
+    /// Id under which the agent knows it.
+    pub command: CommandId,
+    /// What it does.
+    pub work: Work,
+    /// The audit's row about its beginning.
+    pub intent: NewAuditEntry,
+}
+
+/// What an operation does on a server, and to the app's record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the fields are those of the app's record")]
+pub enum Work {
+    /// Puts a revision in place.
+    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec },
+    /// Removes an app.
+    Remove { app: App, volumes: bool },
+    /// Starts its container.
+    Start { app: App },
+    /// Stops its container.
+    Stop { app: App },
+    /// Restarts its container.
+    Restart { app: App },
+    /// Does something to what is no app's.
+    OnServer { server: ServerId, kind: OperationKind, command: Command },
+}
+
+impl Work {
+    /// Where it is done.
+    #[must_use]
+    pub const fn server(&self) -> ServerId {
+        match self {
+            Self::Deploy { server, .. } | Self::OnServer { server, .. } => *server,
+            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.server,
+        }
+    }
+
+    /// Which app it is done to, if it is one.
+    #[must_use]
+    pub const fn app(&self) -> Option<AppId> {
+        match self {
+            Self::Deploy { app, .. } => Some(*app),
+            Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => Some(app.id),
+            Self::OnServer { .. } => None,
+        }
+    }
+
+    /// The kind of its operation.
+    #[must_use]
+    pub const fn kind(&self) -> OperationKind {
+        match self {
+            Self::Deploy { .. } => OperationKind::DeployApp,
+            Self::Remove { .. } => OperationKind::RemoveApp,
+            Self::Start { .. } => OperationKind::StartApp,
+            Self::Stop { .. } => OperationKind::StopApp,
+            Self::Restart { .. } => OperationKind::RestartApp,
+            Self::OnServer { kind, .. } => *kind,
+        }
+    }
 }
 
 /// A secret that app environments can name.
@@ -210,6 +281,7 @@ records! {
     Revision, "revisions", |it| it.id.to_u64();
     PlanRecord, "plans", |it| PlanId::to_u64(it.plan.plan);
     Operation, "operations", |it| it.operation.to_u64();
+    CommandRecord, "commands", |it| it.operation.to_u64();
     SecretRecord, "secrets", |it| it.key;
     CredentialRecord, "credentials", |it| it.server;
     ProbeRecord, "probes", |it| it.server;

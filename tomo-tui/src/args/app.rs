@@ -54,6 +54,16 @@ pub(crate) enum AppCommand {
         /// Name, server/name or id.
         app: String,
     },
+    /// Go back to what an app ran before: shows the plan, asks, applies, waits.
+    Rollback {
+        /// Name, server/name or id.
+        app: String,
+        /// Revision to go back to, rev-… as `tomo app get` shows it; the one before without.
+        #[arg(long, value_name = "REVISION")]
+        to: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Remove an app.
     Remove {
         /// Name, server/name or id.
@@ -117,7 +127,8 @@ pub(crate) struct Deploy {
     /// Answer a question of the template: KEY=VALUE; may be given several times. A secret's value is secret://NAME.
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair, requires = "template")]
     pub(crate) set: Vec<(String, String)>,
-    /// Publish a port: HOST:CONTAINER, 127.0.0.1:HOST:CONTAINER or HOST:CONTAINER/udp; may be given several times.
+    /// Publish a port: HOST:CONTAINER, or CONTAINER alone for a free port of the host; with 127.0.0.1: before it or /udp after it
+    /// where wanted; may be given several times.
     #[arg(short, long = "port", value_name = "PORT", value_parser = spec::port)]
     pub(crate) ports: Vec<PortSpec>,
     /// Set a variable: KEY=VALUE, or KEY=secret://NAME for a stored secret; may be given several times.

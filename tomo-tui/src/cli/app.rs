@@ -1,7 +1,8 @@
 //! Apps and their logs.
 
 use tomo_proto::api::app::{
-    AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppStart, AppStop,
+    AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppRollback,
+    AppStart, AppStop,
 };
 
 use crate::{
@@ -22,7 +23,8 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
                 return output::json(&answer.apps);
             }
             let rows = answer.apps.iter().map(|app| {
-                let ports: Vec<_> = app.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
+                let ports: Vec<_> =
+                    app.ports.iter().map(|port| format!("{}→{}", port.host_text(), port.container)).collect();
                 [
                     app.name.clone(),
                     app.server.clone(),
@@ -82,6 +84,10 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
         }
         AppCommand::Import(wanted) => return compose::import(client, *wanted, as_json).await,
         AppCommand::Export { app } => return compose::export(client, app, as_json).await,
+        AppCommand::Rollback { app, to, consent } => {
+            let plan = client.call(&AppRollback { app, revision: to, reason: consent.reason.clone() }).await?;
+            return change::carry_out(client, plan, &consent, as_json).await;
+        }
         AppCommand::Remove { app, volumes, consent } => {
             let plan = client.call(&AppRemove { app, volumes, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;

@@ -10,7 +10,7 @@ use tomo_proto::{
     error::{ApiError, ErrorCode},
     id::OperationId,
     model::{
-        operation::{Operation, OperationKind, OperationStatus},
+        operation::{Evidence, Operation, OperationKind, OperationStatus},
         plan::{Approval, ChangeOp, Plan, PlanStatus},
     },
     text::display_line,
@@ -61,7 +61,7 @@ pub(super) fn show(plan: &Plan) {
         output::line(text);
     }
     if let Some(downtime) = &plan.downtime {
-        output::line(format!("  ! down: {downtime}"));
+        output::line(format!("  ! downtime: {downtime}"));
     }
     if let Some(loss) = &plan.data_loss {
         output::line(format!("  ! lost for good: {loss}"));
@@ -243,7 +243,12 @@ pub(super) fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> 
     let (how, error) = match operation.status {
         OperationStatus::Running | OperationStatus::Succeeded => {
             if !json {
-                output::line(format!("{named} succeeded"));
+                let downtime = match operation.downtime_ms {
+                    Some(0) => "; something answered all the time".to_owned(),
+                    Some(ms) => format!("; nothing answered for {}.{} s", ms / 1_000, ms % 1_000 / 100),
+                    None => String::new(),
+                };
+                output::line(format!("{named} succeeded{downtime}"));
             }
             return Ok(());
         }
@@ -252,8 +257,13 @@ pub(super) fn tell_end(operation: &Operation, json: bool) -> anyhow::Result<()> 
         OperationStatus::Unknown => ("has an unknown end", operation.error.as_ref()),
     };
     // A visit's steps were told as they came.
-    for line in operation.log.iter().rev().take(20).rev().filter(|_| !json && operation.kind.is_of_app()) {
-        output::note(format!("  | {line}"));
+    if !json && operation.kind.is_of_app() {
+        let evidence = operation.evidence.iter().flat_map(Evidence::lines).collect::<Vec<_>>();
+        for lines in [&operation.log, &evidence] {
+            for line in lines.iter().rev().take(20).rev() {
+                output::note(format!("  | {line}"));
+            }
+        }
     }
     let code = match error.map(|error| error.code) {
         // What the person wrote was understood.

@@ -4,7 +4,7 @@ use tomo_proto::model::{
     app::{AppDetail, HealthCheck},
     container::ContainerDetail,
     diagnosis::Diagnosis,
-    operation::Operation,
+    operation::{Evidence, Operation},
     settings::Settings,
 };
 
@@ -36,7 +36,7 @@ pub(super) fn app(detail: &AppDetail) {
     fact("command", detail.spec.command.join(" "));
     for port in &app.ports {
         let loopback = if port.loopback { "127.0.0.1:" } else { "" };
-        fact("port", format!("{loopback}{}:{}/{}", port.host, port.container, port.protocol.as_str()));
+        fact("port", format!("{loopback}{}:{}/{}", port.host_text(), port.container, port.protocol.as_str()));
     }
     for (key, value) in &detail.spec.env {
         fact("env", format!("{key}={value}"));
@@ -58,9 +58,10 @@ pub(super) fn app(detail: &AppDetail) {
         let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
         fact("container", format!("{} {}{code}", container.name, container.state.as_str()));
     }
-    for (place, revision) in detail.revisions.iter().enumerate() {
-        let name = if place == 0 { "deployed" } else { "before that" };
-        fact(name, format!("{}  {}  by {}", time(revision.created_at), revision.spec.image, revision.actor));
+    for revision in &detail.revisions {
+        let (at, image, by) = (time(revision.created_at), &revision.spec.image, &revision.actor);
+        let place = format::place_of(detail, revision, |until| format!(", kept until {}", time(until)));
+        fact("deployed", format!("{at}  {}  {image}  by {by}{place}", revision.id));
     }
 }
 
@@ -147,7 +148,8 @@ pub(super) fn operation(operation: &Operation) {
         fact("error", format!("{}: {}", error.code.as_str(), error.message));
         fact("next", error.next.as_deref().unwrap_or_default());
     }
-    for one in &operation.log {
+    fact("downtime", operation.downtime_ms.map(|ms| format!("{ms} ms, measured")).unwrap_or_default());
+    for one in operation.log.iter().chain(&operation.evidence.iter().flat_map(Evidence::lines).collect::<Vec<_>>()) {
         fact("  |", one);
     }
 }

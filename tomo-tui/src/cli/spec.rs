@@ -18,7 +18,7 @@ pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
     }
 }
 
-/// `8080:80`, `127.0.0.1:8080:80`, `53:53/udp`.
+/// `8080:80`, `127.0.0.1:8080:80`, `53:53/udp`, and `80` for a free port of the host.
 pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
     let parse = || {
         let (rest, protocol) = match text.split_once('/') {
@@ -27,17 +27,18 @@ pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
             Some(_) => return None,
         };
         let (rest, loopback) = rest.strip_prefix("127.0.0.1:").map_or((rest, false), |rest| (rest, true));
-        let (host, container) = rest.split_once(':')?;
-        Some(PortSpec {
-            container: container.trim().parse().ok()?,
-            host: host.trim().parse().ok()?,
-            protocol,
-            loopback,
-        })
+        let (host, container) = match rest.split_once(':') {
+            Some((host, container)) => (Some(host.trim().parse().ok()?), container),
+            None => (None, rest),
+        };
+        Some(PortSpec { container: container.trim().parse().ok()?, host, protocol, loopback })
     };
     let port = parse();
     port.with_context(|| {
-        format!("\"{text}\" publishes no port: write HOST:CONTAINER, two numbers from 1 to 65535, e.g. 8080:80 or 127.0.0.1:53:53/udp")
+        format!(
+            "\"{text}\" publishes no port: write HOST:CONTAINER, two numbers from 1 to 65535, e.g. 8080:80 or 127.0.0.1:53:53/udp, \
+             or CONTAINER alone for a free port of the host"
+        )
     })
 }
 
@@ -87,12 +88,13 @@ mod tests {
     fn flags_are_read() {
         assert_eq!(
             port("8080:80").ok().map(|port| (port.host, port.container, port.loopback)),
-            Some((8080, 80, false))
+            Some((Some(8080), 80, false))
         );
         assert_eq!(
             port("127.0.0.1:53:53/udp").ok().map(|port| (port.protocol, port.loopback)),
             Some((Protocol::Udp, true))
         );
+        assert_eq!(port("127.0.0.1:80").ok().map(|port| (port.host, port.container)), Some((None, 80)));
         assert_eq!(
             volume("/srv/x:/x:ro").ok().map(|volume| (volume.source, volume.read_only)),
             Some(("/srv/x".to_owned(), true))
@@ -103,7 +105,7 @@ mod tests {
         );
         assert_eq!(health("http:80/a/b").ok(), Some(HealthCheck::Http { port: 80, path: "/a/b".to_owned() }));
         assert_eq!(health("tcp:1").ok(), Some(HealthCheck::Tcp { port: 1 }));
-        for bad in ["", "80", "x:y", "1:2/sctp", "99999:1"] {
+        for bad in ["", "x:y", "1:2/sctp", "99999:1"] {
             assert!(port(bad).is_err(), "{bad}");
         }
         assert!(size("-1M").is_err() && size("lots").is_err() && health("icmp").is_err() && volume("x").is_err());

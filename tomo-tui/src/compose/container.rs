@@ -25,7 +25,7 @@ pub(super) fn ports(text: &str) -> Result<Vec<PortSpec>, String> {
         return Err(format!("\"{text}\": both ranges have the same number of ports, at most {RANGE}"));
     }
     let pairs = (host.0..=host.1).zip(container.0..=container.1);
-    Ok(pairs.map(|(host, container)| PortSpec { container, host, protocol, loopback }).collect())
+    Ok(pairs.map(|(host, container)| PortSpec { container, host: Some(host), protocol, loopback }).collect())
 }
 
 /// Whether only the host itself reaches it.

@@ -37,7 +37,13 @@ pub(crate) fn export(name: &str, spec: &AppSpec) -> String {
     }
     for port in &spec.ports {
         let address = if port.loopback { "127.0.0.1:" } else { "" };
-        let text = format!("{address}{}:{}/{}", port.host, port.container, port.protocol.as_str());
+        // Without a host port the engine chooses one: `80`, or `127.0.0.1::80`.
+        let host = match port.host {
+            Some(host) => format!("{host}:"),
+            None if port.loopback => ":".to_owned(),
+            None => String::new(),
+        };
+        let text = format!("{address}{host}{}/{}", port.container, port.protocol.as_str());
         line(format!("      - {}", quoted(&text)));
     }
     if !spec.volumes.is_empty() {

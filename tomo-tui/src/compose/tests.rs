@@ -72,7 +72,7 @@ fn what_is_imported_is_what_the_file_says() {
     assert_eq!(spec.env["DOMAIN"], "https://vault.example");
     assert_eq!(spec.env["SIGNUPS_ALLOWED"], "false");
     assert_eq!(spec.health, Some(HealthCheck::Http { port: 80, path: "/alive".to_owned() }));
-    assert_eq!(spec.ports, [PortSpec { container: 80, host: 8000, protocol: Protocol::Tcp, loopback: true }]);
+    assert_eq!(spec.ports, [PortSpec { container: 80, host: Some(8000), protocol: Protocol::Tcp, loopback: true }]);
     let volume = |source: &str, target: &str| VolumeSpec {
         source: source.to_owned(),
         target: target.to_owned(),
@@ -83,7 +83,7 @@ fn what_is_imported_is_what_the_file_says() {
     assert_eq!(imported("uptime-kuma", None).spec.volumes, [volume("uptime-kuma-data", "/app/data")]);
     assert_eq!(imported("registry", None).spec.volumes, [volume("registry", "/var/lib/registry")]);
     assert_eq!(imported("registry", None).spec.memory_limit_bytes, Some(256 << 20));
-    let ports: Vec<u16> = imported("adguard-home", None).spec.ports.iter().map(|port| port.host).collect();
+    let ports: Vec<u16> = imported("adguard-home", None).spec.ports.iter().filter_map(|port| port.host).collect();
     assert_eq!(ports, [53, 53, 3000, 8853, 8854, 8855]);
     let spec = imported("nextcloud", Some("db")).spec;
     assert_eq!(spec.command, ["--transaction-isolation=READ-COMMITTED", "--log-bin=binlog", "--binlog-format=ROW"]);
@@ -262,8 +262,8 @@ fn an_app_comes_back_from_its_file_as_it_was() {
         image: "x/y:1".to_owned(),
         command: ["a b", "$HOME", "\"q\"", ""].map(str::to_owned).into(),
         ports: vec![
-            PortSpec { container: 80, host: 8080, protocol: Protocol::Tcp, loopback: true },
-            PortSpec { container: 53, host: 53, protocol: Protocol::Udp, loopback: false },
+            PortSpec { container: 80, host: Some(8080), protocol: Protocol::Tcp, loopback: true },
+            PortSpec { container: 53, host: Some(53), protocol: Protocol::Udp, loopback: false },
         ],
         env: [("A", "no"), ("B", "secret://b"), ("C", "1.10"), ("D", "a: #b\n\u{e9}\u{1b}[31m\u{202e}")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))

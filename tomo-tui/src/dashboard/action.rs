@@ -60,6 +60,7 @@ pub(crate) enum Action {
     StartApp,
     StopApp,
     RestartApp,
+    RollBackApp,
     RemoveApp,
     Logs,
     Diagnose,
@@ -216,6 +217,14 @@ pub(crate) const TABLE: &[Entry] = &[
     change(Action::StartApp, "start", "Starts a stopped app or container.", &["S"], RUNS, 5),
     change(Action::StopApp, "stop", "Stops an app or a container; it keeps its data.", &["T"], RUNS, 5),
     change(Action::RestartApp, "restart", "Restarts an app or a container.", &["R"], RUNS, 5),
+    change(
+        Action::RollBackApp,
+        "roll back",
+        "Plans to go back to what an app ran before.",
+        &["B"],
+        &[Context::Apps, Context::App],
+        0,
+    ),
     change(
         Action::RemoveApp,
         "remove",

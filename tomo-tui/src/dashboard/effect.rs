@@ -10,7 +10,10 @@ use tokio::{
 };
 use tomo_proto::{
     api::{
-        app::{AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppStart, AppStop},
+        app::{
+            AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppRollback, AppStart,
+            AppStop,
+        },
         auth::AuthWhoami,
         catalog::{CatalogGet, CatalogList},
         container::{ContainerGet, ContainerLogs},
@@ -123,6 +126,8 @@ pub(crate) enum Effect {
         server: String,
         name: String,
     },
+    /// Asks for the plan.
+    RollBack(String),
     Remove {
         app: String,
         volumes: bool,
@@ -311,6 +316,10 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Start(app) => Answer::Started(client.call(&AppStart { app, reason: None }).await.map(Box::new)),
         Effect::Stop(app) => Answer::Started(client.call(&AppStop { app, reason: None }).await.map(Box::new)),
         Effect::Restart(app) => Answer::Started(client.call(&AppRestart { app, reason: None }).await.map(Box::new)),
+        Effect::RollBack(app) => {
+            let request = AppRollback { app, revision: None, reason: None };
+            Answer::Planned(client.call(&request).await.map(Box::new), Vec::new())
+        }
         Effect::Remove { app, volumes } => {
             Answer::Planned(client.call(&AppRemove { app, volumes, reason: None }).await.map(Box::new), Vec::new())
         }

@@ -93,7 +93,7 @@ fn app() -> AppSummary {
         status: AppStatus::Running,
         health: Health::Healthy,
         restarts: 2,
-        ports: vec![PortSpec { container: 80, host: 8080, protocol: Protocol::Tcp, loopback: false }],
+        ports: vec![PortSpec { container: 80, host: Some(8080), protocol: Protocol::Tcp, loopback: false }],
         cpu_cores: Some(0.2),
         memory_bytes: Some(64 << 20),
         deployed_at: NOW - 60_000,
@@ -142,7 +142,9 @@ fn operation(status: OperationStatus) -> Operation {
         actor: "user:ana".to_owned(),
         started_at: NOW - 3_000,
         ended_at: None,
+        downtime_ms: None,
         log: (0..80).map(|line| format!("line {line}")).collect(),
+        evidence: None,
     }
 }
 
@@ -181,6 +183,8 @@ fn detail() -> AppDetail {
         container: None,
         last_error: Some("it died".to_owned()),
         image_check: None,
+        revision: None,
+        kept: None,
         revisions: Vec::new(),
     }
 }

@@ -391,7 +391,8 @@ fn command_not_found(facts: &Facts) -> Option<Finding> {
 }
 
 fn port_taken(facts: &Facts) -> Option<Finding> {
-    let ports: Vec<String> = facts.spec.iter().flat_map(|spec| &spec.ports).map(|port| port.host.to_string()).collect();
+    let fixed = facts.spec.iter().flat_map(|spec| &spec.ports).filter_map(|port| port.host);
+    let ports: Vec<String> = fixed.map(|host| host.to_string()).collect();
     told_or_written(facts, signs::PORT, || {
         let which =
             if ports.is_empty() { "a port".to_owned() } else { format!("a port that it wants ({})", ports.join(", ")) };

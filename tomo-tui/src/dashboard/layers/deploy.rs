@@ -127,7 +127,8 @@ impl DeployForm {
         let port_lines = spec.ports.iter().map(|port| {
             let loopback = if port.loopback { "127.0.0.1:" } else { "" };
             let protocol = if port.protocol.as_str() == "udp" { "/udp" } else { "" };
-            format!("{loopback}{}:{}{protocol}", port.host, port.container)
+            let host = port.host.map_or_else(String::new, |host| format!("{host}:"));
+            format!("{loopback}{host}{}{protocol}", port.container)
         });
         let volume_lines = spec
             .volumes
@@ -162,7 +163,7 @@ impl DeployForm {
             server_field,
             Field::lines("ports", "Ports")
                 .placeholder("8080:80")
-                .help("HOST:CONTAINER, one a line; 127.0.0.1: before it and /udp after it where wanted")
+                .help("HOST:CONTAINER, or CONTAINER for a free port, one a line; 127.0.0.1: before, /udp after")
                 .check(|text| ports(text).map(drop))
                 .value(&lines(port_lines.collect())),
             Field::lines("env", "Environment")

@@ -115,7 +115,9 @@ impl State {
                     self.effects.push(Effect::RemoveServer(server));
                 }
             }
-            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp => self.operate(action),
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::RollBackApp | Action::RemoveApp => {
+                self.operate(action);
+            }
             Action::Logs => {
                 let of = match (self.app_on_screen(), self.container_on_screen()) {
                     (Some(app), _) => Some((LogOf::App(app.id.to_string()), app.name.clone())),
@@ -262,6 +264,11 @@ impl State {
         self.layer = Some(Layer::Confirm(match action {
             Action::StartApp => {
                 self.effects.push(Effect::Start(id));
+                return;
+            }
+            // Its plan is shown and asks.
+            Action::RollBackApp => {
+                self.effects.push(Effect::RollBack(id));
                 return;
             }
             Action::StopApp => {

@@ -107,6 +107,7 @@ impl State {
             Action::StartApp
             | Action::StopApp
             | Action::RestartApp
+            | Action::RollBackApp
             | Action::RemoveApp
             | Action::Redeploy
             | Action::Logs
@@ -212,7 +213,7 @@ const fn verb(action: Action) -> Option<&'static str> {
         Action::StopApp => Some("stop"),
         Action::RestartApp => Some("restart"),
         Action::RemoveApp => Some("remove"),
-        Action::Redeploy => Some("deploy"),
+        Action::Redeploy | Action::RollBackApp => Some("deploy"),
         Action::Logs => Some("logs"),
         Action::CheckImage => Some("inspect"),
         Action::PullImage => Some("pull"),

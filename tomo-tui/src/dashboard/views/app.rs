@@ -117,10 +117,11 @@ impl AppView {
         if !detail.revisions.is_empty() {
             lines.push(Line::default());
             lines.push(Line::styled("deployed", theme.title));
-            for (place, revision) in detail.revisions.iter().enumerate() {
+            for revision in &detail.revisions {
                 let age = format::age(canvas.now_ms, revision.created_at);
-                let now = if place == 0 { "  (the newest)" } else { "" };
-                let text = format!("{age:<9} {}  by {}{now}", revision.spec.image, revision.actor);
+                let left = |until: u64| format!(", kept for {}", format::duration(until.saturating_sub(canvas.now_ms)));
+                let place = format::place_of(detail, revision, left);
+                let text = format!("{age:<9} {}  by {}{place}", revision.spec.image, revision.actor);
                 lines.push(Line::styled(display_line(&text, width), theme.text));
             }
         }

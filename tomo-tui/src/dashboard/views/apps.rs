@@ -139,7 +139,7 @@ pub(super) fn health(theme: &Theme, health: Health) -> Line<'static> {
 pub(super) fn ports(ports: &[PortSpec]) -> String {
     let one = |port: &PortSpec| {
         let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
-        format!("{}:{}{protocol}", port.host, port.container)
+        format!("{}:{}{protocol}", port.host_text(), port.container)
     };
     ports.iter().map(one).collect::<Vec<_>>().join(" ")
 }

@@ -10,7 +10,7 @@ use tomo_proto::{
     error::ErrorCode,
     model::{
         app::AppSummary,
-        operation::{Operation, OperationKind, OperationStatus},
+        operation::{Evidence, Operation, OperationKind, OperationStatus},
     },
     text::display_line,
 };
@@ -140,9 +140,11 @@ impl OperationView {
                 gauge(Some(f64::from(percent) / 100.0), &format!("{percent} %"), usize::from(bar.width.min(60)), theme);
             canvas.line(bar, &Line::from(spans));
         }
-        let inner = canvas.section(rest, &format!("log ({} lines)", operation.log.len()), false);
+        let mut shown = operation.log.clone();
+        shown.extend(operation.evidence.iter().flat_map(Evidence::lines));
+        let inner = canvas.section(rest, &format!("log ({} lines)", shown.len()), false);
         let log: Vec<Line<'_>> =
-            operation.log.iter().map(|line| Line::raw(display_line(line, usize::from(inner.width)))).collect();
+            shown.iter().map(|line| Line::raw(display_line(line, usize::from(inner.width)))).collect();
         let hidden = log.len().saturating_sub(usize::from(inner.height));
         draw_scrolled(canvas, inner, &log, hidden.saturating_sub(self.up), &self.end);
     }

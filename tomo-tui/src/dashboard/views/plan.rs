@@ -115,7 +115,8 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         note("lost for good", loss, theme.bad);
     }
     if let Some(downtime) = &plan.downtime {
-        note("down", downtime, theme.warn);
+        let style = if downtime.starts_with("none") { theme.text } else { theme.warn };
+        note("downtime", downtime, style);
     }
     for warning in &plan.warnings {
         note("note", warning, theme.warn);

@@ -15,7 +15,7 @@ const NOW: u64 = 1_800_000_000_000;
 fn well() -> Facts {
     let spec = AppSpec {
         image: "shop:1".to_owned(),
-        ports: vec![PortSpec { container: 80, host: 8080, protocol: Protocol::Tcp, loopback: false }],
+        ports: vec![PortSpec { container: 80, host: Some(8080), protocol: Protocol::Tcp, loopback: false }],
         volumes: vec![VolumeSpec { source: "data".to_owned(), target: "/data".to_owned(), read_only: false }],
         ..AppSpec::default()
     };

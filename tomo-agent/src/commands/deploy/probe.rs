@@ -1,0 +1,133 @@
+//! Waiting until a new container is healthy, and what it said meanwhile.
+
+use std::{net::IpAddr, time::Duration};
+
+use bollard::models::ContainerInspectResponse;
+use tokio::time::{Instant, sleep};
+use tomo_proto::{
+    error::ErrorCode,
+    model::{app::HealthCheck, container::Health, operation::ProbeAnswer},
+    text::display_line,
+    wire::{command::DeployApp, seam::Ask},
+};
+
+use crate::{
+    commands::Failure,
+    docker::{Engine, inventory::health_of},
+    exec::Events,
+};
+
+/// What starts and dies does so within this time: no container takes over earlier.
+const SETTLE: Duration = Duration::from_secs(6);
+const LOOK: Duration = Duration::from_millis(250);
+/// Answers that are kept, the newest.
+const ANSWERS: usize = 40;
+const OK: &str = "ok";
+
+/// How a new container does.
+#[derive(Debug)]
+pub(super) struct Trial {
+    began: Instant,
+    pub(super) exit_code: Option<i64>,
+    pub(super) answers: Vec<ProbeAnswer>,
+}
+
+impl Trial {
+    pub(super) fn begin() -> Self {
+        Self { began: Instant::now(), exit_code: None, answers: Vec::new() }
+    }
+
+    /// Waits until the container has been healthy and has lived for a moment. `answers` is called when it is healthy first.
+    pub(super) async fn pass(
+        &mut self,
+        engine: &Engine,
+        deploy: &DeployApp,
+        id: &str,
+        events: &Events,
+        mut is_healthy: impl FnMut(),
+    ) -> Result<(), Failure> {
+        let limit = Duration::from_secs(deploy.health_timeout_secs.into());
+        let app = display_line(&deploy.name, 60);
+        let mut was_healthy = false;
+        loop {
+            let answer = match engine.inspect(id).await {
+                Ok(details) => {
+                    self.check_it_runs(&app, &details)?;
+                    self.ask(deploy.spec.health.as_ref(), &details, events).await
+                }
+                Err(error) if error.code == ErrorCode::NotFound => {
+                    return Err(Failure::new(ErrorCode::Conflict, format!("the container of app \"{app}\" is gone")));
+                }
+                // An engine that is started anew comes back.
+                Err(error) => Err(error.message),
+            };
+            self.note(answer.as_ref().map_or_else(String::clone, |()| OK.to_owned()));
+            if answer.is_ok() && !was_healthy {
+                was_healthy = true;
+                is_healthy();
+            }
+            if answer.is_ok() && self.began.elapsed() >= SETTLE.min(limit) {
+                return Ok(());
+            }
+            if let Err(last) = answer
+                && self.began.elapsed() >= limit
+            {
+                let message = format!("app \"{app}\" is not healthy after {} s: {last}", limit.as_secs());
+                return Err(Failure::new(ErrorCode::Conflict, message));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    fn check_it_runs(&mut self, app: &str, details: &ContainerInspectResponse) -> Result<(), Failure> {
+        let state = details.state.clone().unwrap_or_default();
+        if state.running == Some(true) && details.restart_count.unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        let code = state.exit_code.unwrap_or(0);
+        self.exit_code = Some(code);
+        let memory = if state.oom_killed == Some(true) { ": it ran out of memory" } else { "" };
+        let lived = match self.began.elapsed().as_secs() {
+            0 => "at once".to_owned(),
+            secs => format!("after {secs} s"),
+        };
+        let message = format!("app \"{app}\" ended {lived} with exit code {code}{memory}");
+        Err(Failure::new(ErrorCode::Conflict, message))
+    }
+
+    async fn ask(
+        &self,
+        check: Option<&HealthCheck>,
+        details: &ContainerInspectResponse,
+        events: &Events,
+    ) -> Result<(), String> {
+        if let Some(check) = check {
+            let address = address_of(details).ok_or("the container has no address")?;
+            return events.ask(Ask::Health { check: check.clone(), address }).await;
+        }
+        let own = details.state.as_ref().and_then(|state| state.health.as_ref()).and_then(|health| health.status);
+        match own.map_or(Health::None, health_of) {
+            Health::None | Health::Healthy => Ok(()),
+            Health::Starting => Err("the image's own health check has not passed yet".to_owned()),
+            Health::Unhealthy => Err("the image's own health check fails".to_owned()),
+        }
+    }
+
+    fn note(&mut self, answer: String) {
+        if let Some(last) = self.answers.last_mut().filter(|last| last.answer == answer) {
+            last.count = last.count.saturating_add(1);
+            return;
+        }
+        if self.answers.len() == ANSWERS {
+            self.answers.remove(0);
+        }
+        let after_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.answers.push(ProbeAnswer { after_ms, count: 1, answer });
+    }
+}
+
+/// The container's own address on the engine's network.
+pub(crate) fn address_of(details: &ContainerInspectResponse) -> Option<IpAddr> {
+    let networks = details.network_settings.as_ref()?.networks.as_ref()?;
+    networks.values().find_map(|network| network.ip_address.as_ref()?.parse().ok())
+}
