@@ -28,6 +28,7 @@ pub mod daemon;
 pub mod disk;
 pub mod docker;
 pub mod engine;
+pub mod engine_way;
 pub mod host;
 pub mod killer;
 pub mod program;
