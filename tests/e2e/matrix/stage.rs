@@ -200,8 +200,12 @@ impl Stage {
         }
         let plan = self.admin().call(&back).await.expect("is planned");
         let request = AppGet { app: self.name.clone(), include: vec![AppPart::Revisions] };
-        let app = self.admin().call(&request).await.expect("is known");
-        let kept = app.kept.expect("the replaced one is kept").revision;
+        let admin = self.admin();
+        let app = eventually("the kept container is known", async || {
+            admin.call(&request).await.ok().filter(|app| app.kept.is_some())
+        })
+        .await;
+        let kept = app.kept.expect("is known").revision;
         let target = app.revisions.into_iter().find(|revision| revision.id == kept).expect("is known");
         (target.spec, plan)
     }
