@@ -23,6 +23,7 @@ pub mod resource;
 pub mod server;
 pub mod settings;
 pub mod stock;
+pub mod volume_backup;
 
 /// What calling a tool can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +111,13 @@ macro_rules! for_each_tool {
             $crate::api::stock::VolumeList,
             $crate::api::stock::VolumeCreate,
             $crate::api::stock::VolumeRemove,
+            $crate::api::volume_backup::VolumeBackupCreate,
+            $crate::api::volume_backup::VolumeBackupList,
+            $crate::api::volume_backup::VolumeBackupVerify,
+            $crate::api::volume_backup::VolumeBackupRemove,
+            $crate::api::volume_backup::VolumeRestore,
+            $crate::api::volume_backup::VolumeDrill,
+            $crate::api::volume_backup::VolumeScheduleSet,
             $crate::api::stock::NetworkList,
             $crate::api::stock::NetworkCreate,
             $crate::api::stock::NetworkRemove,

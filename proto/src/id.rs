@@ -148,6 +148,8 @@ id! {
     PlanId = "plan";
     /// A change under way, or done.
     OperationId = "op";
+    /// A backup of a volume.
+    VolumeBackupId = "vol";
     /// One command sent to an agent; a repeated id does not run twice.
     CommandId = "cmd";
 }

@@ -21,3 +21,4 @@ pub mod spec;
 pub mod ssh;
 pub mod stock;
 pub mod user;
+pub mod volume_backup;

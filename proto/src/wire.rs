@@ -8,9 +8,10 @@
 //! |---|---|---|
 //! | control | agent, first, bidirectional | [`handshake::Hello`] → [`handshake::Welcome`]; then [`handshake::DaemonNotice`] to the agent and [`handshake::AgentNotice`] from it |
 //! | report | agent, unidirectional | [`report::Report`] frames |
-//! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome |
+//! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome; a volume in [`archive::Part`]s either way |
 //! | enrolment | agent, bidirectional, own ALPN | [`handshake::EnrollRequest`] → [`handshake::EnrollAnswer`] |
 
+pub mod archive;
 pub mod command;
 pub mod frame;
 pub mod handshake;

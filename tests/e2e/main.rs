@@ -43,4 +43,5 @@ mod servers;
 mod ssh;
 mod store;
 mod vault;
+mod volume_backup;
 mod witness;

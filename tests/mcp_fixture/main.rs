@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tomo_daemon::{
     clock::Clock,
-    config::{CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
+    config::{BackupsConfig, CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
     daemon::Daemon,
     mcp::{ServerHandler, Surface},
     services::HandlePerson as _,
@@ -44,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
         socket: SocketConfig { path: folder.path().join("tomo.sock"), admin_uid: None, admin_group: String::new() },
         vault: VaultConfig::default(),
         catalog: CatalogConfig::default(),
+        backups: BackupsConfig::default(),
     };
     let clock = Clock::system();
     Daemon::init(&config.data, Some(("admin", "a long enough password")), &clock).await?;

@@ -8,6 +8,7 @@ mod logs;
 mod look;
 mod pull;
 mod stock;
+mod volume;
 
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tomo_proto::{
     error::ErrorCode,
     text::display_line,
-    wire::command::{Command, CommandEvent, Outcome},
+    wire::command::{CANCELLED, Command, CommandEvent, Outcome},
 };
 
 pub(crate) use cut_off::cut_off;
 pub(crate) use deploy::{Deploying, Swap, remove_kept};
+pub(crate) use volume::{Carrying, Scratch, also_changed};
 
 use crate::{
     docker::{APP_LABEL, Engine, EngineError},
@@ -104,11 +106,11 @@ impl Stop {
 }
 
 fn cancelled() -> Failure {
-    Failure::new(ErrorCode::Conflict, "it was cancelled")
+    Failure::new(ErrorCode::Conflict, CANCELLED)
 }
 
 /// Runs one command to its end, as far as the policy allows it for what it meets; the caller drops it when it has to end early. A
-/// deploy is no such command: see [`Deploying`].
+/// deploy is no such command, nor is what carries a volume: see [`Deploying`] and [`Carrying`].
 pub(crate) async fn run(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Outcome {
     carry_out(engine, policy, command, events).await.unwrap_or_else(Outcome::from)
 }
@@ -149,7 +151,11 @@ async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: 
         Command::UpdateAgent { .. } => {
             Err(Failure::new(ErrorCode::Invalid, "the half with the engine takes no updates"))
         }
-        Command::DeployApp { .. } | Command::TellOutcome { .. } => {
+        Command::DeployApp { .. }
+        | Command::BackupVolume { .. }
+        | Command::RestoreVolume { .. }
+        | Command::DrillVolume { .. }
+        | Command::TellOutcome { .. } => {
             Err(Failure::new(ErrorCode::Internal, "the agent took a command for another kind"))
         }
     }

@@ -1,5 +1,6 @@
 //! The container engine's API, as far as Tomo uses it. The only module that knows bollard.
 
+mod archive;
 pub(crate) mod configuration;
 mod digest;
 pub(crate) mod examination;
@@ -25,6 +26,8 @@ use bollard::{
 use futures::{Stream, StreamExt as _};
 use tomo_proto::{error::ErrorCode, text::display_line};
 
+pub(crate) use archive::User;
+
 /// Seconds a request may take that is not a stream.
 const REQUEST_TIMEOUT_SECS: u64 = 120;
 
@@ -32,7 +35,7 @@ const REQUEST_TIMEOUT_SECS: u64 = 120;
 pub(crate) const APP_LABEL: &str = "dev.tomo.app";
 /// Label: name of the app.
 pub(crate) const NAME_LABEL: &str = "dev.tomo.name";
-/// Label of what Tomo makes for no app.
+/// Label of what Tomo makes for no app; the command that it was made for, if it was one that takes it away again.
 pub(crate) const MADE_LABEL: &str = "dev.tomo.made";
 /// Label: id of the revision.
 pub(crate) const REVISION_LABEL: &str = "dev.tomo.revision";

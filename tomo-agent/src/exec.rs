@@ -15,12 +15,15 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tomo_proto::{
     model::{container::Container, policy::PolicySummary, server::EngineState},
     wire::{
+        archive::Part,
         command::{CommandEvent, CommandRequest},
         seam::{Answer, Ask},
     },
 };
 
 use crate::{docker::inventory::Inventory, exec::half::Half, link::network};
+
+const AWAY: &str = "the half of the agent that has the network is away";
 
 /// Events that wait for the link; when full, the command waits.
 const EVENTS: usize = 64;
@@ -64,6 +67,7 @@ struct Stands {
 pub(crate) enum Said {
     Event(CommandEvent),
     Ask(Ask, oneshot::Sender<Answer>),
+    Take(oneshot::Sender<Result<Part, String>>),
 }
 
 /// Where a command's words go.
@@ -80,7 +84,14 @@ impl Events {
     pub(crate) async fn ask(&self, ask: Ask) -> Answer {
         let (sending, answer) = oneshot::channel();
         drop(self.0.send(Said::Ask(ask, sending)).await);
-        answer.await.unwrap_or_else(|_| Err("the half of the agent that has the network is away".to_owned()))
+        answer.await.unwrap_or_else(|_| Err(AWAY.to_owned()))
+    }
+
+    /// Takes the next part of what the daemon sends, once it is there.
+    pub(crate) async fn take(&self) -> Result<Part, String> {
+        let (sending, part) = oneshot::channel();
+        drop(self.0.send(Said::Take(sending)).await);
+        part.await.unwrap_or_else(|_| Err(AWAY.to_owned()))
     }
 
     /// Waits until nobody wants to hear more.
@@ -139,13 +150,18 @@ impl Exec {
 
     /// Runs one command: what it says arrives on the returned queue, an outcome last. It is undone when `cancel` says so, and then
     /// still tells its outcome; dropping the queue cancels it unheard. A command id that was seen before is answered with the outcome
-    /// of the first.
+    /// of the first. What the daemon sends beside the command comes in `parts`.
     #[must_use]
-    pub fn run(&self, request: CommandRequest, cancel: CancellationToken) -> mpsc::Receiver<CommandEvent> {
+    pub fn run(
+        &self,
+        request: CommandRequest,
+        cancel: CancellationToken,
+        parts: mpsc::Receiver<Part>,
+    ) -> mpsc::Receiver<CommandEvent> {
         let (events, said) = mpsc::channel(EVENTS);
         match &self.side {
-            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel), events))),
-            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events))),
+            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel), events, parts))),
+            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events, parts))),
         }
         said
     }
@@ -182,12 +198,13 @@ impl Exec {
 }
 
 /// Passes a command's words on within one process, until it ends or nobody wants to hear more.
-async fn relay(mut said: mpsc::Receiver<Said>, events: mpsc::Sender<CommandEvent>) {
+async fn relay(mut said: mpsc::Receiver<Said>, events: mpsc::Sender<CommandEvent>, mut parts: mpsc::Receiver<Part>) {
     let relaying = async {
         while let Some(said) = said.recv().await {
             match said {
                 Said::Event(event) => drop(events.send(event).await),
                 Said::Ask(ask, answer) => drop(answer.send(network::answer(&ask).await)),
+                Said::Take(part) => drop(part.send(next_part(&mut parts).await)),
             }
         }
     };
@@ -195,6 +212,11 @@ async fn relay(mut said: mpsc::Receiver<Said>, events: mpsc::Sender<CommandEvent
         () = relaying => {}
         () = events.closed() => {}
     }
+}
+
+/// The next part of what the daemon sends, or that none comes any more.
+async fn next_part(parts: &mut mpsc::Receiver<Part>) -> Result<Part, String> {
+    parts.recv().await.ok_or_else(|| "the daemon went away before it had sent all of it".to_owned())
 }
 
 #[cfg(test)]

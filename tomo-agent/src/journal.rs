@@ -14,7 +14,7 @@ use tomo_proto::{
     wire::command::{Command, Outcome},
 };
 
-use crate::commands::Swap;
+use crate::commands::{Scratch, Swap};
 
 /// Ended changes that are kept, the newest.
 const ENDED: usize = 256;
@@ -35,8 +35,24 @@ pub(crate) struct Entry {
     pub(crate) change: Option<Command>,
     /// What a deploy has changed; as long as it stands here, it has to be finished or undone.
     pub(crate) swap: Option<Swap>,
+    /// What was made or stopped for it; as long as it stands here, it has to be taken away, or started again.
+    #[serde(default)]
+    pub(crate) scratch: Option<Scratch>,
     /// How it ended.
     pub(crate) outcome: Option<Outcome>,
+}
+
+impl Entry {
+    /// Whether something of it still has to be seen to.
+    pub(crate) const fn is_left(&self) -> bool {
+        self.swap.is_some() || self.scratch.is_some()
+    }
+
+    /// What it works on, as far as something of it still has to be seen to.
+    pub(crate) fn left_of(&self) -> Option<&str> {
+        let swap = self.swap.as_ref().map(|swap| swap.container.as_str());
+        swap.or_else(|| self.scratch.as_ref().map(|scratch| scratch.subject.as_str()))
+    }
 }
 
 /// A replaced container that waits, stopped, to be removed.
@@ -70,7 +86,7 @@ impl Journal {
             tracing::error!(%error, command = %entry.command, "the end of a change cannot be noted in the journal");
         }
         let mut ended = self.entries();
-        ended.retain(|entry| entry.outcome.is_some() && entry.swap.is_none());
+        ended.retain(|entry| entry.outcome.is_some() && !entry.is_left());
         for old in ended.iter().rev().skip(ENDED) {
             remove(&self.folder, &old.command.to_string());
         }
@@ -134,7 +150,7 @@ mod tests {
     use super::*;
 
     fn entry(number: u64, outcome: Option<Outcome>) -> Entry {
-        Entry { command: CommandId::from_u64(number), begun_at: 0, change: None, swap: None, outcome }
+        Entry { command: CommandId::from_u64(number), begun_at: 0, change: None, swap: None, scratch: None, outcome }
     }
 
     #[test]

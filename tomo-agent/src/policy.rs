@@ -27,7 +27,7 @@ pub enum Rights {
     Metrics,
     /// Start, stop and restart any container, read its log and how it was made.
     Containers,
-    /// Also pull images, make volumes and networks, deploy apps on ports from 1024 up, and remove them.
+    /// Also pull images, make volumes and networks, deploy apps on ports from 1024 up, remove them, back up and restore Tomo's volumes.
     Deploys,
 }
 
@@ -240,8 +240,20 @@ impl Policy {
                 let bind_roots = allowed.bind_roots.iter().filter_map(real).collect();
                 PolicySummary { bind_roots, ..allowed }.allow_spec(&resolved(&deploy.spec)?).map_err(refuse)
             }
+            // A drill runs the app, but publishes no port and mounts nothing of the host.
+            Command::DrillVolume { app: Some(app), .. } => {
+                allowed.allow_verb("deploy").and_then(|()| allowed.allow_image(&app.spec.image)).map_err(refuse)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a verb is allowed.
+    ///
+    /// # Errors
+    /// Names the line that refuses it, or the one that is missing.
+    pub fn check_verb(&self, verb: &str) -> Result<(), Refusal> {
+        self.summary().allow_verb(verb).map_err(|objection| self.refuse(objection))
     }
 
     /// Whether a verb counts for something that Tomo did not make; `what` is that, fit to be shown.

@@ -1,8 +1,7 @@
 //! Backups of the daemon itself: a consistent copy of the store and every key file, sealed as one file under the vault's data key.
 //!
 //! The file begins with what is needed to open it with the master password and nothing else, so that it opens on a bare host. Then come
-//! the files in pieces of 64 KiB, a STREAM of XChaCha20-Poly1305 (Hoang, Reyhanitabar, Rogaway, Vizár 2015): a piece that is
-//! changed, moved, left out or cut off does not open. Each piece is bound to the head.
+//! the files in pieces (see [`crate::seal`]), each bound to the head.
 
 use std::{
     fs::{self, File},
@@ -11,15 +10,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use aead_stream::{DecryptorBE32, EncryptorBE32};
 use anyhow::{Context as _, bail, ensure};
-use chacha20poly1305::{Key, XChaCha20Poly1305, aead::Payload};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     crypto::random_bytes,
     data::{self, STORE, key_files},
+    seal::{NONCE, Opener, Sealer},
     store::{NewAuditEntry, Store, StoreError},
     tls,
     vault::{DataKey, WrappedKey},
@@ -27,14 +25,8 @@ use crate::{
 
 /// How every backup begins; the digit is the format's version.
 const MAGIC: &[u8; 8] = b"TOMOBAK1";
-/// Bytes of a piece before it is sealed.
-const PIECE: usize = 64 * 1024;
-/// What sealing adds to a piece.
-const TAG: usize = 16;
 /// Bytes of a head, at most.
 const HEAD: usize = 16 * 1024;
-/// Bytes of the nonce that the STREAM leaves to us.
-const NONCE: usize = 19;
 
 /// What stands at the head of a backup, in clear but bound to every piece.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,87 +53,6 @@ pub struct Restored {
     pub files: usize,
     /// Audit rows whose chain was checked.
     pub rows: u64,
-}
-
-struct Sealer<W> {
-    out: W,
-    stream: EncryptorBE32<XChaCha20Poly1305>,
-    bound: Vec<u8>,
-    piece: Zeroizing<Vec<u8>>,
-}
-
-impl<W: Write> Sealer<W> {
-    fn end(mut self) -> anyhow::Result<W> {
-        let last = self.stream.encrypt_last(Payload { msg: &self.piece, aad: &self.bound });
-        self.out.write_all(&last.map_err(|_| anyhow::anyhow!("the last piece cannot be sealed"))?)?;
-        Ok(self.out)
-    }
-}
-
-impl<W: Write> Write for Sealer<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // The last piece is sealed at the end, so a full one waits until more comes.
-        if self.piece.len() == PIECE {
-            let sealed = self.stream.encrypt_next(Payload { msg: &self.piece, aad: &self.bound });
-            self.out.write_all(&sealed.map_err(|_| std::io::Error::other("the backup is too large"))?)?;
-            self.piece.clear();
-        }
-        let taken = bytes.len().min(PIECE - self.piece.len());
-        self.piece.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Opener<R> {
-    source: R,
-    stream: Option<DecryptorBE32<XChaCha20Poly1305>>,
-    bound: Vec<u8>,
-    /// The next sealed piece, read ahead to know whether it is the last.
-    ahead: Vec<u8>,
-    piece: Zeroizing<Vec<u8>>,
-    at: usize,
-}
-
-fn read_piece(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
-    let mut piece = Vec::with_capacity(PIECE + TAG);
-    source.take((PIECE + TAG) as u64).read_to_end(&mut piece)?;
-    Ok(piece)
-}
-
-impl<R: Read> Opener<R> {
-    fn new(mut source: R, stream: DecryptorBE32<XChaCha20Poly1305>, bound: Vec<u8>) -> std::io::Result<Self> {
-        let ahead = read_piece(&mut source)?;
-        Ok(Self { source, stream: Some(stream), bound, ahead, piece: Zeroizing::default(), at: 0 })
-    }
-}
-
-impl<R: Read> Read for Opener<R> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        if self.at == self.piece.len() {
-            let Some(mut stream) = self.stream.take() else { return Ok(0) };
-            let next = read_piece(&mut self.source)?;
-            let payload = Payload { msg: &self.ahead, aad: &self.bound };
-            let opened = if next.is_empty() {
-                stream.decrypt_last(payload)
-            } else {
-                let opened = stream.decrypt_next(payload);
-                self.stream = Some(stream);
-                opened
-            };
-            let refused =
-                || std::io::Error::new(std::io::ErrorKind::InvalidData, "a piece of it was changed or cut off");
-            self.piece = Zeroizing::new(opened.map_err(|_| refused())?);
-            (self.ahead, self.at) = (next, 0);
-        }
-        let taken = into.len().min(self.piece.len() - self.at);
-        into[..taken].copy_from_slice(&self.piece[self.at..self.at + taken]);
-        self.at += taken;
-        Ok(taken)
-    }
 }
 
 /// What a new backup is called and sealed with.
@@ -207,8 +118,7 @@ fn seal(data: &Path, store: &Path, beside: &Path, plan: &Plan) -> anyhow::Result
     out.write_all(MAGIC)?;
     out.write_all(&u32::try_from(head.len())?.to_be_bytes())?;
     out.write_all(&head)?;
-    let stream = EncryptorBE32::new(<&Key>::from(&*key), (&nonce).into());
-    let mut sealer = Sealer { out, stream, bound: bound(&head), piece: Zeroizing::new(Vec::with_capacity(PIECE)) };
+    let mut sealer = Sealer::new(out, &key, &nonce, bound(&head));
     for path in key_files(data)? {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         put_file(&mut sealer, &name, &path)?;
@@ -270,8 +180,7 @@ fn unpack(file: &Path, key: &DataKey, folder: &Path) -> anyhow::Result<usize> {
     let own = key.open("backups", head.number, "key", &head.key).context("its key does not open: it was changed")?;
     let own = Zeroizing::new(<[u8; 32]>::try_from(own.as_slice()).context("its key was changed")?);
     let nonce = <[u8; NONCE]>::try_from(head.nonce.as_slice()).context("its head was changed")?;
-    let stream = DecryptorBE32::new(<&Key>::from(&*own), (&nonce).into());
-    let mut opener = Opener::new(source, stream, bound)?;
+    let mut opener = Opener::new(source, &own, &nonce, bound)?;
     let mut files = 0;
     loop {
         let mut length = [0; 2];

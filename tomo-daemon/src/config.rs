@@ -30,6 +30,16 @@ pub struct Config {
     pub vault: VaultConfig,
     /// Apps that are ready to be deployed.
     pub catalog: CatalogConfig,
+    /// Backups.
+    pub backups: BackupsConfig,
+}
+
+/// Backups.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupsConfig {
+    /// Folder of the volumes' backups; empty for `volume-backups` in the data folder.
+    pub volumes: PathBuf,
 }
 
 /// Apps that are ready to be deployed.

@@ -105,8 +105,10 @@ impl Daemon {
         )?;
         let (listener, url) = http::bind(&config.http).await?;
         let catalog = Catalog::new(config.catalog.folders.clone());
+        let volumes = config.backups.volumes.clone();
         let services =
-            Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url, catalog).await?;
+            Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url, catalog, volumes)
+                .await?;
         let handlers = handlers(Arc::clone(&services), live)?;
         let http = Http::start(&config, listener, &services, &authority, handlers).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");

@@ -31,6 +31,7 @@ use tokio_util::{
 use tomo_proto::{
     id::{AgentId, ServerId},
     wire::{
+        archive::Part,
         command::{CommandEvent, CommandRequest},
         frame::{MAX_FRAME_BYTES, encode},
     },
@@ -152,6 +153,15 @@ struct Connected {
     connection: quinn::Connection,
 }
 
+/// What goes to an agent beside a command.
+#[derive(Debug)]
+pub enum Supply {
+    /// A program, as it is.
+    Program(PathBuf),
+    /// What is in a volume. Without an end the command is cancelled.
+    Parts(mpsc::Receiver<Part>),
+}
+
 /// A command under way. Dropping it cancels the command, and nobody hears what becomes of it.
 #[derive(Debug)]
 pub struct RunningCommand {
@@ -255,15 +265,15 @@ impl Hub {
         self.send_with(server, request, None).await
     }
 
-    /// Sends a command, and the file that it speaks of once the agent takes it.
+    /// Sends a command, and what it speaks of once the agent takes it.
     ///
     /// # Errors
-    /// As [`Self::send`]. A file that cannot be read ends the command.
+    /// As [`Self::send`]. What cannot be sent to its end ends the command.
     pub async fn send_with(
         &self,
         server: ServerId,
         request: CommandRequest,
-        program: Option<PathBuf>,
+        supply: Option<Supply>,
     ) -> Result<RunningCommand, HubError> {
         let connection = self.shared.connections().get(&server).map(|connected| connected.connection.clone());
         let connection = connection.ok_or(HubError::Offline)?;
@@ -276,7 +286,7 @@ impl Hub {
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
         let (queue, events) = mpsc::channel(COMMAND_EVENTS);
         let wishes = Wishes::default();
-        self.shared.tasks.spawn(command::follow(server, sending, receiving, program, queue, wishes.clone()));
+        self.shared.tasks.spawn(command::follow(server, sending, receiving, supply, queue, wishes.clone()));
         let on_drop = wishes.dropped.clone().drop_guard();
         Ok(RunningCommand { events, wishes, on_drop })
     }

@@ -29,5 +29,7 @@ pub mod backup;
 pub mod clock;
 pub mod crypto;
 pub mod data;
+mod seal;
 pub mod tls;
 pub mod vault;
+mod volume_file;

@@ -38,6 +38,7 @@ mod transport;
 mod update;
 mod user;
 mod vault;
+mod volume_backup;
 mod witness;
 
 use std::{
@@ -69,6 +70,7 @@ use crate::{
         records::{SETTINGS_KEY, SettingsRecord},
     },
     vault::Vault,
+    volume_file,
 };
 
 /// The key that signs logins, in the data folder.
@@ -91,6 +93,8 @@ struct Context {
     live: Live,
     /// Folder of the store and the keys.
     data: PathBuf,
+    /// Folder of the volumes' backups.
+    volume_backups: PathBuf,
     vault: Vault,
     /// Held by whoever derives a key of a master password: one at a time, since each takes 64 MiB.
     deriving: tokio::sync::Mutex<()>,
@@ -147,6 +151,7 @@ impl Services {
         clock: Clock,
         url: String,
         catalog: Catalog,
+        volume_backups: PathBuf,
     ) -> anyhow::Result<Arc<Self>> {
         let auth = auth::Auth::open(&data.join(LOGIN_KEY), &store, clock.clone())?;
         operation::settle_left_over(&store, &clock).await?;
@@ -155,6 +160,7 @@ impl Services {
             hub,
             live,
             data: data.to_owned(),
+            volume_backups: volume_backup::folder_of(data, volume_backups),
             vault,
             deriving: tokio::sync::Mutex::new(()),
             clock,
@@ -171,10 +177,12 @@ impl Services {
             tasks: TaskTracker::new(),
         });
         context.settle_visits()?;
+        volume_file::sweep(&context.volume_backups);
         context.hub.set_idle_interval(context.settings()?.sample_interval_secs.saturating_mul(1_000));
         context.tasks.spawn(Arc::clone(&context).delete_old_samples());
         context.tasks.spawn(Arc::clone(&context).write_refusals());
         context.tasks.spawn(Arc::clone(&context).back_up_on_schedule());
+        context.tasks.spawn(Arc::clone(&context).back_up_volumes_on_schedule());
         context.tasks.spawn(Arc::clone(&context).watch_for_crash_loops());
         context.tasks.spawn(Arc::clone(&context).watch_for_image_updates());
         context.tasks.spawn(Arc::clone(&context).settle_unknown());

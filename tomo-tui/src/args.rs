@@ -7,6 +7,7 @@ mod container;
 mod daemon;
 mod people;
 mod server;
+mod volume;
 
 use std::path::PathBuf;
 
@@ -20,10 +21,11 @@ use crate::cli::mcp::McpClient;
 pub(crate) use app::{AppCommand, Deploy, Import};
 pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
-pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, VolumeCommand};
+pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
 pub(crate) use people::{Preset, SecretCommand, TokenCommand, UserCommand};
 pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};
+pub(crate) use volume::VolumeCommand;
 
 /// Heading of the options that every subcommand has.
 const CONNECTION: &str = "Connection and output";
@@ -198,7 +200,7 @@ pub(crate) enum Command {
     /// List, pull and remove images of a server.
     #[command(subcommand)]
     Image(ImageCommand),
-    /// List, make and remove volumes of a server.
+    /// List, make and remove volumes of a server; back them up, restore them, prove that they restore.
     #[command(subcommand)]
     Volume(VolumeCommand),
     /// List, make and remove networks of a server.

@@ -19,6 +19,7 @@ mod stock;
 mod token;
 mod user;
 mod vault;
+mod volume;
 
 // What they share.
 mod change;
@@ -61,7 +62,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::Catalog(command) => catalog::catalog(client, command, as_json).await,
         Command::Container(command) => container::container(client, command, as_json).await,
         Command::Image(command) => stock::image(client, command, as_json).await,
-        Command::Volume(command) => stock::volume(client, command, as_json).await,
+        Command::Volume(command) => volume::volume(client, command, as_json).await,
         Command::Network(command) => stock::network(client, command, as_json).await,
         Command::Plan(command) => plan::plan(client, command, as_json).await,
         Command::Operation(command) => plan::operation(client, command, as_json).await,
@@ -97,6 +98,9 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
         apps.running, apps.stopped, apps.failed, apps.deploying, apps.unknown
     ));
     line(format!("plans    {} waiting for a person", answer.plans_pending));
+    if let Some(at) = answer.restore_proven_at {
+        line(format!("backups  a volume was last proven to restore {}", output::time(at)));
+    }
     for problem in &answer.problems {
         line(format!("! {}: {}", problem.subject, problem.message));
         for one in &problem.log {

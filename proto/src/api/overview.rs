@@ -35,6 +35,9 @@ pub struct OverviewAnswer {
     pub operations: Vec<Operation>,
     /// Plans that wait for a person.
     pub plans_pending: u32,
+    /// When a backup of a volume was last proven to restore (UTC ms); absent if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore_proven_at: Option<u64>,
     /// Servers changed since the given revision; absent without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers_changed: Vec<ServerSummary>,

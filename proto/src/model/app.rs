@@ -12,6 +12,7 @@ use crate::{
     model::{
         container::{Container, Health},
         image::ImageCheck,
+        volume_backup::LastBackup,
     },
 };
 
@@ -312,6 +313,9 @@ pub struct AppDetail {
     /// The replaced container, while it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// The newest backup of each of its volumes that was backed up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backups: Vec<LastBackup>,
     /// Kept revisions, newest first; only with `include: ["revisions"]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revisions: Vec<Revision>,

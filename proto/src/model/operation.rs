@@ -51,6 +51,16 @@ pub enum OperationKind {
     ChangeSettings,
     /// Backs the daemon up.
     CreateBackup,
+    /// Backs a volume up.
+    BackupVolume,
+    /// Restores a backup of a volume into a new one.
+    RestoreVolume,
+    /// Restores a backup of a volume for a test, with its app, and takes everything away again.
+    DrillVolume,
+    /// Reads a backup of a volume to its end.
+    VerifyVolumeBackup,
+    /// Removes a backup of a volume.
+    RemoveVolumeBackup,
 }
 
 impl OperationKind {
@@ -72,7 +82,12 @@ impl OperationKind {
             | Self::UpdateAgent
             | Self::RemoveServer
             | Self::ChangeSettings
-            | Self::CreateBackup => false,
+            | Self::CreateBackup
+            | Self::BackupVolume
+            | Self::RestoreVolume
+            | Self::DrillVolume
+            | Self::VerifyVolumeBackup
+            | Self::RemoveVolumeBackup => false,
         }
     }
 
@@ -89,6 +104,9 @@ impl OperationKind {
                     | Self::CreateVolume
                     | Self::CreateNetwork
                     | Self::Discard
+                    | Self::BackupVolume
+                    | Self::RestoreVolume
+                    | Self::DrillVolume
             )
     }
 
@@ -121,6 +139,11 @@ impl OperationKind {
             Self::RemoveServer => "remove_server",
             Self::ChangeSettings => "change_settings",
             Self::CreateBackup => "create_backup",
+            Self::BackupVolume => "backup_volume",
+            Self::RestoreVolume => "restore_volume",
+            Self::DrillVolume => "drill_volume",
+            Self::VerifyVolumeBackup => "verify_volume_backup",
+            Self::RemoveVolumeBackup => "remove_volume_backup",
         }
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{AppId, OperationId, PlanId, RevisionId, ServerId},
+    id::{AppId, OperationId, PlanId, RevisionId, ServerId, VolumeBackupId},
     model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
@@ -84,6 +84,20 @@ pub enum PlannedChange {
         choice: Choice,
         /// Each as it was then.
         items: Vec<Item>,
+    },
+    /// Restore a backup of a volume into a new one.
+    RestoreVolume {
+        /// The backup.
+        backup: VolumeBackupId,
+        /// Server by id.
+        server: ServerId,
+        /// Name of the new volume.
+        volume: String,
+    },
+    /// Remove a backup of a volume.
+    RemoveVolumeBackup {
+        /// The backup.
+        backup: VolumeBackupId,
     },
     /// Add a server that is reached by SSH.
     AddServer {

@@ -18,7 +18,7 @@ use crate::{
         spec::check_image,
         stock::{Item, Stock},
     },
-    wire::witness::AuditHead,
+    wire::{archive::Part, witness::AuditHead},
 };
 
 /// Daemon → agent, the one frame it sends on a command stream.
@@ -122,6 +122,26 @@ pub enum Command {
         /// What to deploy.
         deploy: Box<DeployApp>,
     },
+    /// Read what is in a volume: it follows as [`CommandEvent::Part`]s, the last of which tells what it was.
+    BackupVolume {
+        /// Its name.
+        volume: String,
+        /// Stop the containers that mount it meanwhile, and start them again in any case.
+        stop: bool,
+    },
+    /// Make a volume of what follows, in [`Part`]s, once the agent answers [`CommandEvent::Send`]. It stays only if all of it came.
+    RestoreVolume {
+        /// Its name; there is none of it yet.
+        volume: String,
+    },
+    /// Make a volume of what follows as for [`Command::RestoreVolume`], run an app on it where nothing else reaches it, and take all of
+    /// it away.
+    DrillVolume {
+        /// The volume's name, as the app's configuration has it.
+        volume: String,
+        /// The app; without one the volume is only made and read.
+        app: Option<Box<DeployApp>>,
+    },
     /// Tell every kept head of the audit trail. Answers with [`Found::Heads`]. The half with the network answers by itself: nothing
     /// on the host is touched, so no policy is asked. An agent that does not know this command ends its stream.
     TellHeads,
@@ -138,6 +158,9 @@ pub enum Command {
         command: CommandId,
     },
 }
+
+/// What the end of a command says that was cancelled, or whose listener went away.
+pub const CANCELLED: &str = "it was cancelled";
 
 /// Bytes of a program in one frame.
 pub const PROGRAM_PART_BYTES: usize = 128 * 1024;
@@ -166,6 +189,14 @@ pub struct DeployApp {
     pub keep_secs: u32,
 }
 
+impl DeployApp {
+    fn check(&self) -> Result<(), String> {
+        check_name(&self.name)?;
+        self.secrets.keys().try_for_each(|name| check_name(name))?;
+        self.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
+    }
+}
+
 impl Command {
     /// Name of the command, as the host's policy file lists it if it can be allowed or refused there.
     #[must_use]
@@ -181,6 +212,8 @@ impl Command {
             Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
             Self::Discard { .. } => "remove",
             Self::DeployApp { .. } => "deploy",
+            Self::BackupVolume { .. } => "backup",
+            Self::RestoreVolume { .. } | Self::DrillVolume { .. } => "restore",
             Self::TellHeads => "heads",
             Self::UpdateAgent { .. } => "update",
             Self::TellOutcome { .. } => "tell",
@@ -199,7 +232,10 @@ impl Command {
             | Self::CreateVolume { .. }
             | Self::CreateNetwork { .. }
             | Self::Discard { .. }
-            | Self::DeployApp { .. } => true,
+            | Self::DeployApp { .. }
+            | Self::BackupVolume { .. }
+            | Self::RestoreVolume { .. }
+            | Self::DrillVolume { .. } => true,
             Self::ReadLogs { .. }
             | Self::InspectContainer { .. }
             | Self::ExamineContainer { .. }
@@ -209,6 +245,12 @@ impl Command {
             | Self::UpdateAgent { .. }
             | Self::TellOutcome { .. } => false,
         }
+    }
+
+    /// Whether what is in a volume comes or goes with it: then it comes to nothing when the link breaks.
+    #[must_use]
+    pub const fn carries_volume(&self) -> bool {
+        matches!(self, Self::BackupVolume { .. } | Self::RestoreVolume { .. } | Self::DrillVolume { .. })
     }
 
     /// What it works on; of two changes of the same the second waits.
@@ -225,7 +267,10 @@ impl Command {
             | Self::CompareImage { container } => container.as_str().to_owned(),
             Self::DeployApp { deploy } => format!("tomo-{}", deploy.name),
             Self::PullImage { image } => format!("image {image}"),
-            Self::CreateVolume { name } => format!("volume {name}"),
+            Self::CreateVolume { name: volume }
+            | Self::BackupVolume { volume, .. }
+            | Self::RestoreVolume { volume }
+            | Self::DrillVolume { volume, .. } => format!("volume {volume}"),
             Self::CreateNetwork { name, .. } => format!("network {name}"),
             Self::ListStock {} | Self::Discard { .. } => "the host's stock".to_owned(),
             Self::TellHeads | Self::UpdateAgent { .. } | Self::TellOutcome { .. } => "the agent".to_owned(),
@@ -242,10 +287,12 @@ impl Command {
             Self::PullImage { image } => check_image(image),
             Self::CreateVolume { name } | Self::CreateNetwork { name, .. } => check_name(name),
             Self::Discard { items } => items.iter().try_for_each(Item::check),
-            Self::DeployApp { deploy } => {
-                check_name(&deploy.name)?;
-                deploy.secrets.keys().try_for_each(|name| check_name(name))?;
-                deploy.spec.check().map_err(|misfit| format!("{}: {}", misfit.field, misfit.message))
+            Self::DeployApp { deploy } => deploy.check(),
+            Self::BackupVolume { volume, .. } => ContainerRef::new(volume).map(drop),
+            Self::RestoreVolume { volume } => check_name(volume),
+            Self::DrillVolume { volume, app } => {
+                ContainerRef::new(volume)?;
+                app.as_ref().map_or(Ok(()), |app| app.check())
             }
             Self::UpdateAgent { release } => SignedRelease::parse(release).map(drop).map_err(|error| error.to_string()),
             Self::ExamineContainer { probe, .. } => {
@@ -279,11 +326,11 @@ impl Command {
     }
 
     /// Every verb a policy file can list. Updates have a line of their own there: the key they are signed with.
-    pub const VERBS: [&'static str; 9] =
-        ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy"];
+    pub const VERBS: [&'static str; 11] =
+        ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy", "backup", "restore"];
 
     /// Verbs that a policy file can let count for what Tomo did not make.
-    pub const FOREIGN_VERBS: [&'static str; 6] = ["start", "stop", "restart", "remove", "logs", "inspect"];
+    pub const FOREIGN_VERBS: [&'static str; 7] = ["start", "stop", "restart", "remove", "logs", "inspect", "backup"];
 }
 
 /// Name or id of a container: the engine's grammar and nothing else, so that it cannot reach another path of its API.
@@ -340,8 +387,10 @@ pub enum CommandEvent {
     },
     /// What was asked for; a list may come in several parts.
     Found(Box<Found>),
-    /// The agent takes the program that the command spoke of.
+    /// The agent takes the program, or the volume, that the command spoke of.
     Send,
+    /// What is in a volume.
+    Part(Part),
     /// It is over.
     Outcome(Outcome),
 }
@@ -476,6 +525,26 @@ mod tests {
         assert_eq!(encode(&CommandEvent::Send).expect("encodes"), b"\x01\xa4send");
         assert!(command.check().is_err(), "it is no signed release");
         assert!(!Command::VERBS.contains(&command.verb()), "no list of verbs allows it");
+    }
+
+    #[test]
+    fn what_carries_a_volume_is_these_bytes_and_its_names_are_checked() {
+        let command = Command::BackupVolume { volume: "Data_1".to_owned(), stop: true };
+        let body = encode(&command).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xadbackup_volume\x82\xa6volume\xa6Data_1\xa4stop\xc3");
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        assert_eq!(command.check(), Ok(()));
+        let event = encode(&CommandEvent::Part(Part::Bytes(vec![7, 8]))).expect("encodes");
+        assert_eq!(event, b"\x01\x81\xa4part\x81\xa5bytes\xc4\x02\x07\x08");
+        let volume = || "../data".to_owned();
+        for bad in [
+            Command::BackupVolume { volume: volume(), stop: false },
+            Command::RestoreVolume { volume: volume() },
+            Command::RestoreVolume { volume: "Data".to_owned() },
+            Command::DrillVolume { volume: volume(), app: None },
+        ] {
+            assert!(bad.check().is_err() && bad.is_change() && bad.carries_volume(), "{bad:?}");
+        }
     }
 
     #[test]

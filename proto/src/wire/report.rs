@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{container::Container, metric::SeriesKey, policy::PolicySummary, server::HostFacts},
-    wire::frame::FrameError,
+    wire::frame::{self, FrameError},
 };
 
 /// Most series in one schema.
@@ -44,7 +44,7 @@ pub enum ReportBody {
     /// Rows in the newest schema.
     Samples {
         /// Made by [`encode_rows`].
-        #[serde(with = "bytes_field")]
+        #[serde(with = "frame::bytes_field")]
         block: Vec<u8>,
     },
     /// All containers, whenever one of them changes.
@@ -190,31 +190,6 @@ fn take_varint(rest: &mut &[u8]) -> Option<u64> {
         }
     }
     None
-}
-
-/// Bytes as a `MessagePack` byte string instead of an array of numbers.
-mod bytes_field {
-    use serde::{Deserializer, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl de::Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-
-            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("bytes")
-            }
-
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        deserializer.deserialize_bytes(Bytes)
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,10 @@ use crate::{
         policy::PolicySummary,
         server::EngineState,
     },
-    wire::command::{CommandEvent, CommandRequest},
+    wire::{
+        archive::Part,
+        command::{CommandEvent, CommandRequest},
+    },
 };
 
 /// link → exec, the first frame of a connection.
@@ -52,6 +55,8 @@ pub enum Said {
     Event(CommandEvent),
     /// What only the half with the network can find out; it sends a [`Reply::Answer`].
     Ask(Ask),
+    /// It takes the next part of what the daemon sends; the half with the network sends a [`Reply::Part`].
+    Take,
 }
 
 /// link → exec on a connection that runs a command.
@@ -60,6 +65,8 @@ pub enum Said {
 pub enum Reply {
     /// To the one [`Ask`] that is open.
     Answer(Answer),
+    /// To the one [`Said::Take`] that is open: the part, or why none comes any more.
+    Part(Result<Part, String>),
     /// The command is to be undone; its outcome still comes.
     Cancel,
 }

@@ -38,6 +38,8 @@ pub(crate) async fn cut_off(engine: &Engine, entry: &Entry) -> Result<Outcome, E
                 not_done(&format!("container \"{}\" was started anew", shown(container)))
             }
         }
+        Command::BackupVolume { .. } => not_done("the volume was read to its end"),
+        Command::RestoreVolume { .. } => not_done("the volume was whole: nothing of it is left"),
         Command::RemoveContainer { container, volumes } => {
             let mut left =
                 engine.find(container.as_str()).await?.map(|_| format!("container \"{}\"", shown(container)));

@@ -16,7 +16,8 @@ use tomo_proto::{
     wire::command::{DeployApp, Outcome},
 };
 
-pub(super) use probe::address_of;
+pub(super) use container::trial_body;
+pub(super) use probe::{Trial, address_of};
 pub(crate) use swap::Swap;
 pub(super) use swap::{label, runs};
 
@@ -27,11 +28,10 @@ use crate::{
     journal::{Entry, Journal, Kept},
 };
 use container::{body_of, in_the_way, is_made_of, restart_of};
-use probe::Trial;
 use swap::{New, Old, STOP_SECS, container_of, name_of};
 
 /// Lines kept of a container that did not live.
-const KEPT_LINES: u32 = 200;
+pub(super) const KEPT_LINES: u32 = 200;
 /// An engine that went away in the middle gets this long to come back; after that the rest is done when it is back.
 const INSIST_FOR: Duration = Duration::from_secs(30);
 const INSIST_EVERY: Duration = Duration::from_secs(1);

@@ -35,7 +35,7 @@ const USAGE_BYTES: u64 = 16 << 20;
 const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
 
 /// Whether labels say that Tomo made it.
-fn is_ours(labels: &HashMap<String, String>) -> bool {
+pub(super) fn is_ours(labels: &HashMap<String, String>) -> bool {
     labels.contains_key(APP_LABEL) || labels.contains_key(MADE_LABEL)
 }
 

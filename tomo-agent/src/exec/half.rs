@@ -25,8 +25,8 @@ use tomo_proto::{
 
 use crate::{
     clock::now_ms,
-    commands::{self, Deploying, Stop},
-    docker::{Engine, RETRY},
+    commands::{self, Carrying, Deploying, Stop},
+    docker::{Engine, EngineError, RETRY},
     exec::{EVENTS, Events, ExecConfig, Said, Stands},
     journal::{Entry, Journal},
     policy::Policy,
@@ -37,7 +37,7 @@ const REMEMBERED: usize = 256;
 /// The policy file is looked at this often; a command always reads it anew.
 const POLICY_LOOK: Duration = Duration::from_secs(2);
 /// Longest a command may take, whatever the daemon says.
-const LONGEST: Duration = Duration::from_secs(3_600);
+const LONGEST: Duration = Duration::from_secs(12 * 3_600);
 
 #[derive(Debug)]
 pub(super) struct Half {
@@ -152,8 +152,11 @@ impl Half {
         let deadline = Duration::from_millis(request.deadline_ms).min(LONGEST);
         let stop = Stop::new(cancel, events.clone(), deadline);
         let outcome = if request.command.is_change() {
-            let _turn = tokio::select! {
-                turn = self.turn(request.command.subject()) => turn,
+            let _turns = tokio::select! {
+                turns = self.turns_of(engine, &request.command) => match turns {
+                    Ok(turns) => turns,
+                    Err(error) => return commands::Failure::from(error).into(),
+                },
                 failure = stop.reached() => return failure.into(),
             };
             if let Err(outcome) = self.settle_before(engine, &request.command.subject()).await {
@@ -193,6 +196,16 @@ impl Half {
         Err(Outcome::failed(ErrorCode::Conflict, reason, Some(next)))
     }
 
+    /// Waits until nothing else changes what a command changes.
+    async fn turns_of(&self, engine: &Engine, command: &Command) -> Result<Vec<OwnedMutexGuard<()>>, EngineError> {
+        let mut turns = vec![self.turn(command.subject()).await];
+        // In order of their names: two that want the same cannot wait for each other.
+        for subject in commands::also_changed(engine, command).await? {
+            turns.push(self.turn(subject).await);
+        }
+        Ok(turns)
+    }
+
     /// Waits until nothing else changes the same thing.
     async fn turn(&self, subject: String) -> OwnedMutexGuard<()> {
         let turn = {
@@ -212,9 +225,10 @@ impl Half {
         events: &Events,
         stop: &Stop,
     ) -> Outcome {
-        let is_deploy = matches!(request.command, Command::DeployApp { .. });
-        let change = (!is_deploy).then(|| request.command.clone());
-        let mut entry = Entry { command: request.id, begun_at: now_ms(), change, swap: None, outcome: None };
+        let has_secrets = matches!(request.command, Command::DeployApp { .. } | Command::DrillVolume { .. });
+        let change = (!has_secrets).then(|| request.command.clone());
+        let mut entry =
+            Entry { command: request.id, begun_at: now_ms(), change, swap: None, scratch: None, outcome: None };
         if let Err(error) = self.journal.write(&entry) {
             let message = format!("the change cannot be noted in the agent's journal: {error}");
             return Outcome::failed(ErrorCode::Internal, message, None);
@@ -224,6 +238,9 @@ impl Half {
                 let (journal, free_ports) = (&self.journal, policy.summary().free_ports());
                 Deploying { engine, deploy, free_ports, events, stop, journal }.run(&mut entry).await
             }
+            command if command.carries_volume() => {
+                Carrying { engine, policy, events, stop, journal: &self.journal }.run(&mut entry, request).await
+            }
             command => tokio::select! {
                 outcome = commands::run(engine, policy, command, events) => outcome,
                 failure = stop.reached() => failure.into(),
@@ -231,7 +248,7 @@ impl Half {
         };
         entry.outcome = Some(outcome.clone());
         self.journal.end(&entry);
-        if entry.swap.is_some() {
+        if entry.is_left() {
             self.is_left.store(true, Ordering::SeqCst);
         }
         outcome

@@ -25,6 +25,7 @@ use tomo_proto::{
     error::ErrorCode,
     model::{container::Container, server::EngineState},
     wire::{
+        archive::Part,
         command::{CommandEvent, CommandRequest, Outcome},
         frame::{MAX_FRAME_BYTES, decode, encode},
         seam::{Call, Reply, Said as Wired, Told},
@@ -32,7 +33,7 @@ use tomo_proto::{
 };
 
 use crate::{
-    exec::{Exec, Said, Side, Stands},
+    exec::{Exec, Said, Side, Stands, next_part},
     link::{codec, network},
 };
 
@@ -170,7 +171,7 @@ async fn carry_out(exec: &Exec, request: CommandRequest, mut connection: Connect
     let Side::Here(half) = &exec.side else { anyhow::bail!("this half has no engine") };
     let cancel = CancellationToken::new();
     let mut said = half.begin(request, cancel.clone());
-    let mut asked = None;
+    let (mut asked, mut taking) = (None, None);
     loop {
         tokio::select! {
             next = said.recv() => match next {
@@ -180,11 +181,16 @@ async fn carry_out(exec: &Exec, request: CommandRequest, mut connection: Connect
                     asked = Some(sending);
                     send(&mut connection, &Wired::Ask(ask)).await?;
                 }
+                Some(Said::Take(sending)) => {
+                    taking = Some(sending);
+                    send(&mut connection, &Wired::Take).await?;
+                }
             },
             // Its end cancels the command too, since what it says is dropped with this.
             reply = receive(&mut connection) => match reply? {
                 Reply::Cancel => cancel.cancel(),
                 Reply::Answer(answer) => drop(asked.take().context("nothing was asked")?.send(answer)),
+                Reply::Part(part) => drop(taking.take().context("nothing was to be sent")?.send(part)),
             },
         }
     }
@@ -244,9 +250,10 @@ pub(super) async fn run(
     request: CommandRequest,
     cancel: CancellationToken,
     events: mpsc::Sender<CommandEvent>,
+    parts: mpsc::Receiver<Part>,
 ) {
     let outcome = tokio::select! {
-        outcome = converse(&socket, request, &cancel, &events) => outcome,
+        outcome = converse(&socket, request, &cancel, &events, parts) => outcome,
         () = events.closed() => return,
     };
     if let Err(outcome) = outcome {
@@ -259,6 +266,7 @@ async fn converse(
     request: CommandRequest,
     cancel: &CancellationToken,
     events: &mpsc::Sender<CommandEvent>,
+    mut parts: mpsc::Receiver<Part>,
 ) -> Result<(), Outcome> {
     let next = || Some("look on that host: systemctl status tomo-agent-exec".to_owned());
     let called = async {
@@ -294,6 +302,10 @@ async fn converse(
             Wired::Ask(ask) => {
                 let answer = network::answer(&ask).await;
                 send(&mut connection, &Reply::Answer(answer)).await.map_err(lost)?;
+            }
+            Wired::Take => {
+                let part = next_part(&mut parts).await;
+                send(&mut connection, &Reply::Part(part)).await.map_err(lost)?;
             }
         }
     }

@@ -101,7 +101,7 @@ impl Host {
     }
 
     async fn send(&self, request: CommandRequest) -> (Vec<CommandEvent>, Outcome) {
-        let mut events = self.exec.run(request, CancellationToken::new());
+        let mut events = self.exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
         let mut said = Vec::new();
         loop {
             match timeout(Duration::from_secs(60), events.recv())
@@ -289,7 +289,7 @@ async fn a_cancelled_deploy_is_undone() {
         deadline_ms: 60_000,
         command: host.deploy(never),
     };
-    let mut events = host.exec.run(request.clone(), CancellationToken::new());
+    let mut events = host.exec.run(request.clone(), CancellationToken::new(), mpsc::channel(1).1);
     while let Some(event) = events.recv().await {
         if matches!(&event, CommandEvent::Progress { step, .. } if step.contains("healthy")) {
             break;
@@ -324,7 +324,7 @@ async fn logs_are_followed_and_made_safe() {
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     let command = Command::ReadLogs { container: host.container(), tail: None, since_ms: None, follow: true };
     let request = CommandRequest { id: CommandId::from_parts(1_800_000_000_000, rand()), deadline_ms: 60_000, command };
-    let mut events = host.exec.run(request, CancellationToken::new());
+    let mut events = host.exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
     let mut lines: Vec<LogLine> = Vec::new();
     while lines.iter().filter(|line| line.text == "tick").count() < 40 {
         match timeout(Duration::from_secs(20), events.recv()).await.expect("in time").expect("goes on") {
@@ -386,7 +386,7 @@ async fn a_host_without_an_engine_says_so() {
         deadline_ms: 1_000,
         command: Command::StartContainer { container },
     };
-    let mut events = exec.run(request, CancellationToken::new());
+    let mut events = exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
     let Some(CommandEvent::Outcome(outcome)) = events.recv().await else { panic!("an outcome comes") };
     let (_, message, _) = failure(outcome);
     assert!(message.contains("engine") && message.contains("none.sock"), "{message}");

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     future::{Future, pending},
+    io::ErrorKind,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -21,6 +22,7 @@ use tomo_proto::{
     model::metric::SeriesKey,
     version::{LINK_NEWEST, LINK_OLDEST, RELEASE},
     wire::{
+        archive::Part,
         command::{Command, CommandEvent, CommandRequest, Found, Outcome},
         frame::{decode, encode},
         handshake::{AgentNotice, DaemonNotice, Hello, Welcome},
@@ -36,6 +38,8 @@ use crate::{
 };
 
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+/// Parts of a volume that wait for the half with the engine; when full, the daemon waits.
+const PARTS: usize = 16;
 /// Close code of the daemon that says this agent is not wanted.
 const REFUSED: u32 = 2;
 /// Close code of the daemon that says the same agent has connected from elsewhere.
@@ -296,7 +300,8 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
     let frame = frames.next().await.context("no command came")??;
     let request: CommandRequest = decode(&frame)?;
     let mut sending = FramedWrite::new(sending, super::codec());
-    let is_change = request.command.is_change();
+    // What is in a volume leads nowhere any more; everything else that changes the host is carried out.
+    let goes_on = request.command.is_change() && !request.command.carries_volume();
     match request.command {
         Command::TellHeads => {
             let heads = CommandEvent::Found(Box::new(Found::Heads(shared.heads.all())));
@@ -310,9 +315,10 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
         }
         _ => {
             let cancel = CancellationToken::new();
-            let mut events = shared.exec.run(request, cancel.clone());
-            let told = tell(&mut events, sending, cancel_when_reset(frames.get_mut(), &cancel)).await;
-            if told.is_err() && is_change {
+            let (passing, parts) = mpsc::channel(PARTS);
+            let mut events = shared.exec.run(request, cancel.clone(), parts);
+            let told = tell(&mut events, sending, take_parts(&mut frames, passing, &cancel)).await;
+            if told.is_err() && goes_on {
                 while events.recv().await.is_some() {}
             }
             told
@@ -320,12 +326,24 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
     }
 }
 
-/// The daemon resets its side of a command's stream when the command is to be undone; it still listens then.
-async fn cancel_when_reset(receiving: &mut RecvStream, cancel: &CancellationToken) -> anyhow::Result<Infallible> {
-    if receiving.received_reset().await?.is_some() {
-        cancel.cancel();
+/// Passes on what the daemon sends beside a command. It resets its side of the stream when the command is to be undone, and still
+/// listens then.
+async fn take_parts(
+    frames: &mut FramedRead<RecvStream, LengthDelimitedCodec>,
+    passing: mpsc::Sender<Part>,
+    cancel: &CancellationToken,
+) -> anyhow::Result<Infallible> {
+    loop {
+        match frames.next().await {
+            Some(Ok(frame)) => drop(passing.send(decode(&frame)?).await),
+            Some(Err(error)) if error.kind() == ErrorKind::ConnectionReset => {
+                cancel.cancel();
+                return pending().await;
+            }
+            Some(Err(error)) => return Err(error.into()),
+            None => return pending().await,
+        }
     }
-    pending().await
 }
 
 /// Tells the daemon what a command says, to its outcome or until the daemon wants no more. Fails if the link breaks.

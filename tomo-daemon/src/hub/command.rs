@@ -1,4 +1,4 @@
-//! One command under way on its stream: what the agent says, and the program that it takes.
+//! One command under way on its stream: what the agent says, and the program or the volume that it takes.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,13 @@ use tokio_util::{
 use tomo_proto::{
     id::ServerId,
     wire::{
+        archive::Part,
         command::{CommandEvent, PROGRAM_PART_BYTES},
-        frame::decode,
+        frame::{decode, encode},
     },
 };
 
-use crate::hub::codec;
+use crate::hub::{Supply, codec};
 
 type Sending = FramedWrite<SendStream, LengthDelimitedCodec>;
 
@@ -40,18 +41,22 @@ pub(super) async fn follow(
     server: ServerId,
     mut sending: Sending,
     receiving: RecvStream,
-    program: Option<PathBuf>,
+    supply: Option<Supply>,
     queue: mpsc::Sender<CommandEvent>,
     wishes: Wishes,
 ) {
     let mut frames = FramedRead::new(receiving, codec());
     let wanted = Notify::new();
     let feeding = async |sending: &mut Sending| {
-        let Some(program) = program else { return std::future::pending().await };
+        let Some(supply) = supply else { return std::future::pending().await };
         wanted.notified().await;
+        let fed = match supply {
+            Supply::Program(program) => feed(sending, program).await,
+            Supply::Parts(parts) => feed_parts(sending, parts).await,
+        };
         // An agent that refuses the rest says why.
-        if let Err(error) = feed(sending, program).await {
-            tracing::warn!(%server, error = format!("{error:#}"), "a program could not be sent to its end");
+        if let Err(error) = fed {
+            tracing::warn!(%server, error = format!("{error:#}"), "what goes with a command could not be sent to its end");
         }
         std::future::pending::<()>().await;
     };
@@ -101,4 +106,17 @@ async fn feed(sending: &mut Sending, program: PathBuf) -> anyhow::Result<()> {
         }
         sending.send(Bytes::from(part)).await?;
     }
+}
+
+/// Sends a volume. One that ends early is cancelled: the agent would wait for the rest.
+async fn feed_parts(sending: &mut Sending, mut parts: mpsc::Receiver<Part>) -> anyhow::Result<()> {
+    while let Some(part) = parts.recv().await {
+        let is_last = matches!(part, Part::End(_));
+        sending.send(Bytes::from(encode(&part)?)).await?;
+        if is_last {
+            return Ok(());
+        }
+    }
+    sending.get_mut().reset(VarInt::from_u32(0))?;
+    anyhow::bail!("it ended early")
 }

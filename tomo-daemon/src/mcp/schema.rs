@@ -4,6 +4,9 @@ use rmcp::model::JsonObject;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
+/// Values that an outline names; where there are more they stand in the API reference.
+const MOST_NAMES: usize = 16;
+
 /// The slim schema of a type.
 pub(super) fn of<T: JsonSchema>() -> JsonObject {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -38,6 +41,7 @@ fn shorten(schema: &Value, depth: usize, listed: bool) -> Value {
         return match (names.is_empty(), listed) {
             (true, _) => json!({ "type": "object" }),
             (false, true) => json!({ "type": "string" }),
+            (false, false) if names.len() > MOST_NAMES => json!({ "type": "string" }),
             (false, false) => json!({ "type": "string", "enum": names }),
         };
     }

@@ -140,6 +140,7 @@ impl Handle<AppGet> for Services {
         let is_there = live.is_some_and(|live| live.containers.iter().any(|container| container.name == aside));
         let kept = app.kept.clone().filter(|_| is_there);
         Ok(AppDetail {
+            backups: self.context.last_backups(&app)?,
             summary: self.context.summarize_app(&app, &server),
             container,
             image_check,
@@ -164,7 +165,7 @@ impl Services {
     ) -> Result<Operation, ServiceError> {
         let (app, server) = self.context.store.read(|view| lookup::app(view, caller, app))?;
         let name = app.name.clone();
-        self.operate(caller, &server, [action, "app", &name], reason, work(app)).await
+        self.context.operate(caller, &server, [action, "app", &name], reason, work(app)).await
     }
 }
 

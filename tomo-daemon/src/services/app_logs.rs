@@ -188,7 +188,9 @@ impl Context {
                         None => error,
                     });
                 }
-                Ok(Some(CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
+                Ok(Some(
+                    CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Part(_) | CommandEvent::Send,
+                )) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -242,7 +244,8 @@ impl Context {
             match event {
                 CommandEvent::Log { .. } => self.live.publish(Topic::AppLogs(app.id)),
                 CommandEvent::Outcome(_) => return,
-                CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Send => {}
+                CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Part(_) | CommandEvent::Send => {
+                }
             }
         }
     }

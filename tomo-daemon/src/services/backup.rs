@@ -71,7 +71,7 @@ impl Context {
         Ok(operation)
     }
 
-    fn tell_step(&self, running: &Running, step: &str) {
+    pub(super) fn tell_step(&self, running: &Running, step: &str) {
         let now_ms = self.clock.now_ms();
         running.state.send_modify(|operation| note_step(operation, step, None, now_ms));
         self.live.publish(Topic::Operation(running.state.borrow().operation));

@@ -129,7 +129,7 @@ impl Services {
         let work = Work::OnServer { server: server.id, kind, command };
         let action = format!("container_{verb}");
         let about = [&*action, "container", &*container.name];
-        self.operate(caller, &server, about, reason, work).await
+        self.context.operate(caller, &server, about, reason, work).await
     }
 }
 

@@ -1,13 +1,13 @@
 //! Carrying an operation out: the command to the agent, its progress, its end in the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tomo_proto::{
     error::{ApiError, ErrorCode},
     id::{AppId, CommandId, OperationId},
     model::{
-        app::{App, Kept, Revision},
+        app::{App, Kept as KeptContainer, Revision},
         audit::AuditOutcome,
         operation::{Evidence, Operation, OperationError, OperationKind, OperationStatus},
         server::Server,
@@ -21,11 +21,12 @@ use crate::{
     hub::HubError,
     live::Topic,
     services::{
-        About as _, Context, Services,
+        About as _, Context,
         access::Caller,
         ask::offline,
         error::ServiceError,
         operation::{Begun, Running},
+        volume_backup::{Kept, Writing, note_drill},
     },
     store::{
         NewAuditEntry, StoreError, WriteTx,
@@ -37,6 +38,8 @@ use crate::{
 const DEPLOY: Duration = Duration::from_secs(1_800);
 /// Longest clean-up of a server.
 const DISCARD: Duration = Duration::from_secs(600);
+/// Longest way of a volume.
+const VOLUME: Duration = Duration::from_secs(12 * 3_600);
 /// Longest other command.
 const SHORT: Duration = Duration::from_secs(90);
 /// The agent's own deadline ends first; this much later the link counts as broken.
@@ -85,25 +88,25 @@ pub(super) fn note_step(operation: &mut Operation, step: &str, percent: Option<u
     operation.percent = percent;
 }
 
-impl Services {
+impl Context {
     /// Begins something on a server; a second request for what is under way finds the first.
     pub(super) async fn operate(
-        &self,
+        self: &Arc<Self>,
         caller: &Caller,
         server: &Server,
         [action, kind, name]: [&str; 3],
         reason: Option<&String>,
         work: Work,
     ) -> Result<Operation, ServiceError> {
-        if !self.context.hub.is_online(server.id) && self.context.running_on(&server.name, name).is_none() {
+        if !self.hub.is_online(server.id) && self.running_on(&server.name, name).is_none() {
             return Err(offline(server));
         }
-        let operation = self.context.new_operation(caller, work.kind(), name, Some(&server.name));
-        let intent = self.context.entry(caller, action, AuditOutcome::Intent).about(kind, name);
+        let operation = self.new_operation(caller, work.kind(), name, Some(&server.name));
+        let intent = self.entry(caller, action, AuditOutcome::Intent).about(kind, name);
         let intent = intent.because(reason).with(format!("{} on {}", operation.operation, server.name));
         // In a task of its own: what has begun is carried out even if the caller has gone meanwhile.
-        let context = Arc::clone(&self.context);
-        let begun = self.context.tasks.spawn(async move {
+        let context = Arc::clone(self);
+        let begun = self.tasks.spawn(async move {
             match context.begin(operation.clone(), intent.clone()).await? {
                 Begun::New(running) => context.spawn(running, work, intent),
                 Begun::Already(other) => return Ok(*other),
@@ -173,17 +176,32 @@ impl Context {
             Sent::Before(_) => "ask the agent what became of it",
         };
         running.state.send_modify(|operation| note_step(operation, step, None, self.clock.now_ms()));
-        let (mut kept_until, state) = (None, running.state.clone());
+        let (mut told, state) = (BTreeMap::new(), running.state.clone());
         let arrivals = self.hub.arrivals();
-        let ended = self.command(&running, &work, &intent, sent, &mut kept_until).await;
+        let (ended, kept) = match self.begin_writing(&work).await {
+            Ok(writing) => {
+                let ended = self.command(&running, &work, &intent, sent, writing.as_ref(), &mut told).await;
+                self.end_writing(writing, &running, ended).await
+            }
+            Err(error) => (Ended::failed(error), None),
+        };
         let app = work.app();
+        let record = kept.as_ref().map(|kept| kept.record.clone());
         let settle = move |change: &mut WriteTx<'_>, operation: &Operation| {
             if operation.status != OperationStatus::Unknown || !is_open(operation) {
                 change.remove::<CommandRecord>(operation.operation.to_u64());
             }
-            settle(change, &work, operation, kept_until)
+            if let Some(record) = record {
+                change.put(&record)?;
+            }
+            settle(change, &work, operation, &told)
         };
         self.conclude(running, intent, ended, settle).await;
+        if let Some(Kept { record, .. }) = kept
+            && let Err(error) = self.forget_old_volume_backups(&record.backup).await
+        {
+            tracing::error!(%error, "old backups of a volume cannot be removed");
+        }
         tell(app);
         // An agent that is back already did not come while this was still under way.
         if state.borrow().status != OperationStatus::Unknown || arrivals.has_changed().unwrap_or(false) {
@@ -291,26 +309,38 @@ impl Context {
         work: &Work,
         intent: &NewAuditEntry,
         sent: Sent,
-        kept_until: &mut Option<u64>,
+        writing: Option<&Writing>,
+        told: &mut BTreeMap<String, String>,
     ) -> Ended {
         let new_id = || CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
-        let (id, command, limit) = match sent {
-            Sent::Before(command) => (new_id(), Command::TellOutcome { command }, DEPLOY),
+        let (id, command, limit, supply) = match sent {
+            Sent::Before(command) => (new_id(), Command::TellOutcome { command }, DEPLOY, None),
             Sent::New => {
                 let (command, limit) = match self.command_of(work).await {
                     Ok(command) => command,
                     Err(error) => return Ended::failed(error),
                 };
+                if matches!(work, Work::RestoreVolume { .. } | Work::DrillVolume { .. }) {
+                    self.tell_step(running, "read the backup to its end");
+                }
+                let supply = match self.supply_of(work).await {
+                    Ok(supply) => supply,
+                    Err(error) => return Ended::failed(error),
+                };
                 let id = new_id();
-                // Written down before it is sent: what is sent can be asked about, also by the next daemon.
-                if let Err(error) = self.write_down(running, id, work, intent).await {
+                // Written down before it is sent: what is sent can be asked about, also by the next daemon. A backup that does
+                // not come in comes to nothing, whatever the agent would say.
+                if writing.is_none()
+                    && let Err(error) = self.write_down(running, id, work, intent).await
+                {
                     return Ended::failed(error.into());
                 }
-                (id, command, limit)
+                (id, command, limit, supply)
             }
         };
         let deadline_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let mut sent = match self.hub.send(work.server(), CommandRequest { id, deadline_ms, command }).await {
+        let request = CommandRequest { id, deadline_ms, command };
+        let mut sent = match self.hub.send_with(work.server(), request, supply).await {
             Ok(sent) => sent,
             Err(error) => return self.not_sent(&error, sent),
         };
@@ -335,9 +365,19 @@ impl Context {
                     running.state.send_modify(|operation| note_step(operation, &step, percent, now_ms));
                     self.live.publish(Topic::Operation(running.state.borrow().operation));
                 }
+                Ok(Some(CommandEvent::Part(part))) => {
+                    // Where it cannot be written any more it is not to be read either.
+                    if !is_cancelled
+                        && let Some(writing) = writing
+                        && !writing.take(part).await
+                    {
+                        is_cancelled = true;
+                        sent.cancel();
+                    }
+                }
                 Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
                 Ok(Some(CommandEvent::Outcome(outcome))) => {
-                    return take_outcome(running, outcome, is_cancelled, kept_until);
+                    return take_outcome(running, outcome, is_cancelled, told);
                 }
                 Ok(None) => return unknown("the link to the agent broke"),
                 Err(_) => return unknown("the agent did not answer in time"),
@@ -402,6 +442,11 @@ impl Context {
             Work::Restart { app } => {
                 (Command::RestartContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
             }
+            Work::BackupVolume { volume, stop, .. } => {
+                (Command::BackupVolume { volume: volume.clone(), stop: *stop }, VOLUME)
+            }
+            Work::RestoreVolume { volume, .. } => (Command::RestoreVolume { volume: volume.clone() }, VOLUME),
+            Work::DrillVolume { backup, .. } => (self.drill_command(*backup).await?, VOLUME),
             Work::OnServer { command, kind, .. } => {
                 let limit = match kind {
                     OperationKind::PullImage => DEPLOY,
@@ -432,10 +477,10 @@ fn is_open(operation: &Operation) -> bool {
 const NOBODY_KNOWS: &str = "look at the app before trying again";
 
 /// Takes over what the agent says at the end.
-fn take_outcome(running: &Running, outcome: Outcome, is_cancelled: bool, kept_until: &mut Option<u64>) -> Ended {
+fn take_outcome(running: &Running, outcome: Outcome, is_cancelled: bool, told: &mut BTreeMap<String, String>) -> Ended {
     match outcome {
         Outcome::Succeeded { facts, downtime_ms } => {
-            *kept_until = facts.get("kept_until").and_then(|text| text.parse().ok());
+            *told = facts;
             running.state.send_modify(|operation| operation.downtime_ms = downtime_ms);
             Ended::Done
         }
@@ -481,7 +526,7 @@ fn settle(
     change: &mut WriteTx<'_>,
     work: &Work,
     operation: &Operation,
-    kept_until: Option<u64>,
+    told: &BTreeMap<String, String>,
 ) -> Result<(), StoreError> {
     let succeeded = operation.status == OperationStatus::Succeeded;
     let error = operation.error.as_ref().map(|error| error.message.clone());
@@ -490,6 +535,7 @@ fn settle(
             let now_ms = operation.ended_at.unwrap_or(operation.started_at);
             // What was removed meanwhile does not come back.
             let Some(known) = change.get::<App>(app.to_u64())? else { return Ok(()) };
+            let kept_until = told.get("kept_until").and_then(|text| text.parse().ok());
             if succeeded {
                 // A roll-back runs what was deployed before.
                 if change.get::<Revision>(revision.to_u64())?.is_none() {
@@ -502,7 +548,7 @@ fn settle(
                         created_at: now_ms,
                     })?;
                 }
-                let kept = known.revision.zip(kept_until).map(|(revision, until)| Kept { revision, until });
+                let kept = known.revision.zip(kept_until).map(|(revision, until)| KeptContainer { revision, until });
                 change.put(&App {
                     spec: spec.clone(),
                     revision: Some(*revision),
@@ -533,6 +579,7 @@ fn settle(
                 change.put(&known)?;
             }
         }
+        Work::DrillVolume { backup, .. } => note_drill(change, *backup, operation, told)?,
         _ => {}
     }
     Ok(())

@@ -14,7 +14,7 @@ use tomo_proto::{
     id::OperationId,
     model::{
         audit::AuditOutcome,
-        operation::{Operation, OperationError, OperationStatus},
+        operation::{Operation, OperationError, OperationKind, OperationStatus},
     },
 };
 
@@ -134,7 +134,12 @@ pub(super) async fn settle_left_over(store: &Store, clock: &Clock) -> Result<(),
                 }
                 let was_sent = change.get::<CommandRecord>(operation.operation.to_u64())?.is_some();
                 operation.ended_at = Some(now_ms);
-                (operation.status, operation.error) = if operation.kind.is_on_server() && !was_sent {
+                (operation.status, operation.error) = if operation.kind == OperationKind::BackupVolume {
+                    let message = "the daemon stopped in the middle: nothing of the backup is left".to_owned();
+                    let next = Some("do it again".to_owned());
+                    let error = OperationError { code: ErrorCode::Conflict, message, next, field: None };
+                    (OperationStatus::Failed, Some(error))
+                } else if operation.kind.is_on_server() && !was_sent {
                     let message = "the daemon stopped before it was sent to the agent: nothing was done".to_owned();
                     let next = Some("do it again".to_owned());
                     let error = OperationError { code: ErrorCode::Conflict, message, next, field: None };

@@ -165,6 +165,8 @@ impl Handle<Overview> for Services {
                 log: Vec::new(),
             });
         }
+        answer.problems.extend(self.context.volume_problems(&caller)?);
+        answer.restore_proven_at = self.context.restore_proven_at(&caller)?;
         answer.problems.sort_by(|left, right| (left.severity, &left.subject).cmp(&(right.severity, &right.subject)));
         answer.problems.truncate(PROBLEMS);
         answer.operations = self.context.operations.list();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tomo_proto::{
     api::plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList, PlanListAnswer},
     error::ErrorCode,
-    id::{AgentId, AppId, PlanId, RevisionId, ServerId},
+    id::{AgentId, AppId, PlanId, RevisionId, ServerId, VolumeBackupId},
     model::{
         app::App,
         audit::AuditOutcome,
@@ -14,6 +14,7 @@ use tomo_proto::{
         server::Server,
         ssh::Ssh,
         user::Scope,
+        volume_backup::VolumeBackup,
     },
     text::display_line,
     wire::command::Command,
@@ -32,11 +33,11 @@ use crate::{
         onboarding,
         operation::{Operations, Running, under_way},
         server::forget_server,
-        settings, spec,
+        settings, spec, volume_backup,
     },
     store::{
         NewAuditEntry, ReadTx, StoreError, WriteTx,
-        records::{PlanRecord, SETTINGS_KEY, SettingsRecord, Work},
+        records::{PlanRecord, SETTINGS_KEY, SettingsRecord, VolumeBackupRecord, Work},
     },
 };
 
@@ -46,6 +47,7 @@ trait Look {
     fn server(&self, id: ServerId) -> Result<Option<Server>, StoreError>;
     fn apps(&self) -> Result<Vec<App>, StoreError>;
     fn settings(&self) -> Result<SettingsRecord, StoreError>;
+    fn volume_backup(&self, id: VolumeBackupId) -> Result<Option<VolumeBackup>, StoreError>;
 }
 
 impl Look for ReadTx {
@@ -64,6 +66,10 @@ impl Look for ReadTx {
     fn settings(&self) -> Result<SettingsRecord, StoreError> {
         Ok(self.get(SETTINGS_KEY)?.unwrap_or_default())
     }
+
+    fn volume_backup(&self, id: VolumeBackupId) -> Result<Option<VolumeBackup>, StoreError> {
+        Ok(self.get::<VolumeBackupRecord>(id.to_u64())?.map(|record| record.backup))
+    }
 }
 
 impl Look for WriteTx<'_> {
@@ -81,6 +87,10 @@ impl Look for WriteTx<'_> {
 
     fn settings(&self) -> Result<SettingsRecord, StoreError> {
         Ok(self.get(SETTINGS_KEY)?.unwrap_or_default())
+    }
+
+    fn volume_backup(&self, id: VolumeBackupId) -> Result<Option<VolumeBackup>, StoreError> {
+        Ok(self.get::<VolumeBackupRecord>(id.to_u64())?.map(|record| record.backup))
     }
 }
 
@@ -187,6 +197,15 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
         PlannedChange::Discard { server, choice, items } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             Ok(discard::facts(&server, *choice, items))
+        }
+        PlannedChange::RestoreVolume { backup, server, volume } => {
+            let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
+            let backup = look.volume_backup(*backup)?.ok_or_else(|| gone("backup"))?;
+            Ok(volume_backup::restore_facts(&backup, &server, volume))
+        }
+        PlannedChange::RemoveVolumeBackup { backup } => {
+            let backup = look.volume_backup(*backup)?.ok_or_else(|| gone("backup"))?;
+            Ok(volume_backup::removal_facts(&backup))
         }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             if look.servers()?.iter().any(|known| known.name == *name) {
@@ -364,12 +383,15 @@ impl Services {
     /// What a plan says whose agent would have to do something but has no connection.
     fn warn_offline(&self, change: &PlannedChange) -> Result<Option<String>, ServiceError> {
         let server = match change {
-            PlannedChange::DeployApp { server, .. } | PlannedChange::Discard { server, .. } => Some(*server),
+            PlannedChange::DeployApp { server, .. }
+            | PlannedChange::Discard { server, .. }
+            | PlannedChange::RestoreVolume { server, .. } => Some(*server),
             PlannedChange::RemoveApp { app, .. } => {
                 self.context.store.read(|view| view.get::<App>(app.to_u64()))?.map(|app| app.server)
             }
             PlannedChange::AddServer { .. }
             | PlannedChange::RemoveServer { .. }
+            | PlannedChange::RemoveVolumeBackup { .. }
             | PlannedChange::ChangeSettings { .. } => None,
         };
         let is_offline = server.is_some_and(|server| !self.context.hub.is_online(server));
@@ -389,8 +411,14 @@ impl Services {
                 (app.as_ref().map(|app| app.server), app.map(|app| app.name))
             }
             // Whoever sees some apps only does not see what belongs to none.
-            PlannedChange::Discard { server, .. } if caller.selectors.apps.is_empty() => (Some(*server), None),
-            PlannedChange::Discard { .. } => return Ok(false),
+            PlannedChange::Discard { server, .. } | PlannedChange::RestoreVolume { server, .. }
+                if caller.selectors.apps.is_empty() =>
+            {
+                (Some(*server), None)
+            }
+            PlannedChange::Discard { .. }
+            | PlannedChange::RestoreVolume { .. }
+            | PlannedChange::RemoveVolumeBackup { .. } => return Ok(false),
             PlannedChange::RemoveServer { server } => (Some(*server), None),
             PlannedChange::AddServer { name, labels, .. } => {
                 return Ok(caller.selectors.admit_server(name, labels));
@@ -611,6 +639,7 @@ enum Applied {
 enum Effect {
     Nothing,
     ForgetServer { server: ServerId, agent: Option<AgentId> },
+    RemoveVolumeFile(String),
     SetInterval(u32),
 }
 
@@ -676,6 +705,7 @@ impl Handle<PlanApply> for Services {
             Applied::Done(operation, effect) => {
                 match effect {
                     Effect::Nothing => {}
+                    Effect::RemoveVolumeFile(file) => self.context.remove_volume_file(&file),
                     Effect::SetInterval(interval_ms) => self.context.hub.set_idle_interval(interval_ms),
                     Effect::ForgetServer { server, agent } => self.context.server_is_gone(server, agent).await?,
                 }
@@ -782,6 +812,24 @@ fn apply(
                 .with(format!("{}: {}", operation.operation, record.plan.summary));
             let work = Work::OnServer { server, kind: operation.kind, command: Command::Discard { items } };
             Applied::Spawn(Box::new((begin(operations, &operation)?, work, intent)))
+        }
+        PlannedChange::RestoreVolume { backup, server, volume } => {
+            let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
+            operation.kind = OperationKind::RestoreVolume;
+            operation.server = Some(host.name.clone());
+            let intent = action(operation.kind)
+                .about("volume", &volume)
+                .with(format!("{}: {}", operation.operation, record.plan.summary));
+            let work = Work::RestoreVolume { server, backup, volume };
+            Applied::Spawn(Box::new((begin(operations, &operation)?, work, intent)))
+        }
+        PlannedChange::RemoveVolumeBackup { backup } => {
+            let known = tx.get::<VolumeBackupRecord>(backup.to_u64())?.ok_or_else(stale)?.backup;
+            tx.remove::<VolumeBackupRecord>(backup.to_u64());
+            operation.kind = OperationKind::RemoveVolumeBackup;
+            operation.server = Some(known.server);
+            finish(&mut operation, now_ms);
+            Applied::Done(operation.clone(), Effect::RemoveVolumeFile(known.file))
         }
         PlannedChange::AddServer { name, host, port, user, host_key, labels } => {
             tx.put(&Server {

@@ -27,7 +27,7 @@ use crate::{
     },
     store::{
         ReadTx, StoreError, WriteTx,
-        records::{CredentialRecord, ProbeRecord},
+        records::{CredentialRecord, ProbeRecord, VolumeScheduleRecord},
     },
 };
 
@@ -238,6 +238,9 @@ pub(super) fn forget_server(change: &mut WriteTx<'_>, server: ServerId, now_ms: 
     for mut agent in change.list::<Agent>()?.into_iter().filter(|agent| agent.server == server) {
         agent.revoked_at.get_or_insert(now_ms);
         change.put(&agent)?;
+    }
+    for record in change.list::<VolumeScheduleRecord>()?.into_iter().filter(|one| one.schedule.server_id == server) {
+        change.remove::<VolumeScheduleRecord>(record.key);
     }
     change.remove::<Server>(server.to_u64());
     change.remove::<CredentialRecord>(server.to_u64());

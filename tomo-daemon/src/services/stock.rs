@@ -90,7 +90,9 @@ impl Handle<ImagePull> for Services {
         }
         let command = Command::PullImage { image: request.image.clone() };
         let work = Work::OnServer { server: server.id, kind: OperationKind::PullImage, command };
-        self.operate(&caller, &server, ["image_pull", "image", &request.image], request.reason.as_ref(), work).await
+        self.context
+            .operate(&caller, &server, ["image_pull", "image", &request.image], request.reason.as_ref(), work)
+            .await
     }
 }
 
@@ -105,7 +107,9 @@ impl Handle<VolumeCreate> for Services {
         self.context.allow_verb(&server, "create")?;
         let command = Command::CreateVolume { name: request.name.clone() };
         let work = Work::OnServer { server: server.id, kind: OperationKind::CreateVolume, command };
-        self.operate(&caller, &server, ["volume_create", "volume", &request.name], request.reason.as_ref(), work).await
+        self.context
+            .operate(&caller, &server, ["volume_create", "volume", &request.name], request.reason.as_ref(), work)
+            .await
     }
 }
 
@@ -120,7 +124,8 @@ impl Handle<NetworkCreate> for Services {
         self.context.allow_verb(&server, "create")?;
         let command = Command::CreateNetwork { name: request.name.clone(), internal: request.internal };
         let work = Work::OnServer { server: server.id, kind: OperationKind::CreateNetwork, command };
-        self.operate(&caller, &server, ["network_create", "network", &request.name], request.reason.as_ref(), work)
+        self.context
+            .operate(&caller, &server, ["network_create", "network", &request.name], request.reason.as_ref(), work)
             .await
     }
 }

@@ -26,7 +26,7 @@ use tomo_proto::{
 
 use crate::{
     crypto,
-    hub::{HubError, RunningCommand},
+    hub::{HubError, RunningCommand, Supply},
     live::{LiveServer, Topic},
     releases::{Releases, UploadError},
     services::{
@@ -256,7 +256,7 @@ impl Context {
             let command = Command::UpdateAgent { release: update.release.clone() };
             let deadline_ms = u64::try_from(WHOLE.as_millis()).unwrap_or(u64::MAX);
             let request = CommandRequest { id, deadline_ms, command };
-            let program = (stage != Stage::Cancelling).then(|| update.program.clone());
+            let program = (stage != Stage::Cancelling).then(|| Supply::Program(update.program.clone()));
             match self.hub.send_with(server, request, program).await {
                 Ok(mut sent) => {
                     if let Some(ended) = self.hear(running, &mut sent, &mut stage).await {
@@ -300,7 +300,7 @@ impl Context {
                 Ok(Some(CommandEvent::Send)) if *stage == Stage::Cancelling => return Some(Ended::Cancelled),
                 Ok(Some(CommandEvent::Send)) => *stage = Stage::Taken,
                 Ok(Some(CommandEvent::Progress { step, percent })) => self.tell(running, &step, percent),
-                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_))) => {}
+                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Part(_))) => {}
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Some(Ended::Done),
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let next = next.map(|next| display_line(&next, 300));

@@ -16,7 +16,7 @@ use crate::{
     services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError},
     store::{
         NewAuditEntry, Record, StoreError, WriteTx,
-        records::{CredentialRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord},
+        records::{CredentialRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord, VolumeBackupRecord},
     },
     vault::{DataKey, UnwrapError, WrappedKey, remove_key_file},
 };
@@ -82,11 +82,15 @@ fn discard_all(tx: &mut WriteTx<'_>) -> Result<usize, ServiceError> {
     let (secrets, credentials) = (tx.list::<SecretRecord>()?, tx.list::<CredentialRecord>()?);
     secrets.iter().for_each(|record| tx.remove::<SecretRecord>(Record::key(record)));
     credentials.iter().for_each(|record| tx.remove::<CredentialRecord>(Record::key(record)));
+    // Without their keys these do not open any more; their files can be removed by hand.
+    let backups = tx.list::<VolumeBackupRecord>()?;
+    backups.iter().for_each(|record| tx.remove::<VolumeBackupRecord>(Record::key(record)));
     Ok(secrets.len() + credentials.len())
 }
 
 /// Every kind of record with sealed values.
 fn seal_all_anew(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey) -> Result<usize, ServiceError> {
+    seal_anew::<VolumeBackupRecord>(tx, old, new)?;
     Ok(seal_anew::<SecretRecord>(tx, old, new)? + seal_anew::<CredentialRecord>(tx, old, new)?)
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use tomo_proto::{
-    id::{AppId, CommandId, OperationId, PlanId, RevisionId, ServerId, SessionId, TokenId, UserId},
+    id::{AppId, CommandId, OperationId, PlanId, RevisionId, ServerId, SessionId, TokenId, UserId, VolumeBackupId},
     model::{
         agent::{Agent, Enrolment},
         app::{App, AppSpec, Revision},
@@ -13,6 +13,7 @@ use tomo_proto::{
         settings::Settings,
         ssh::SshProbe,
         user::{ApiToken, Session, User},
+        volume_backup::{VolumeBackup, VolumeSchedule},
     },
     wire::command::Command,
 };
@@ -102,6 +103,12 @@ pub enum Work {
     Stop { app: App },
     /// Restarts its container.
     Restart { app: App },
+    /// Backs a volume up.
+    BackupVolume { server: ServerId, backup: VolumeBackupId, volume: String, stop: bool },
+    /// Restores a backup into a new volume.
+    RestoreVolume { server: ServerId, backup: VolumeBackupId, volume: String },
+    /// Restores a backup for a test.
+    DrillVolume { server: ServerId, backup: VolumeBackupId, volume: String },
     /// Does something to what is no app's.
     OnServer { server: ServerId, kind: OperationKind, command: Command },
 }
@@ -111,7 +118,11 @@ impl Work {
     #[must_use]
     pub const fn server(&self) -> ServerId {
         match self {
-            Self::Deploy { server, .. } | Self::OnServer { server, .. } => *server,
+            Self::Deploy { server, .. }
+            | Self::BackupVolume { server, .. }
+            | Self::RestoreVolume { server, .. }
+            | Self::DrillVolume { server, .. }
+            | Self::OnServer { server, .. } => *server,
             Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => app.server,
         }
     }
@@ -122,7 +133,10 @@ impl Work {
         match self {
             Self::Deploy { app, .. } => Some(*app),
             Self::Remove { app, .. } | Self::Start { app } | Self::Stop { app } | Self::Restart { app } => Some(app.id),
-            Self::OnServer { .. } => None,
+            Self::BackupVolume { .. }
+            | Self::RestoreVolume { .. }
+            | Self::DrillVolume { .. }
+            | Self::OnServer { .. } => None,
         }
     }
 
@@ -135,6 +149,9 @@ impl Work {
             Self::Start { .. } => OperationKind::StartApp,
             Self::Stop { .. } => OperationKind::StopApp,
             Self::Restart { .. } => OperationKind::RestartApp,
+            Self::BackupVolume { .. } => OperationKind::BackupVolume,
+            Self::RestoreVolume { .. } => OperationKind::RestoreVolume,
+            Self::DrillVolume { .. } => OperationKind::DrillVolume,
             Self::OnServer { kind, .. } => *kind,
         }
     }
@@ -214,6 +231,24 @@ pub struct BackupRecord {
     pub backup: Backup,
 }
 
+/// A backup of a volume, with the key of its file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeBackupRecord {
+    /// The backup.
+    pub backup: VolumeBackup,
+    /// Its own key, sealed; see [`crate::crypto`].
+    pub key: Vec<u8>,
+}
+
+/// How often a volume is backed up by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeScheduleRecord {
+    /// Key of the record, made of server and volume.
+    pub key: u64,
+    /// The schedule.
+    pub schedule: VolumeSchedule,
+}
+
 /// The settings; one record.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct SettingsRecord {
@@ -256,6 +291,12 @@ impl SealedRecord for SecretRecord {
     }
 }
 
+impl SealedRecord for VolumeBackupRecord {
+    fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
+        vec![("key", &mut self.key)]
+    }
+}
+
 macro_rules! records {
     ($($record:ty, $table:literal, |$it:ident| $key:expr;)*) => {$(
         impl Record for $record {
@@ -287,6 +328,8 @@ records! {
     ProbeRecord, "probes", |it| it.server;
     TransportRecord, "transports", |it| it.key;
     BackupRecord, "backups", |it| it.backup.number;
+    VolumeBackupRecord, "volume_backups", |it| it.backup.backup.to_u64();
+    VolumeScheduleRecord, "volume_schedules", |it| it.key;
     VaultRecord, "vault", |_it| VAULT_KEY;
     SettingsRecord, "settings", |_it| SETTINGS_KEY;
 }

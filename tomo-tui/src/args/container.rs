@@ -1,4 +1,4 @@
-//! Containers that are no app's, and what else lies on a server: images, volumes, networks.
+//! Containers that are no app's, and what else lies on a server: images, networks.
 
 use clap::{Args as ClapArgs, Subcommand};
 
@@ -69,35 +69,6 @@ pub(crate) enum ImageCommand {
         server: String,
         /// Name with tag, or id.
         image: String,
-        #[command(flatten)]
-        consent: Consent,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum VolumeCommand {
-    /// List the volumes of a server.
-    List {
-        /// Server name or id.
-        server: String,
-    },
-    /// Make an empty volume.
-    Create {
-        /// Server name or id.
-        server: String,
-        /// What it shall be called.
-        #[arg(value_parser = name)]
-        volume: String,
-        /// Why, for the audit.
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Remove a volume that no container mounts, with what is in it.
-    Remove {
-        /// Server name or id.
-        server: String,
-        /// Its name.
-        volume: String,
         #[command(flatten)]
         consent: Consent,
     },

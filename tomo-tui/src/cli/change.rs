@@ -232,6 +232,11 @@ fn named(operation: &Operation) -> String {
         OperationKind::UpdateAgent => return format!("updating the agent of server {}", operation.target),
         OperationKind::RemoveServer => return format!("removal of server {}", operation.target),
         OperationKind::ChangeSettings => return "change of settings".to_owned(),
+        OperationKind::BackupVolume => "backup of volume",
+        OperationKind::RestoreVolume => "restore of volume",
+        OperationKind::DrillVolume => "drill of volume",
+        OperationKind::VerifyVolumeBackup => return format!("verifying backup {}", operation.target),
+        OperationKind::RemoveVolumeBackup => return format!("removal of backup {}", operation.target),
         OperationKind::CreateBackup => return "backup of the daemon".to_owned(),
     };
     let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));

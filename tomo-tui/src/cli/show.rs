@@ -44,6 +44,14 @@ pub(super) fn app(detail: &AppDetail) {
     for volume in &detail.spec.volumes {
         fact("volume", format!("{}:{}{}", volume.source, volume.target, if volume.read_only { ":ro" } else { "" }));
     }
+    for last in &detail.backups {
+        let proof = match &last.drill {
+            None => "restore never proven".to_owned(),
+            Some(drill) if drill.proven => format!("restore proven {}", time(drill.at)),
+            Some(drill) => format!("the last drill failed: {}", drill.result),
+        };
+        fact("backup", format!("{} of {}, made {}; {proof}", last.backup, last.volume, time(last.created_at)));
+    }
     fact("restart", detail.spec.restart.as_str());
     fact("memory", detail.spec.memory_limit_bytes.map(bytes).unwrap_or_default());
     match &detail.spec.health {

@@ -1,15 +1,12 @@
-//! Images, volumes and networks of a server.
+//! Images and networks of a server.
 
 use tomo_proto::{
-    api::stock::{
-        ImageList, ImagePull, ImageRemove, NetworkCreate, NetworkList, NetworkRemove, VolumeCreate, VolumeList,
-        VolumeRemove,
-    },
+    api::stock::{ImageList, ImagePull, ImageRemove, NetworkCreate, NetworkList, NetworkRemove},
     model::stock::short,
 };
 
 use crate::{
-    args::{ImageCommand, NetworkCommand, VolumeCommand},
+    args::{ImageCommand, NetworkCommand},
     cli::{
         change,
         output::{self, table, time},
@@ -19,11 +16,11 @@ use crate::{
 };
 
 /// Containers that use something.
-fn users(names: &[String]) -> String {
+pub(super) fn users(names: &[String]) -> String {
     if names.is_empty() { "-".to_owned() } else { names.join(" ") }
 }
 
-fn yes(is: bool, word: &str) -> String {
+pub(super) fn yes(is: bool, word: &str) -> String {
     if is { word.to_owned() } else { "-".to_owned() }
 }
 
@@ -48,38 +45,6 @@ pub(super) async fn image(client: &Client, command: ImageCommand, as_json: bool)
         }
         ImageCommand::Remove { server, image, consent } => {
             let plan = client.call(&ImageRemove { server, image, reason: consent.reason.clone() }).await?;
-            change::carry_out(client, plan, &consent, as_json).await
-        }
-    }
-}
-
-pub(super) async fn volume(client: &Client, command: VolumeCommand, as_json: bool) -> anyhow::Result<()> {
-    match command {
-        VolumeCommand::List { server } => {
-            let answer = client.call(&VolumeList { server }).await?;
-            if as_json {
-                return output::json(&answer.volumes);
-            }
-            let rows = answer.volumes.iter().map(|volume| {
-                let size = volume.size_bytes.map_or_else(|| "-".to_owned(), bytes);
-                [
-                    volume.name.clone(),
-                    size,
-                    volume.driver.clone(),
-                    time(volume.created_at),
-                    yes(volume.ours, "tomo"),
-                    users(&volume.used_by),
-                ]
-            });
-            table(["VOLUME", "SIZE", "DRIVER", "MADE", "MADE BY", "USED BY"], rows.collect());
-            Ok(())
-        }
-        VolumeCommand::Create { server, volume, reason } => {
-            let operation = client.call(&VolumeCreate { server, name: volume, reason }).await?;
-            change::follow(client, operation, as_json).await
-        }
-        VolumeCommand::Remove { server, volume, consent } => {
-            let plan = client.call(&VolumeRemove { server, volume, reason: consent.reason.clone() }).await?;
             change::carry_out(client, plan, &consent, as_json).await
         }
     }

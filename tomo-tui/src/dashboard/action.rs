@@ -44,6 +44,11 @@ pub(crate) enum Action {
     EditServer,
     RemoveServer,
     ShowStock,
+    BackUpVolume,
+    ShowBackups,
+    RestoreVolume,
+    DrillVolume,
+    VerifyBackup,
     Discard,
     Prune,
     PullImage,
@@ -81,6 +86,7 @@ pub(crate) enum Context {
     Server,
     Container,
     Stock,
+    Backups,
     Apps,
     App,
     Diagnosis,
@@ -96,11 +102,12 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Overview,
         Self::Server,
         Self::Container,
         Self::Stock,
+        Self::Backups,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -154,12 +161,20 @@ const fn change(
 }
 
 const GLOBAL: &[Context] = &[Context::Global];
-const LISTS: &[Context] =
-    &[Context::Overview, Context::Apps, Context::Plans, Context::Operations, Context::Stock, Context::Catalog];
+const LISTS: &[Context] = &[
+    Context::Overview,
+    Context::Apps,
+    Context::Plans,
+    Context::Operations,
+    Context::Stock,
+    Context::Backups,
+    Context::Catalog,
+];
 /// Where an app or a container is at hand.
 const RUNS: &[Context] =
     &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs, Context::Server, Context::Container];
 const STOCK: &[Context] = &[Context::Stock];
+const BACKUPS: &[Context] = &[Context::Backups];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
 
 /// Every action.
@@ -296,9 +311,42 @@ pub(crate) const TABLE: &[Entry] = &[
         "remove",
         "Plans to remove what is selected; what is in use stays.",
         &["D", "delete"],
-        STOCK,
+        &[Context::Stock, Context::Backups],
         2,
     ),
+    change(
+        Action::BackUpVolume,
+        "back up",
+        "Backs a volume up to the daemon; what mounts it is stopped meanwhile and started again.",
+        &["b"],
+        STOCK,
+        4,
+    ),
+    entry(
+        Action::ShowBackups,
+        "backups",
+        "Shows the backups of the server's volumes, with the last proven restore of each.",
+        &["B"],
+        STOCK,
+        4,
+    ),
+    change(
+        Action::RestoreVolume,
+        "restore",
+        "Plans to restore a backup into a new volume; one that is there is never touched.",
+        &["R"],
+        BACKUPS,
+        1,
+    ),
+    change(
+        Action::DrillVolume,
+        "drill",
+        "Proves that a backup restores, with its app, in a place of its own; leaves nothing.",
+        &["T"],
+        BACKUPS,
+        1,
+    ),
+    change(Action::VerifyBackup, "verify", "Reads a backup to its end.", &["V"], BACKUPS, 3),
     change(Action::Prune, "prune", "Plans to remove what nothing uses; shows each thing first.", &["P"], STOCK, 3),
     change(
         Action::PullImage,
@@ -363,6 +411,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Operations,
             Context::Logs,
             Context::Stock,
+            Context::Backups,
             Context::Catalog,
         ],
         7,

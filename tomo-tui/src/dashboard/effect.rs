@@ -26,6 +26,7 @@ use tomo_proto::{
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
         stock::ServerPrune,
+        volume_backup::VolumeBackupCreate,
     },
     error::ErrorCode,
     model::{metric::names, plan::Plan, server::ServerSummary, stock::Item},
@@ -82,6 +83,23 @@ pub(crate) enum Effect {
     },
     /// Images, volumes and networks of a server.
     Stock(String),
+    /// Backups of a server's volumes.
+    Backups(String),
+    BackUpVolume {
+        server: String,
+        volume: String,
+        stop: bool,
+    },
+    /// Proves that a backup restores, or reads it to its end.
+    TryBackup {
+        action: Action,
+        backup: String,
+    },
+    /// Asks for the plan that restores a backup, or removes it.
+    PlanBackup {
+        action: Action,
+        backup: String,
+    },
     Metrics(MetricsRange),
     Apps,
     App(String),
@@ -263,6 +281,17 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Container(server, container, client.call(&request).await.map(Box::new))
         }
         Effect::Stock(server) => Answer::Stock(server.clone(), stock::look(client, server).await),
+        Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),
+        Effect::BackUpVolume { server, volume, stop } => {
+            let request = VolumeBackupCreate { server, volume, stop, reason: None };
+            Answer::Started(client.call(&request).await.map(Box::new))
+        }
+        Effect::TryBackup { action, backup } => {
+            Answer::Started(stock::try_backup(client, action, backup).await.map(Box::new))
+        }
+        Effect::PlanBackup { action, backup } => {
+            Answer::Planned(stock::plan_backup(client, action, backup).await.map(Box::new), Vec::new())
+        }
         Effect::Operate { action, server, container } => {
             Answer::Started(stock::operate(client, action, server, container).await.map(Box::new))
         }

@@ -21,6 +21,7 @@ use tomo_proto::{
         policy::PolicySummary,
         server::{ServerDetail, ServerSummary},
         stock::Item,
+        volume_backup::VolumeBackup,
     },
 };
 
@@ -89,6 +90,8 @@ pub(crate) enum Answer {
     Container(String, String, Told<Box<ContainerDetail>>),
     /// Images, volumes and networks of a server.
     Stock(String, Told<Vec<Item>>),
+    /// Backups of a server's volumes.
+    Backups(String, Told<Vec<VolumeBackup>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),

@@ -342,6 +342,7 @@ impl State {
             View::Plans => Some(&self.plans.filter),
             View::Operations => Some(&self.operations.filter),
             View::Stock(view) => Some(&view.list.filter),
+            View::Backups(view) => Some(&view.list.filter),
             View::Catalog => Some(&self.catalog.filter),
             View::Logs(view) => Some(view.filter()),
             _ => None,
@@ -355,6 +356,7 @@ impl State {
             View::Plans => self.plans.set_filter(filter),
             View::Operations => self.operations.set_filter(filter),
             View::Stock(view) => view.list.set_filter(filter),
+            View::Backups(view) => view.list.set_filter(filter),
             View::Catalog => self.catalog.set_filter(filter),
             View::Logs(view) => view.set_filter(filter),
             _ => {}

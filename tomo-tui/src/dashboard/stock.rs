@@ -7,9 +7,10 @@ use tomo_proto::{
             ImageList, ImagePull, ImageRemove, NetworkCreate, NetworkList, NetworkRemove, VolumeCreate, VolumeList,
             VolumeRemove,
         },
+        volume_backup::{VolumeBackupList, VolumeBackupRemove, VolumeBackupVerify, VolumeDrill, VolumeRestore},
     },
     error::{ApiError, ErrorCode},
-    model::{operation::Operation, plan::Plan, stock::Item},
+    model::{operation::Operation, plan::Plan, stock::Item, volume_backup::VolumeBackup},
 };
 
 use crate::{
@@ -24,6 +25,26 @@ pub(super) async fn look(client: &Client, server: String) -> Result<Vec<Item>, C
     let networks = client.call(&NetworkList { server }).await?.networks;
     let items = images.into_iter().map(Item::Image).chain(volumes.into_iter().map(Item::Volume));
     Ok(items.chain(networks.into_iter().map(Item::Network)).collect())
+}
+
+/// Backups of a server's volumes, newest first.
+pub(super) async fn backups(client: &Client, server: String) -> Result<Vec<VolumeBackup>, ClientError> {
+    let request = VolumeBackupList { server: Some(server), volume: None, limit: Some(200) };
+    Ok(client.call(&request).await?.backups)
+}
+
+pub(super) async fn try_backup(client: &Client, action: Action, backup: String) -> Result<Operation, ClientError> {
+    match action {
+        Action::VerifyBackup => client.call(&VolumeBackupVerify { backup }).await,
+        _ => client.call(&VolumeDrill { backup, reason: None }).await,
+    }
+}
+
+pub(super) async fn plan_backup(client: &Client, action: Action, backup: String) -> Result<Plan, ClientError> {
+    match action {
+        Action::Discard => client.call(&VolumeBackupRemove { backup, reason: None }).await,
+        _ => client.call(&VolumeRestore { backup, ..VolumeRestore::default() }).await,
+    }
 }
 
 pub(super) async fn operate(

@@ -25,7 +25,7 @@ use tomo_proto::{
         server::{SeriesPoints, ServerListAnswer, ServerMetricsAnswer},
     },
     error::{ApiError, ErrorCode},
-    id::{AppId, OperationId, PlanId, ServerId},
+    id::{AppId, OperationId, PlanId, ServerId, VolumeBackupId},
     model::{
         agent::AgentState,
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
@@ -39,7 +39,9 @@ use tomo_proto::{
         ssh::{InstallRights, Ssh, SshAuth},
         stock::{Image, Item, Network, Volume},
         user::{Role, Selectors},
+        volume_backup::{Drill, LastBackup, VolumeBackup},
     },
+    wire::archive::Contents,
 };
 
 use super::{
@@ -177,7 +179,14 @@ fn who(role: Role, person: bool) -> WhoamiAnswer {
 
 fn detail() -> AppDetail {
     let spec = AppSpec { image: "registry.example/shop:1.2".to_owned(), ..AppSpec::default() };
+    let last = backup();
     AppDetail {
+        backups: vec![LastBackup {
+            volume: last.volume,
+            backup: last.backup,
+            created_at: last.created_at,
+            drill: last.drill,
+        }],
         summary: app(),
         spec,
         container: None,
@@ -237,6 +246,30 @@ fn items() -> Vec<Item> {
     let volume = Volume { name: "backups".to_owned(), size_bytes: Some(5 << 30), ours: true, ..Volume::default() };
     let network = Network { id: "a".repeat(64), name: "bridge".to_owned(), built_in: true, ..Network::default() };
     vec![image("postgres:17", "1", &["db"]), image("", "2", &[]), Item::Volume(volume), Item::Network(network)]
+}
+
+fn backup() -> VolumeBackup {
+    let drill = Drill {
+        at: NOW - 7_200_000,
+        took_ms: 9_000,
+        proven: true,
+        result: "10003 files read back identical, by checksum; app shop was started on it".to_owned(),
+        server: "web-1".to_owned(),
+    };
+    VolumeBackup {
+        backup: VolumeBackupId::from_u64(7),
+        server: "web-1".to_owned(),
+        server_id: ServerId::from_u64(1),
+        volume: "shop-data".to_owned(),
+        app: None,
+        stopped: true,
+        contents: Contents { files: 10_003, bytes: 5 << 30, checksum: "1".repeat(64) },
+        file: "/var/lib/tomo/volume-backups/vol-000000000007.volume".to_owned(),
+        file_bytes: 5 << 30,
+        created_at: NOW - 10_800_000,
+        verified_at: NOW - 10_800_000,
+        drill: Some(drill),
+    }
 }
 
 fn diagnosis() -> Diagnosis {
@@ -370,6 +403,7 @@ impl Dashboard {
                 Answer::Container(server, name, Ok(Box::new(container_detail())))
             }
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
+            View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
+pub(crate) mod backups;
 pub(crate) mod catalog;
 pub(crate) mod container;
 pub(crate) mod diagnosis;
@@ -44,6 +45,7 @@ pub(crate) enum View {
     Server(Box<server::ServerView>),
     Container(Box<container::ContainerView>),
     Stock(Box<stock::StockView>),
+    Backups(Box<backups::BackupsView>),
     Apps,
     App(Box<app::AppView>),
     Diagnosis(Box<diagnosis::DiagnosisView>),
@@ -64,6 +66,7 @@ impl View {
             Self::Server(_) => Context::Server,
             Self::Container(_) => Context::Container,
             Self::Stock(_) => Context::Stock,
+            Self::Backups(_) => Context::Backups,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Diagnosis(_) => Context::Diagnosis,
@@ -83,6 +86,7 @@ impl View {
             (Self::Server(one), Self::Server(other)) => one.name == other.name,
             (Self::Container(one), Self::Container(other)) => (&one.server, &one.name) == (&other.server, &other.name),
             (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
+            (Self::Backups(one), Self::Backups(other)) => one.server == other.server,
             (Self::App(one), Self::App(other)) => one.app == other.app,
             (Self::Logs(one), Self::Logs(other)) => one.of == other.of,
             (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
@@ -101,6 +105,7 @@ impl View {
             Self::Server(view) => &["servers", &view.name],
             Self::Container(view) => &["servers", &view.server, &view.name],
             Self::Stock(view) => &["servers", &view.server, "images, volumes, networks"],
+            Self::Backups(view) => &["servers", &view.server, "backups of volumes"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -131,6 +136,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Server(view) => view.draw(state, canvas, body),
         View::Container(view) => view.draw(canvas, body),
         View::Stock(view) => view.draw(canvas, body),
+        View::Backups(view) => view.draw(canvas, body, state.now_ms),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),

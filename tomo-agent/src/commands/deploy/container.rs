@@ -17,7 +17,7 @@ use tomo_proto::{
 
 use crate::{
     commands::Failure,
-    docker::{APP_LABEL, NAME_LABEL, REVISION_LABEL},
+    docker::{APP_LABEL, MADE_LABEL, NAME_LABEL, REVISION_LABEL},
 };
 
 const PIDS_LIMIT: i64 = 4_096;
@@ -88,6 +88,28 @@ pub(super) const fn restart_of(spec: &AppSpec) -> EngineRestart {
         RestartPolicy::Always => (RestartPolicyNameEnum::ALWAYS, None),
     };
     EngineRestart { name: Some(name), maximum_retry_count: retries }
+}
+
+/// The container of an app that is tried out on a restored volume: it publishes nothing, belongs to no app, is in that network only, and
+/// of what the app mounts it has the restored volume; everything else is empty.
+pub(in crate::commands) fn trial_body(
+    deploy: &DeployApp,
+    volume: &str,
+    restored: &str,
+    made_for: &str,
+) -> Result<ContainerCreateBody, Failure> {
+    let mut body = body_of(deploy, "")?;
+    body.labels = Some(HashMap::from([(MADE_LABEL.to_owned(), made_for.to_owned())]));
+    if let Some(host) = &mut body.host_config {
+        host.port_bindings = None;
+        host.network_mode = Some(restored.to_owned());
+        for mount in host.mounts.iter_mut().flatten() {
+            let is_it = mount.typ == Some(MountType::VOLUME) && mount.source.as_deref() == Some(volume);
+            mount.source = is_it.then(|| restored.to_owned());
+            mount.typ = Some(MountType::VOLUME);
+        }
+    }
+    Ok(body)
 }
 
 /// Whether a container is what this body would make, apart from when it is restarted: then it serves in its place.

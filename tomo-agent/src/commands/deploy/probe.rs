@@ -26,19 +26,19 @@ const OK: &str = "ok";
 
 /// How a new container does.
 #[derive(Debug)]
-pub(super) struct Trial {
+pub(crate) struct Trial {
     began: Instant,
-    pub(super) exit_code: Option<i64>,
-    pub(super) answers: Vec<ProbeAnswer>,
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) answers: Vec<ProbeAnswer>,
 }
 
 impl Trial {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self { began: Instant::now(), exit_code: None, answers: Vec::new() }
     }
 
     /// Waits until the container has been healthy and has lived for a moment. `answers` is called when it is healthy first.
-    pub(super) async fn pass(
+    pub(crate) async fn pass(
         &mut self,
         engine: &Engine,
         deploy: &DeployApp,

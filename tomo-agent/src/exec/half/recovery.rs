@@ -26,8 +26,8 @@ impl Half {
             if self.remembered().iter().any(|known| known.is_ours && is_under_way(known)) {
                 continue;
             }
-            let _turn = match &entry.swap {
-                Some(swap) => Some(self.turn(swap.container.clone()).await),
+            let _turn = match entry.left_of() {
+                Some(subject) => Some(self.turn(subject.to_owned()).await),
                 None => None,
             };
             if let Err(error) = self.settle(engine, entry.command).await {
@@ -40,26 +40,34 @@ impl Half {
     /// Finishes or undoes a change if that is still to be done; whoever has its turn calls this.
     async fn settle(&self, engine: &Engine, command: CommandId) -> Result<(), EngineError> {
         let Some(mut entry) = self.journal.entry(command) else { return Ok(()) };
+        if let Some(scratch) = &entry.scratch {
+            scratch.clear(engine).await?;
+        }
         let outcome = match (&entry.swap, &entry.outcome) {
+            (None, Some(known)) if entry.scratch.is_some() => known.clone(),
             (None, Some(_)) => return Ok(()),
             (Some(swap), known) => {
                 let outcome = swap.recover(engine, &self.journal).await?;
                 known.clone().unwrap_or(outcome)
             }
+            (None, None) if entry.scratch.is_some() && entry.change.is_none() => {
+                let message = "the agent ended in the middle of it: what was made for it is gone again";
+                Outcome::failed(ErrorCode::AgentOffline, message, Some("do it again".to_owned()))
+            }
             (None, None) => commands::cut_off(engine, &entry).await?,
         };
         self.remember(command, &outcome);
-        (entry.swap, entry.outcome) = (None, Some(outcome));
+        (entry.swap, entry.scratch, entry.outcome) = (None, None, Some(outcome));
         self.journal.end(&entry);
         Ok(())
     }
 
-    /// Settles what an earlier deploy of the same container has left, before it is changed again.
-    pub(super) async fn settle_before(&self, engine: &Engine, container: &str) -> Result<(), Outcome> {
-        let is_left = |entry: &Entry| entry.swap.as_ref().is_some_and(|swap| swap.container == container);
+    /// Settles what an earlier change of the same has left, before it is changed again.
+    pub(super) async fn settle_before(&self, engine: &Engine, subject: &str) -> Result<(), Outcome> {
+        let is_left = |entry: &Entry| entry.left_of() == Some(subject);
         for entry in self.journal.entries().into_iter().filter(is_left) {
             self.settle(engine, entry.command).await.map_err(|error| {
-                let message = format!("an earlier deploy is not undone yet: {}", error.message);
+                let message = format!("an earlier change is not undone yet: {}", error.message);
                 Outcome::failed(ErrorCode::Conflict, message, None)
             })?;
         }

@@ -1,5 +1,7 @@
 //! What each action does.
 
+use tomo_proto::model::stock::Item;
+
 use crate::dashboard::{
     action::Action,
     effect::Effect,
@@ -18,6 +20,7 @@ use crate::dashboard::{
     views::{
         View,
         app::AppView,
+        backups::BackupsView,
         diagnosis::DiagnosisView,
         logs::{LogOf, LogsView},
         stock::StockView,
@@ -142,6 +145,9 @@ impl State {
                     self.toasts.push(Kind::Info, "asking the registry", self.now_ms);
                 }
             }
+            Action::BackUpVolume | Action::ShowBackups => self.back_up(action),
+            Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => self.use_backup(action),
+            Action::Discard if matches!(self.view, View::Backups(_)) => self.use_backup(action),
             Action::Discard | Action::Prune | Action::PullImage | Action::CreateVolume | Action::CreateNetwork => {
                 self.change_stock(action);
             }
@@ -202,6 +208,7 @@ impl State {
             }
             View::Container(view) => view.act(action),
             View::Stock(view) => view.list.act(action),
+            View::Backups(view) => view.list.act(action),
             View::App(view) => view.act(action),
             View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
@@ -212,6 +219,36 @@ impl State {
             View::Plan(view) => view.act(action),
             View::Operation(view) => view.act(action),
         }
+    }
+
+    /// Shows the backups of the server on screen, or asks whether the selected volume is to be backed up.
+    fn back_up(&mut self, action: Action) {
+        let View::Stock(view) = &self.view else { return };
+        let server = view.server.clone();
+        match view.list.selected() {
+            Some(Item::Volume(volume)) if action == Action::BackUpVolume => {
+                let stop = !volume.used_by.is_empty();
+                let meanwhile = match stop {
+                    true => format!("Meanwhile {} is stopped, and then started again.", volume.used_by.join(", ")),
+                    false => "Nothing mounts it.".to_owned(),
+                };
+                let question = format!("Back up volume {} of {server} to the daemon. {meanwhile}", volume.name);
+                let effect = Effect::BackUpVolume { server, volume: volume.name.clone(), stop };
+                self.layer = Some(Layer::Confirm(Confirm::question("Back up volume", question, "Back up", effect)));
+            }
+            _ if action == Action::ShowBackups => self.open(View::Backups(BackupsView::new(server))),
+            _ => {}
+        }
+    }
+
+    /// Does something with the selected backup; what comes of it is shown and asks, where it changes what stays.
+    fn use_backup(&mut self, action: Action) {
+        let View::Backups(view) = &self.view else { return };
+        let Some(backup) = view.list.selected().map(|selected| selected.backup.to_string()) else { return };
+        self.effects.push(match action {
+            Action::DrillVolume | Action::VerifyBackup => Effect::TryBackup { action, backup },
+            _ => Effect::PlanBackup { action, backup },
+        });
     }
 
     fn change_stock(&mut self, action: Action) {

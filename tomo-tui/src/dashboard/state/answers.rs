@@ -132,6 +132,20 @@ impl State {
                     _ => {}
                 }
             }
+            Answer::Backups(server, told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(backups), View::Backups(view)) if view.server == server => {
+                        view.error = None;
+                        view.list.replace(backups);
+                    }
+                    (Err(error), View::Backups(view)) if view.server == server && is_api(&error) => {
+                        view.error = Some(message(&error));
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),

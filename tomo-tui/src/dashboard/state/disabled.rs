@@ -6,6 +6,7 @@ use tomo_proto::model::{
     operation::OperationStatus,
     plan::PlanStatus,
     policy::PolicySummary,
+    stock::Item,
     user::Scope,
 };
 
@@ -67,7 +68,10 @@ impl State {
             | Action::Cancel
             | Action::PullImage
             | Action::CreateVolume
-            | Action::CreateNetwork => Scope::Operate,
+            | Action::CreateNetwork
+            | Action::BackUpVolume
+            | Action::DrillVolume
+            | Action::VerifyBackup => Scope::Operate,
             Action::Approve | Action::Deny => Scope::Deploy,
             Action::AddServer
             | Action::ImportServers
@@ -96,7 +100,16 @@ impl State {
                 self.container_does_not_fit(action)
             }
             Action::Diagnose if self.container_on_screen().is_some() => None,
+            Action::BackUpVolume => match &self.view {
+                View::Stock(view) if matches!(view.list.selected(), Some(Item::Volume(_))) => None,
+                _ => Some("no volume is selected".to_owned()),
+            },
+            Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => match &self.view {
+                View::Backups(view) if view.list.selected().is_some() => None,
+                _ => Some("no backup is selected".to_owned()),
+            },
             Action::Discard => match &self.view {
+                View::Backups(view) if view.list.selected().is_some() => None,
                 View::Stock(view) => match view.list.selected() {
                     None => Some("nothing is selected".to_owned()),
                     Some(item) if item.used_by().is_empty() => None,

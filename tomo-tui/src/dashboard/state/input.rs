@@ -68,6 +68,7 @@ impl State {
             View::Catalog => &mut self.catalog.table,
             View::Server(view) => &mut view.containers,
             View::Stock(view) => &mut view.list.table,
+            View::Backups(view) => &mut view.list.table,
             _ => return,
         };
         if std::mem::replace(&mut table.selected, row) == row {
@@ -82,6 +83,7 @@ impl State {
             View::Plans => self.plans.sort_on(column),
             View::Operations => self.operations.sort_on(column),
             View::Stock(view) => view.list.sort_on(column),
+            View::Backups(view) => view.list.sort_on(column),
             View::Catalog => self.catalog.sort_on(column),
             _ => {}
         }

@@ -199,6 +199,7 @@ impl State {
                     Effect::Container { server: view.server.clone(), container: view.name.clone() }
                 }
                 View::Stock(view) => Effect::Stock(view.server.clone()),
+                View::Backups(view) => Effect::Backups(view.server.clone()),
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),

@@ -90,3 +90,38 @@ fn images_volumes_and_networks_are_removed_pruned_pulled_and_made() {
     let effects = dashboard.press("enter");
     assert!(matches!(&effects[..], [Effect::Make { .. }]), "it takes keys again: {effects:?}");
 }
+
+#[test]
+fn a_volume_is_backed_up_and_its_backups_are_restored_drilled_verified_and_removed() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    dashboard.press("I");
+    dashboard.answer_view();
+    assert!(dashboard.press("b").is_empty(), "an image is no volume");
+    assert!(dashboard.screen().contains("no volume is selected"), "{}", dashboard.screen());
+    dashboard.press("j j b");
+    assert!(dashboard.screen().contains("Back up volume backups of web-1"), "{}", dashboard.screen());
+    let effects = dashboard.press("tab enter");
+    let backs_up =
+        |effect: &Effect| matches!(effect, Effect::BackUpVolume { volume, stop: false, .. } if volume == "backups");
+    assert!(effects.iter().any(backs_up), "{effects:?}");
+
+    let effects = dashboard.press("B");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Backups(server) if server == "web-1")), "{effects:?}");
+    dashboard.answer_view();
+    let screen = dashboard.screen();
+    for expected in ["shop-data", "3h ago", "10003", "2h ago, 10003 files"] {
+        assert!(screen.contains(expected), "{expected}: {screen}");
+    }
+    for (key, wanted) in [("T", Action::DrillVolume), ("V", Action::VerifyBackup)] {
+        let effects = dashboard.press(key);
+        let tries = |effect: &Effect| matches!(effect, Effect::TryBackup { action, backup } if *action == wanted && backup == "vol-000000000007");
+        assert!(effects.iter().any(tries), "{effects:?}");
+    }
+    for (key, wanted) in [("R", Action::RestoreVolume), ("D", Action::Discard)] {
+        let effects = dashboard.press(key);
+        let plans = |effect: &Effect| matches!(effect, Effect::PlanBackup { action, .. } if *action == wanted);
+        assert!(effects.iter().any(plans), "{effects:?}");
+    }
+}

@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 26] = [
+const SCREENS: [(&str, &str); 27] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -27,6 +27,7 @@ const SCREENS: [(&str, &str); 26] = [
     ("access", "enter i"),
     ("container", "enter j enter"),
     ("stock", "enter I"),
+    ("backups", "enter I B"),
     ("prune", "enter I P"),
     ("pull", "enter I p"),
     ("sealed", ""),

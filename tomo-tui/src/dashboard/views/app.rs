@@ -81,6 +81,17 @@ impl AppView {
                 fact("", "p pulls it onto the server; e deploys the app again, with it".to_owned(), theme.accent);
             }
         }
+        for last in &detail.backups {
+            let (proof, style) = match &last.drill {
+                None => ("its restore was never proven".to_owned(), theme.dim),
+                Some(drill) if drill.proven => {
+                    (format!("restore proven {}", format::age(canvas.now_ms, drill.at)), theme.text)
+                }
+                Some(drill) => (format!("the last drill failed: {}", drill.result), theme.bad),
+            };
+            let made = format::age(canvas.now_ms, last.created_at);
+            fact("backup", format!("of {} {made}; {proof}", last.volume), style);
+        }
         if !app.ports.is_empty() {
             fact("ports", ports(&app.ports), theme.text);
         }

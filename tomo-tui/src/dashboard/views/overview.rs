@@ -184,6 +184,9 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     if spans.len() == before {
         spans.push(Span::styled("none", theme.dim));
     }
+    if let Some(at) = overview.restore_proven_at {
+        spans.push(Span::styled(format!("  restore proven {}", format::age(canvas.now_ms, at)), theme.dim));
+    }
     let list = &state.servers;
     if !list.filter.is_empty() {
         spans.push(Span::styled(

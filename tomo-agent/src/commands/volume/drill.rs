@@ -1,0 +1,73 @@
+//! Proving that a backup restores: into a scratch volume, read back, and with its app started on it where nothing else reaches it.
+
+use tomo_proto::{
+    error::ErrorCode,
+    model::operation::Evidence,
+    wire::command::{DeployApp, Outcome},
+};
+
+use super::{Carrying, Scratch, facts};
+use crate::{
+    commands::{
+        Failure,
+        deploy::{KEPT_LINES, Trial, trial_body},
+        logs, progress, pull,
+    },
+    journal::Entry,
+};
+
+impl Carrying<'_> {
+    pub(super) async fn drill(
+        &self,
+        entry: &mut Entry,
+        volume: &str,
+        app: Option<&DeployApp>,
+    ) -> Result<Outcome, Outcome> {
+        let scratch = Scratch::of(format!("volume {volume}"), entry.command);
+        let name = scratch.name("drill");
+        let contents = self.fill(entry, scratch, &name).await?;
+        let mut facts = facts(&contents);
+        if let Some(app) = app {
+            self.start(entry, volume, &name, app).await?;
+            let mut trial = Trial::begin();
+            let passed = self.try_out(&mut trial, &name, app).await;
+            if let Err(Failure { code, message, next }) = passed {
+                let log = logs::tail(self.engine, &name, KEPT_LINES).await;
+                let evidence = Some(Box::new(Evidence { exit_code: trial.exit_code, probes: trial.answers, log }));
+                let message = format!("restored, and then: {message}");
+                return Err(Outcome::Failed { code, message, next, downtime_ms: None, evidence });
+            }
+            let healthy = if app.spec.health.is_some() { "its health check passed" } else { "it ran for some seconds" };
+            facts.insert("app".to_owned(), healthy.to_owned());
+        }
+        progress(self.events, "take everything away again", None).await;
+        Ok(Outcome::Succeeded { facts, downtime_ms: None })
+    }
+
+    /// Makes a network that leads nowhere and the app's container in it, with the scratch volume in the volume's place.
+    async fn start(&self, entry: &mut Entry, volume: &str, name: &str, app: &DeployApp) -> Result<(), Failure> {
+        let engine = self.engine;
+        pull::ensure(engine, &app.spec.image, self.events).await?;
+        let body = trial_body(app, volume, name, &entry.command.to_string())?;
+        if let Some(scratch) = &mut entry.scratch {
+            scratch.networks.push(name.to_owned());
+            scratch.containers.push(name.to_owned());
+        }
+        self.note(entry)?;
+        progress(self.events, "start the app on it, in a network of its own", None).await;
+        engine.make_network(name, &entry.command.to_string()).await?;
+        engine.create(name, body).await?;
+        engine.start(name).await.map_err(|error| {
+            let message = format!("restored, but app \"{}\" does not start on it: {}", app.name, error.message);
+            Failure::new(ErrorCode::Conflict, message)
+        })
+    }
+
+    async fn try_out(&self, trial: &mut Trial, name: &str, app: &DeployApp) -> Result<(), Failure> {
+        progress(self.events, "wait until it is healthy", None).await;
+        tokio::select! {
+            passed = trial.pass(self.engine, app, name, self.events, || {}) => passed,
+            failure = self.stop.reached() => Err(failure),
+        }
+    }
+}

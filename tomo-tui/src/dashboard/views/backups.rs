@@ -1,0 +1,110 @@
+//! Backups of a server's volumes, each with its age and its last proven restore.
+
+use std::{borrow::Cow, cmp::Ordering};
+
+use ratatui::{layout::Rect, text::Line};
+use tomo_proto::model::volume_backup::{Drill, VolumeBackup};
+
+use crate::dashboard::{
+    canvas::Canvas,
+    list::{List, Listed},
+    theme::Theme,
+    views::{draw_list, safe},
+    widgets::table::{Column, column, growing, number},
+};
+use crate::format;
+
+const VOLUME: usize = 0;
+const MADE: usize = 1;
+const FILES: usize = 2;
+const SIZE: usize = 3;
+const PROOF: usize = 4;
+
+/// The view of one server's backups.
+#[derive(Debug)]
+pub(crate) struct BackupsView {
+    pub(crate) server: String,
+    pub(crate) list: List<VolumeBackup>,
+    pub(crate) error: Option<String>,
+}
+
+impl BackupsView {
+    pub(crate) fn new(server: String) -> Box<Self> {
+        Box::new(Self { server, list: List::default(), error: None })
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, now_ms: u64) {
+        if let Some(error) = &self.error {
+            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
+            return;
+        }
+        let theme = canvas.theme;
+        let empty = ["no volume of this server was backed up yet", "b on a volume does"];
+        draw_list(&self.list, canvas, area, &empty, |backup, index, width| cell(backup, index, width, now_ms, theme));
+    }
+}
+
+/// What the last drill said, without its time.
+fn proof(drill: Option<&Drill>) -> String {
+    drill.map_or_else(|| "never".to_owned(), |drill| drill.result.clone())
+}
+
+impl Listed for VolumeBackup {
+    type Key = u64;
+    const COLUMNS: &'static [Column] = &[
+        growing("VOLUME", 20, 0),
+        number("MADE", 9, 0),
+        number("FILES", 8, 1),
+        number("SIZE", 8, 0),
+        growing("RESTORE PROVEN", 24, 0),
+        column("BACKUP", 16, 2),
+    ];
+
+    fn key(&self) -> u64 {
+        self.backup.to_u64()
+    }
+
+    fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+        vec![
+            ("volume", self.volume.as_str().into()),
+            ("proof", proof(self.drill.as_ref()).into()),
+            ("backup", self.backup.to_string().into()),
+        ]
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        let proven = |one: &Self| one.drill.as_ref().map(|drill| (drill.proven, drill.at));
+        match column {
+            VOLUME => self.volume.cmp(&other.volume).then(other.created_at.cmp(&self.created_at)),
+            MADE => self.created_at.cmp(&other.created_at),
+            FILES => self.contents.files.cmp(&other.contents.files),
+            SIZE => self.contents.bytes.cmp(&other.contents.bytes),
+            PROOF => proven(self).cmp(&proven(other)),
+            _ => self.backup.cmp(&other.backup),
+        }
+    }
+
+    fn downwards(column: usize) -> bool {
+        matches!(column, MADE | FILES | SIZE)
+    }
+}
+
+fn cell(backup: &VolumeBackup, index: usize, width: u16, now_ms: u64, theme: &Theme) -> Line<'static> {
+    match index {
+        VOLUME => safe(&backup.volume, width),
+        MADE => Line::from(format::age(now_ms, backup.created_at)),
+        FILES => Line::from(backup.contents.files.to_string()),
+        SIZE => Line::from(format::bytes(backup.contents.bytes)),
+        PROOF => {
+            let (text, style) = match &backup.drill {
+                None => ("never".to_owned(), theme.dim),
+                Some(drill) if drill.proven => {
+                    (format!("{}, {}", format::age(now_ms, drill.at), drill.result), theme.good)
+                }
+                Some(drill) => (format!("failed: {}", drill.result), theme.bad),
+            };
+            safe(&text, width).style(style)
+        }
+        _ => Line::styled(backup.backup.to_string(), theme.dim),
+    }
+}
