@@ -92,7 +92,7 @@ pub(crate) enum VolumeCommand {
         /// Its name.
         volume: String,
         /// Hours from one backup to the next; 0 ends the schedule.
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", default_value_t = 24)]
         every_hours: u32,
         /// Backups that are kept, the newest [default: 7].
         #[arg(long, value_name = "N")]
