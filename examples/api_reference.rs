@@ -11,6 +11,7 @@ use tomo_proto::{
         Effect, Tool,
         person::{Login, PersonRequest, Refresh},
         resource::RESOURCES,
+        terminal::OpenTerminal,
     },
     error::ErrorCode,
     for_each_person_request, for_each_tool,
@@ -171,6 +172,9 @@ fn requests(out: &mut String, types: &mut SchemaGenerator) {
     }
     each!(Login, Refresh);
     for_each_person_request!(each);
+    let schema = schema_of::<OpenTerminal>(types);
+    put!(out, "### POST {}\n\n{}\n", OpenTerminal::PATH, described(&schema));
+    fields(out, "First frame", &schema);
 }
 
 fn request<R: PersonRequest>(out: &mut String, types: &mut SchemaGenerator) {

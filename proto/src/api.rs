@@ -23,6 +23,7 @@ pub mod resource;
 pub mod server;
 pub mod settings;
 pub mod stock;
+pub mod terminal;
 pub mod volume_backup;
 
 /// What calling a tool can do.

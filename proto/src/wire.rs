@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | control | agent, first, bidirectional | [`handshake::Hello`] → [`handshake::Welcome`]; then [`handshake::DaemonNotice`] to the agent and [`handshake::AgentNotice`] from it |
 //! | report | agent, unidirectional | [`report::Report`] frames |
-//! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome; a volume in [`archive::Part`]s either way |
+//! | command | daemon, bidirectional, one each | [`command::CommandRequest`] → [`command::CommandEvent`]…, the last an outcome; a volume in [`archive::Part`]s either way; after [`command::CommandEvent::Send`] also a program, or [`terminal::TerminalInput`], to the agent |
 //! | enrolment | agent, bidirectional, own ALPN | [`handshake::EnrollRequest`] → [`handshake::EnrollAnswer`] |
 
 pub mod archive;
@@ -17,4 +17,5 @@ pub mod frame;
 pub mod handshake;
 pub mod report;
 pub mod seam;
+pub mod terminal;
 pub mod witness;

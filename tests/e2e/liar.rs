@@ -233,6 +233,8 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
         asked.push(json!({ "examine_container": {
             "container": name, "tail": 1, "probe": { "kind": "http", "port": 80, "path": "/ HTTP/1.0\r\nX: y" }
         } }));
+        let size = json!({ "columns": 80, "rows": 24 });
+        asked.push(json!({ "open_terminal": { "container": name, "program": ["sh"], "size": size } }));
         asked.push(json!({ "list_stock": {} }));
         asked.push(json!({ "create_volume": { "name": name } }));
         asked.push(json!({ "create_network": { "name": name, "internal": false } }));

@@ -40,6 +40,7 @@ mod real_host_units;
 mod real_host_update;
 mod renewal;
 mod servers;
+mod shell;
 mod ssh;
 mod store;
 mod vault;

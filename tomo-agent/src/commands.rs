@@ -8,6 +8,7 @@ mod logs;
 mod look;
 mod pull;
 mod stock;
+mod terminal;
 mod volume;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ use tomo_proto::{
 
 pub(crate) use cut_off::cut_off;
 pub(crate) use deploy::{Deploying, Swap, remove_kept};
+pub(crate) use terminal::{LONGEST as LONGEST_TERMINAL, OpenTerminal, Session};
 pub(crate) use volume::{Carrying, Scratch, also_changed};
 
 use crate::{
@@ -110,19 +112,25 @@ fn cancelled() -> Failure {
 }
 
 /// Runs one command to its end, as far as the policy allows it for what it meets; the caller drops it when it has to end early. A
-/// deploy is no such command, nor is what carries a volume: see [`Deploying`] and [`Carrying`].
+/// deploy is no such command, nor is a terminal or what carries a volume: see [`Deploying`], [`Session`] and [`Carrying`].
 pub(crate) async fn run(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Outcome {
     carry_out(engine, policy, command, events).await.unwrap_or_else(Outcome::from)
 }
 
-async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Result<Outcome, Failure> {
-    if let Some(container) = command.container() {
-        let labels = engine.inspect(container.as_str()).await?.config.and_then(|config| config.labels);
-        if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
-            let shown = display_line(container.as_str(), 80);
-            policy.check_foreign(command.verb(), &format!("container \"{shown}\""))?;
-        }
+/// The id of the container that a command is about, if the policy lets it touch that one.
+pub(crate) async fn check_container(engine: &Engine, policy: &Policy, command: &Command) -> Result<String, Failure> {
+    let Some(container) = command.container() else { return Ok(String::new()) };
+    let found = engine.inspect(container.as_str()).await?;
+    let labels = found.config.and_then(|config| config.labels);
+    if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
+        let shown = display_line(container.as_str(), 80);
+        policy.check_foreign(command.verb(), &format!("container \"{shown}\""))?;
     }
+    Ok(found.id.unwrap_or_default())
+}
+
+async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Result<Outcome, Failure> {
+    check_container(engine, policy, command).await?;
     match command {
         Command::StartContainer { container } => container::start(engine, container.as_str(), events).await,
         Command::StopContainer { container, timeout_secs } => {
@@ -155,6 +163,7 @@ async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: 
         | Command::BackupVolume { .. }
         | Command::RestoreVolume { .. }
         | Command::DrillVolume { .. }
+        | Command::OpenTerminal { .. }
         | Command::TellOutcome { .. } => {
             Err(Failure::new(ErrorCode::Internal, "the agent took a command for another kind"))
         }

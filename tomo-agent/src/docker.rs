@@ -6,6 +6,7 @@ mod digest;
 pub(crate) mod examination;
 pub(crate) mod inventory;
 mod stock;
+pub(crate) mod terminal;
 
 use std::{path::Path, pin::Pin, sync::Arc, time::Duration};
 

@@ -18,6 +18,7 @@ use tomo_proto::{
         archive::Part,
         command::{CommandEvent, CommandRequest},
         seam::{Answer, Ask},
+        terminal::TerminalInput,
     },
 };
 
@@ -27,6 +28,8 @@ const AWAY: &str = "the half of the agent that has the network is away";
 
 /// Events that wait for the link; when full, the command waits.
 const EVENTS: usize = 64;
+/// Keys and the like that wait for a terminal; when full, whoever types waits.
+pub(crate) const INPUTS: usize = 16;
 
 /// Where the engine and the policy are.
 #[derive(Debug, Clone)]
@@ -158,10 +161,32 @@ impl Exec {
         cancel: CancellationToken,
         parts: mpsc::Receiver<Part>,
     ) -> mpsc::Receiver<CommandEvent> {
+        self.run_with(request, cancel, parts, mpsc::channel(1).1)
+    }
+
+    /// The same for a command that opens a terminal: `input` is what is typed there, and its end the person's hanging up.
+    #[must_use]
+    pub fn run_terminal(
+        &self,
+        request: CommandRequest,
+        input: mpsc::Receiver<TerminalInput>,
+    ) -> mpsc::Receiver<CommandEvent> {
+        self.run_with(request, CancellationToken::new(), mpsc::channel(1).1, input)
+    }
+
+    fn run_with(
+        &self,
+        request: CommandRequest,
+        cancel: CancellationToken,
+        parts: mpsc::Receiver<Part>,
+        input: mpsc::Receiver<TerminalInput>,
+    ) -> mpsc::Receiver<CommandEvent> {
         let (events, said) = mpsc::channel(EVENTS);
         match &self.side {
-            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel), events, parts))),
-            Side::Beyond(socket) => drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events, parts))),
+            Side::Here(half) => drop(tokio::spawn(relay(half.begin(request, cancel, input), events, parts))),
+            Side::Beyond(socket) => {
+                drop(tokio::spawn(socket::run(Arc::clone(socket), request, cancel, events, parts, input)));
+            }
         }
         said
     }

@@ -14,7 +14,7 @@ use tomo_proto::{
     wire::command::{Command, Outcome},
 };
 
-use crate::commands::{Scratch, Swap};
+use crate::commands::{OpenTerminal, Scratch, Swap};
 
 /// Ended changes that are kept, the newest.
 const ENDED: usize = 256;
@@ -73,6 +73,25 @@ impl Journal {
 
     fn kept_folder(&self) -> PathBuf {
         self.folder.join("kept")
+    }
+
+    fn terminals_folder(&self) -> PathBuf {
+        self.folder.join("terminals")
+    }
+
+    /// Notes a terminal that is about to be opened; durable once this returns.
+    pub(crate) fn open_terminal(&self, terminal: &OpenTerminal) -> io::Result<()> {
+        write(&self.terminals_folder(), &terminal.command.to_string(), terminal)
+    }
+
+    /// The terminals that are open, or were when this was cut off.
+    pub(crate) fn terminals(&self) -> Vec<OpenTerminal> {
+        read(&self.terminals_folder())
+    }
+
+    /// Forgets a terminal that has ended.
+    pub(crate) fn close_terminal(&self, command: CommandId) {
+        remove(&self.terminals_folder(), &command.to_string());
     }
 
     /// Notes how far a change is; durable once this returns.
@@ -169,6 +188,11 @@ mod tests {
         journal.forget("tomo-web");
         journal.forget("tomo-web");
         assert_eq!((journal.kept().len(), journal.entries().len()), (0, 2));
+        let terminal = OpenTerminal { command: CommandId::from_u64(3), program: "abc".to_owned() };
+        journal.open_terminal(&terminal).expect("writes");
+        assert_eq!(journal.terminals(), std::slice::from_ref(&terminal));
+        journal.close_terminal(terminal.command);
+        assert_eq!((journal.terminals().len(), journal.entries().len()), (0, 2));
     }
 
     #[test]

@@ -82,12 +82,12 @@ struct Rules {
     bind_roots: Option<Spanned<Vec<String>>>,
     ports: Option<Spanned<Vec<String>>>,
     foreign: Option<Spanned<Vec<String>>>,
+    terminal: Option<Spanned<bool>>,
     update_key: Option<Spanned<String>>,
     // What no file can allow, for owners who want to see it said: false or empty.
     capabilities: Option<Spanned<Vec<String>>>,
     privileged: Option<Spanned<bool>>,
     host_network: Option<Spanned<bool>>,
-    terminal: Option<Spanned<bool>>,
 }
 
 /// The policy says no. Its text names the file and the line.
@@ -168,6 +168,7 @@ impl Policy {
             bind_roots: list(&self.rules.bind_roots),
             ports: list(&self.rules.ports),
             foreign: list(&self.rules.foreign),
+            terminal: self.rules.terminal.as_ref().is_some_and(|terminal| *terminal.get_ref()),
             update_key: self.rules.update_key.as_ref().map(|key| key.get_ref().clone()),
             problem: self.broken.as_deref().map(|problem| display_line(problem, 400)),
         }
@@ -209,6 +210,12 @@ impl Policy {
                 entries.iter().map(|entry| format!("{what:<12}{}  ({place})", meaning(&display_line(entry, 120)))),
             );
         }
+        let says = if summary.terminal { "a person may run anything in a container that Tomo made" } else { "none" };
+        let place = self.rules.terminal.as_ref().map_or_else(
+            || "no line `terminal = true`".to_owned(),
+            |rule| format!("line {}", line_of(&self.text, rule.span().start)),
+        );
+        lines.push(format!("terminals   {says}  ({place})"));
         lines.push(self.rules.update_key.as_ref().map_or_else(
             || "updates     none  (no line `update_key = \"ed25519:…\"`)".to_owned(),
             |key| {
@@ -217,7 +224,7 @@ impl Policy {
             },
         ));
         lines.push(
-            "never: a shell or terminal, privileged containers, added capabilities, devices, the host's network or processes; \
+            "never: a shell of this host, privileged containers, added capabilities, devices, the host's network or processes; \
              mounts of /etc, /home and the like, or of the engine's socket"
                 .to_owned(),
         );
@@ -288,6 +295,14 @@ impl Policy {
                 message: format!("{what} is refused by {path}: it has no line `{key} = \"ed25519:…\"`"),
                 next: format!("the host's owner can add the one that `tomo release keygen` printed to {path}"),
             },
+            Objection::NotListed { key: key @ Command::TERMINAL, what } => {
+                let line = self.rules.terminal.as_ref().map(|rule| line_of(&self.text, rule.span().start));
+                let message = line.map_or_else(
+                    || format!("{what} is refused by {path}: it has no line `{key} = true`"),
+                    |line| format!("{what} is refused by line {line} of {path}: {key} = false"),
+                );
+                Refusal { message, next: format!("the host's owner can allow it with `{key} = true` in {path}") }
+            }
             Objection::NotListed { key, what } => {
                 let rule = match key {
                     "verbs" => &self.rules.verbs,
@@ -369,9 +384,7 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
         let line = line_of(text, key.span().start);
         key.get_ref().parse::<ReleaseKey>().map_err(|error| format!("line {line}: {error}"))?;
     }
-    let switches =
-        [("privileged", &rules.privileged), ("host_network", &rules.host_network), ("terminal", &rules.terminal)];
-    for (key, switch) in switches {
+    for (key, switch) in [("privileged", &rules.privileged), ("host_network", &rules.host_network)] {
         if let Some(switch) = switch.as_ref().filter(|switch| *switch.get_ref()) {
             let line = line_of(text, switch.span().start);
             return Err(format!("line {line}: no policy can allow `{key}`: take the line out, or say false"));
@@ -396,7 +409,10 @@ mod tests {
     use tomo_proto::{
         id::{AppId, RevisionId},
         model::app::{PortSpec, Protocol, VolumeSpec},
-        wire::command::{ContainerRef, DeployApp},
+        wire::{
+            command::{ContainerRef, DeployApp},
+            terminal::TerminalSize,
+        },
     };
 
     use super::*;
@@ -439,7 +455,8 @@ mod tests {
             ("verbs = ", "malformed (line 1"),
             ("verbs = [\"stop\"]\nprivileged = true", "malformed (line 2: no policy can allow `privileged`"),
             ("verbs = [\"stop\"]\n\nhost_network = true", "malformed (line 3: no policy can allow `host_network`"),
-            ("terminal = true\nverbs = [\"stop\"]", "malformed (line 1: no policy can allow `terminal`"),
+            ("terminal = 1\nverbs = [\"stop\"]", "malformed (line 1: invalid type"),
+            ("verbs = [\"terminal\"]", "malformed (line 1: \"terminal\" is not a verb"),
             (
                 "update_key = \"ed25519:me\"\nverbs = [\"stop\"]",
                 "malformed (line 1: \"ed25519:me\" is not a release key",
@@ -479,6 +496,31 @@ mod tests {
     }
 
     #[test]
+    fn a_terminal_has_a_line_of_its_own_and_a_second_one_for_what_tomo_did_not_make() {
+        let container = ContainerRef::new("web").expect("a name");
+        let size = TerminalSize { columns: 80, rows: 24 };
+        let open = Command::OpenTerminal { container, program: Vec::new(), size };
+        let all = Rights::Deploys.render(None);
+        for (text, expected) in [
+            ("verbs = [\"stop\"]", "it has no line `terminal = true`"),
+            ("verbs = []\nterminal = false", "refused by line 2 of /etc/tomo/agent-policy.toml: terminal = false"),
+            (&all, ": terminal = false"),
+            ("terminal = yes", "malformed (line 1"),
+        ] {
+            let refusal = policy(text).check(&open).expect_err("is refused");
+            assert!(refusal.to_string().contains(expected), "{text}: {refusal}");
+        }
+        let policy = policy("terminal = true\nforeign = [\"logs\"]");
+        assert_eq!(policy.check(&open), Ok(()));
+        let refusal = policy.check_foreign("terminal", "container \"db\"").expect_err("is refused").to_string();
+        assert!(refusal.contains("refused by line 2"), "{refusal}");
+        let both = self::policy("terminal = true\nforeign = [\"terminal\"]");
+        assert_eq!(both.check_foreign("terminal", "container \"db\""), Ok(()));
+        let only = self::policy("foreign = [\"terminal\"]").check_foreign("terminal", "container \"db\"");
+        assert!(only.expect_err("is refused").to_string().contains("no line `terminal = true`"));
+    }
+
+    #[test]
     fn a_policy_is_explained_line_by_line() {
         let text =
             "# mine\nverbs = [\"stop\", \"deploy\"]\nimages = [\"nginx:*\", \"redis:7\"]\n\nports = [\"8000-8100\"]\n";
@@ -490,6 +532,7 @@ mod tests {
             "images      the image redis:7  (line 3)",
             "host ports  8000-8100 can be published  (line 5)",
             "bind mounts none  (no line `bind_roots = […]`)",
+            "terminals   none  (no line `terminal = true`)",
             "updates     none  (no line `update_key = \"ed25519:…\"`)",
             "never: a shell",
         ] {

@@ -6,6 +6,7 @@ mod guard;
 mod person;
 mod socket;
 mod status;
+mod terminal;
 
 use std::{future::IntoFuture as _, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -212,7 +213,7 @@ where
         .route_service("/mcp/full", surface(Surface::Full))
         .layer(from_fn_with_state(Arc::clone(guard), guard::bind_transport))
         .layer(from_fn_with_state((), guard::check_shape))
-        .merge(person::routes(services).layer(once()))
+        .merge(person::routes(services).merge(terminal::routes(services, stop)).layer(once()))
         .layer(from_fn_with_state(Arc::clone(guard), guard::sign_in));
     let open = Router::new()
         .route("/auth/login", post(person::login).layer(once()))

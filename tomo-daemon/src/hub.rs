@@ -34,6 +34,7 @@ use tomo_proto::{
         archive::Part,
         command::{CommandEvent, CommandRequest},
         frame::{MAX_FRAME_BYTES, encode},
+        terminal::TerminalInput,
     },
 };
 
@@ -160,6 +161,8 @@ pub enum Supply {
     Program(PathBuf),
     /// What is in a volume. Without an end the command is cancelled.
     Parts(mpsc::Receiver<Part>),
+    /// What is typed at the terminal that it opens; its end is the person's hanging up.
+    Input(mpsc::Receiver<TerminalInput>),
 }
 
 /// A command under way. Dropping it cancels the command, and nobody hears what becomes of it.

@@ -34,6 +34,7 @@ mod settings;
 mod span;
 mod spec;
 mod stock;
+mod terminal;
 mod transport;
 mod update;
 mod user;
@@ -49,6 +50,7 @@ use std::{
 
 pub use app_logs::LogWatch;
 pub use lookup::nearest;
+pub use terminal::{Keys, Terminal};
 pub use user::check_password;
 pub use witness::Trail;
 

@@ -5,6 +5,7 @@
 mod bridge;
 mod credentials;
 mod http;
+mod terminal;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -32,6 +33,7 @@ use tomo_proto::{
 pub(crate) use bridge::serve as serve_bridge;
 pub(crate) use credentials::{Saved, folder, folder_of_home, saved};
 pub(crate) use http::vouch;
+pub(crate) use terminal::Terminal;
 
 /// Everything the caller may use.
 const ENDPOINT: &str = "/mcp/full";

@@ -22,6 +22,7 @@ mod widgets;
 
 // Where.
 mod input;
+mod reader;
 mod terminal;
 
 #[cfg(test)]
@@ -39,13 +40,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use tomo_proto::error::{ApiError, ErrorCode};
+
 use crate::{
     args::Glyphs,
-    client::{Client, Target},
+    client::{Client, ClientError, Target, Terminal as ContainerTerminal},
+    shell,
 };
 use canvas::{Canvas, Hit, HitMap};
 use effect::{Effect, Runner};
-use event::Event;
+use event::{Answer, Event};
 use state::State;
 use terminal::Screen;
 pub(crate) use terminal::{HANG_UP_CODE, HungUp};
@@ -130,6 +134,11 @@ async fn show(options: DashboardOptions, ready: impl Future<Output = anyhow::Res
         for _ in 0..BATCH {
             let Some(event) = next.take().or_else(|| events.try_recv().ok()) else { break };
             asked |= !matches!(event, Event::Answer(_) | Event::Notice(_) | Event::LinkUp | Event::LinkDown(_));
+            if let Event::Answer(Answer::Terminal(of, Ok(terminal))) = event {
+                let told = lend(&mut screen, &of, terminal).await?;
+                state.left_terminal(&of, told, now_ms());
+                break;
+            }
             if take_in(event, &mut state, &mut screen, &mut runner, &hits, options.holds_daemon)? {
                 return Ok(());
             }
@@ -140,6 +149,21 @@ async fn show(options: DashboardOptions, ready: impl Future<Output = anyhow::Res
             drawn_at = Instant::now();
         }
     }
+}
+
+/// Lends the screen to a terminal into a container until that has ended; its program's exit code, or why it ended.
+async fn lend(
+    screen: &mut Screen,
+    of: &str,
+    terminal: ContainerTerminal,
+) -> anyhow::Result<Result<Option<u8>, ClientError>> {
+    if !screen.lend()? {
+        return Ok(Err(ApiError::new(ErrorCode::Conflict, "the keyboard was busy: try again").into()));
+    }
+    terminal::say(&format!("{of}: `exit`, or ~. at the beginning of a line, comes back"))?;
+    let told = shell::hold(terminal).await;
+    screen.take_back()?;
+    Ok(told)
 }
 
 /// Updates the state and starts what follows; says whether that was the end.

@@ -7,6 +7,7 @@ mod compose;
 mod dashboard;
 mod format;
 mod local;
+mod shell;
 
 use std::{io::IsTerminal as _, path::Path, process::ExitCode};
 
@@ -14,6 +15,7 @@ use args::{Args, CatalogCommand, Command, DEFAULT_PROFILE, McpCommand};
 use clap::CommandFactory as _;
 use client::{Client, ClientError, Target};
 use dashboard::{DashboardOptions, HANG_UP_CODE, HungUp};
+use shell::Exited;
 use tokio_util::task::AbortOnDropHandle;
 use tomo_proto::{
     api::person::SecretText,
@@ -43,7 +45,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // Nobody is left to read why.
         Err(error) if error.is::<HungUp>() => ExitCode::from(HANG_UP_CODE),
-        Err(error) => ExitCode::from(cli::output::failure(&error, &options)),
+        Err(error) => match error.downcast_ref::<Exited>() {
+            Some(Exited(code)) => ExitCode::from(*code),
+            None => ExitCode::from(cli::output::failure(&error, &options)),
+        },
     }
 }
 

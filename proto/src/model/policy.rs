@@ -49,6 +49,9 @@ pub struct PolicySummary {
     /// Verbs that also count for what Tomo did not make: containers, images, volumes, networks.
     #[serde(default)]
     pub foreign: Vec<String>,
+    /// Whether people may open terminals into containers that Tomo made; into others if `foreign` names `terminal` too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminal: bool,
     /// Release key whose updates of the agent are taken, `ed25519:…`; none without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_key: Option<String>,
@@ -86,6 +89,10 @@ impl PolicySummary {
     /// # Errors
     /// What the policy does not allow.
     pub fn allow_verb(&self, verb: &str) -> Result<(), Objection> {
+        if verb == Command::TERMINAL {
+            let what = "a terminal into a container".to_owned();
+            return if self.terminal { Ok(()) } else { Err(Objection::NotListed { key: Command::TERMINAL, what }) };
+        }
         listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
     }
 

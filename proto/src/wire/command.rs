@@ -18,7 +18,12 @@ use crate::{
         spec::check_image,
         stock::{Item, Stock},
     },
-    wire::{archive::Part, witness::AuditHead},
+    wire::{
+        archive::Part,
+        frame::bytes_field,
+        terminal::{TerminalSize, check_program},
+        witness::AuditHead,
+    },
 };
 
 /// Daemon → agent, the one frame it sends on a command stream.
@@ -152,6 +157,18 @@ pub enum Command {
         /// The text of a [`SignedRelease`].
         release: String,
     },
+    /// Run a program in a container at a terminal, a person's. Once it answers [`CommandEvent::Send`],
+    /// [`TerminalInput`](crate::wire::terminal::TerminalInput) follows on the same stream; what it shows comes as
+    /// [`CommandEvent::Shown`]. The end of that stream, or of nobody's listening, ends the program. Succeeds with the fact
+    /// [`EXIT_CODE`] once the program has ended by itself.
+    OpenTerminal {
+        /// Which.
+        container: ContainerRef,
+        /// What to run, word by word; bash if it is there, else sh without any.
+        program: Vec<String>,
+        /// How large the terminal is at first.
+        size: TerminalSize,
+    },
     /// Tell what became of an earlier command, once it has ended. Needs no leave of the policy: it changes nothing.
     TellOutcome {
         /// Which; one that never came is not found.
@@ -161,6 +178,9 @@ pub enum Command {
 
 /// What the end of a command says that was cancelled, or whose listener went away.
 pub const CANCELLED: &str = "it was cancelled";
+
+/// Fact of a terminal's outcome: how its program ended.
+pub const EXIT_CODE: &str = "exit_code";
 
 /// Bytes of a program in one frame.
 pub const PROGRAM_PART_BYTES: usize = 128 * 1024;
@@ -216,6 +236,7 @@ impl Command {
             Self::RestoreVolume { .. } | Self::DrillVolume { .. } => "restore",
             Self::TellHeads => "heads",
             Self::UpdateAgent { .. } => "update",
+            Self::OpenTerminal { .. } => Self::TERMINAL,
             Self::TellOutcome { .. } => "tell",
         }
     }
@@ -243,6 +264,7 @@ impl Command {
             | Self::ListStock {}
             | Self::TellHeads
             | Self::UpdateAgent { .. }
+            | Self::OpenTerminal { .. }
             | Self::TellOutcome { .. } => false,
         }
     }
@@ -264,6 +286,7 @@ impl Command {
             | Self::ReadLogs { container, .. }
             | Self::InspectContainer { container }
             | Self::ExamineContainer { container, .. }
+            | Self::OpenTerminal { container, .. }
             | Self::CompareImage { container } => container.as_str().to_owned(),
             Self::DeployApp { deploy } => format!("tomo-{}", deploy.name),
             Self::PullImage { image } => format!("image {image}"),
@@ -287,6 +310,7 @@ impl Command {
             Self::PullImage { image } => check_image(image),
             Self::CreateVolume { name } | Self::CreateNetwork { name, .. } => check_name(name),
             Self::Discard { items } => items.iter().try_for_each(Item::check),
+            Self::OpenTerminal { program, .. } => check_program(program),
             Self::DeployApp { deploy } => deploy.check(),
             Self::BackupVolume { volume, .. } => ContainerRef::new(volume).map(drop),
             Self::RestoreVolume { volume } => check_name(volume),
@@ -320,17 +344,22 @@ impl Command {
             | Self::ReadLogs { container, .. }
             | Self::ExamineContainer { container, .. }
             | Self::CompareImage { container }
+            | Self::OpenTerminal { container, .. }
             | Self::InspectContainer { container } => Some(container),
             _ => None,
         }
     }
 
-    /// Every verb a policy file can list. Updates have a line of their own there: the key they are signed with.
+    /// What a terminal is called where verbs are: it has a line of its own in a policy file.
+    pub const TERMINAL: &'static str = "terminal";
+
+    /// Every verb a policy file can list. Updates have a line of their own there, the key they are signed with, and so have terminals.
     pub const VERBS: [&'static str; 11] =
         ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy", "backup", "restore"];
 
     /// Verbs that a policy file can let count for what Tomo did not make.
-    pub const FOREIGN_VERBS: [&'static str; 7] = ["start", "stop", "restart", "remove", "logs", "inspect", "backup"];
+    pub const FOREIGN_VERBS: [&'static str; 8] =
+        ["start", "stop", "restart", "remove", "logs", "inspect", "backup", Self::TERMINAL];
 }
 
 /// Name or id of a container: the engine's grammar and nothing else, so that it cannot reach another path of its API.
@@ -387,10 +416,17 @@ pub enum CommandEvent {
     },
     /// What was asked for; a list may come in several parts.
     Found(Box<Found>),
-    /// The agent takes the program, or the volume, that the command spoke of.
+    /// The agent takes what is to follow: the program or the volume that the command spoke of, or what is typed at the terminal that is
+    /// open now.
     Send,
     /// What is in a volume.
     Part(Part),
+    /// What a terminal shows.
+    Shown {
+        /// At most [`TERMINAL_PART_BYTES`](crate::wire::terminal::TERMINAL_PART_BYTES), as they came from the container.
+        #[serde(with = "bytes_field")]
+        bytes: Vec<u8>,
+    },
     /// It is over.
     Outcome(Outcome),
 }
@@ -515,6 +551,23 @@ mod tests {
         ] {
             assert!(Command::Discard { items: vec![item.clone()] }.check().is_err(), "{item:?}");
         }
+    }
+
+    #[test]
+    fn a_terminal_is_these_bytes_and_its_program_is_checked() {
+        let container = ContainerRef::new("web").expect("a name");
+        let size = TerminalSize { columns: 80, rows: 24 };
+        let command = Command::OpenTerminal { container: container.clone(), program: vec!["sh".to_owned()], size };
+        let body = encode(&command).expect("encodes");
+        let expected = b"\x01\x81\xadopen_terminal\x83\xa9container\xa3web\xa7program\x91\xa2sh\xa4size\x82\xa7columns\x50\xa4rows\x18";
+        assert_eq!(body, expected);
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        assert!(Command::OpenTerminal { container, program: vec![String::new()], size }.check().is_err());
+        let shown = CommandEvent::Shown { bytes: vec![0, 0xff] };
+        let body = encode(&shown).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xa5shown\x81\xa5bytes\xc4\x02\x00\xff");
+        assert_eq!(decode::<CommandEvent>(&body).expect("decodes"), shown);
+        assert!(!command.is_change() && !Command::VERBS.contains(&command.verb()), "no list of verbs allows it");
     }
 
     #[test]

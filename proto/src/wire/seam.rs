@@ -15,6 +15,7 @@ use crate::{
     wire::{
         archive::Part,
         command::{CommandEvent, CommandRequest},
+        terminal::TerminalInput,
     },
 };
 
@@ -67,6 +68,8 @@ pub enum Reply {
     Answer(Answer),
     /// To the one [`Said::Take`] that is open: the part, or why none comes any more.
     Part(Result<Part, String>),
+    /// Somebody types at the terminal that the command has opened.
+    Input(TerminalInput),
     /// The command is to be undone; its outcome still comes.
     Cancel,
 }
@@ -118,7 +121,8 @@ mod tests {
         let body = encode(&ask).expect("encodes");
         assert_eq!(body, b"\x01\x81\xa3ask\x81\xa4port\x83\xa4port\x50\xa8protocol\xa3tcp\xa8loopback\xc2");
         assert_eq!(decode::<Said>(&body).expect("decodes"), ask);
-        for reply in [Reply::Answer(Ok(())), Reply::Answer(Err("taken".to_owned())), Reply::Cancel] {
+        let typed = Reply::Input(TerminalInput::Typed(b"ls\r".to_vec()));
+        for reply in [Reply::Answer(Ok(())), Reply::Answer(Err("taken".to_owned())), typed, Reply::Cancel] {
             assert_eq!(decode::<Reply>(&encode(&reply).expect("encodes")).expect("decodes"), reply);
         }
     }

@@ -1,9 +1,10 @@
 //! The engine's half itself: what it allows, what it runs, what it remembers.
 
 mod recovery;
+mod terminals;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +21,10 @@ use tomo_proto::{
     error::ErrorCode,
     id::CommandId,
     model::server::EngineState,
-    wire::command::{Command, CommandEvent, CommandRequest, Outcome},
+    wire::{
+        command::{Command, CommandEvent, CommandRequest, Outcome},
+        terminal::TerminalInput,
+    },
 };
 
 use crate::{
@@ -48,6 +52,8 @@ pub(super) struct Half {
     remembered: Mutex<VecDeque<Remembered>>,
     /// One change at a time of each thing.
     turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    /// Terminals at which somebody is.
+    terminals: Mutex<HashSet<CommandId>>,
     /// Something could not be finished or undone yet.
     is_left: AtomicBool,
 }
@@ -70,22 +76,36 @@ impl Half {
             is_ours: false,
             ended: watch::Sender::new(entry.outcome),
         });
-        let (remembered, turns) = (Mutex::new(remembered.collect()), Mutex::default());
-        Self { config, engine: OnceLock::new(), stands, journal, remembered, turns, is_left: AtomicBool::new(false) }
+        Self {
+            config,
+            engine: OnceLock::new(),
+            stands,
+            remembered: Mutex::new(remembered.collect()),
+            journal,
+            turns: Mutex::default(),
+            terminals: Mutex::default(),
+            is_left: AtomicBool::new(false),
+        }
     }
 
     /// Runs one command: what it says arrives on the returned queue, an outcome last. `cancel` has it undone; so does dropping the queue.
-    pub(super) fn begin(self: &Arc<Self>, request: CommandRequest, cancel: CancellationToken) -> mpsc::Receiver<Said> {
+    /// What is typed at a terminal that it opens comes as `input`.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        request: CommandRequest,
+        cancel: CancellationToken,
+        input: mpsc::Receiver<TerminalInput>,
+    ) -> mpsc::Receiver<Said> {
         let (saying, said) = mpsc::channel(EVENTS);
         let (half, events) = (Arc::clone(self), Events(saying));
         tokio::spawn(async move {
             let outcome = match &request.command {
                 Command::TellOutcome { command } => half.outcome_of(*command, &events).await,
-                command if !command.is_change() => half.carry_out(&request, &events, cancel).await,
+                command if !command.is_change() => half.carry_out(&request, &events, cancel, input).await,
                 _ => match half.known(request.id) {
                     Some(_) => half.outcome_of(request.id, &events).await,
                     None => {
-                        let outcome = half.carry_out(&request, &events, cancel).await;
+                        let outcome = half.carry_out(&request, &events, cancel, input).await;
                         half.remember(request.id, &outcome);
                         outcome
                     }
@@ -134,7 +154,13 @@ impl Half {
         outcome.unwrap_or_else(|| Outcome::failed(ErrorCode::TimeoutUnknown, "nobody waited for its end", None))
     }
 
-    async fn carry_out(&self, request: &CommandRequest, events: &Events, cancel: CancellationToken) -> Outcome {
+    async fn carry_out(
+        &self,
+        request: &CommandRequest,
+        events: &Events,
+        cancel: CancellationToken,
+        input: mpsc::Receiver<TerminalInput>,
+    ) -> Outcome {
         let policy = Policy::load(&self.config.policy);
         self.tell_policy(&policy);
         if let Err(refusal) = policy.check(&request.command) {
@@ -149,8 +175,15 @@ impl Half {
             Ok(engine) => engine,
             Err(absent) => return absent,
         };
-        let deadline = Duration::from_millis(request.deadline_ms).min(LONGEST);
-        let stop = Stop::new(cancel, events.clone(), deadline);
+        let deadline = Duration::from_millis(request.deadline_ms);
+        if let Command::OpenTerminal { .. } = request.command {
+            let stop = Stop::new(cancel, events.clone(), deadline.min(commands::LONGEST_TERMINAL));
+            return self
+                .open_terminal(engine, &policy, request, events, &stop, input)
+                .await
+                .unwrap_or_else(Outcome::from);
+        }
+        let stop = Stop::new(cancel, events.clone(), deadline.min(LONGEST));
         let outcome = if request.command.is_change() {
             let _turns = tokio::select! {
                 turns = self.turns_of(engine, &request.command) => match turns {

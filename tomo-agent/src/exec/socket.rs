@@ -4,7 +4,7 @@ use std::{
     fs, io,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -26,14 +26,15 @@ use tomo_proto::{
     model::{container::Container, server::EngineState},
     wire::{
         archive::Part,
-        command::{CommandEvent, CommandRequest, Outcome},
+        command::{Command, CommandEvent, CommandRequest, Outcome},
         frame::{MAX_FRAME_BYTES, decode, encode},
         seam::{Call, Reply, Said as Wired, Told},
+        terminal::TerminalInput,
     },
 };
 
 use crate::{
-    exec::{Exec, Said, Side, Stands, next_part},
+    exec::{Exec, INPUTS, Said, Side, Stands, next_part},
     link::{codec, network},
 };
 
@@ -167,32 +168,52 @@ fn parts(whole: &[Container]) -> anyhow::Result<Vec<Told>> {
     Ok(parts.into_iter().enumerate().map(told).collect())
 }
 
-async fn carry_out(exec: &Exec, request: CommandRequest, mut connection: Connection) -> anyhow::Result<()> {
+async fn carry_out(exec: &Exec, request: CommandRequest, connection: Connection) -> anyhow::Result<()> {
     let Side::Here(half) = &exec.side else { anyhow::bail!("this half has no engine") };
     let cancel = CancellationToken::new();
-    let mut said = half.begin(request, cancel.clone());
-    let (mut asked, mut taking) = (None, None);
-    loop {
-        tokio::select! {
-            next = said.recv() => match next {
-                None => return Ok(()),
-                Some(Said::Event(event)) => send(&mut connection, &Wired::Event(event)).await?,
-                Some(Said::Ask(ask, sending)) => {
-                    asked = Some(sending);
-                    send(&mut connection, &Wired::Ask(ask)).await?;
+    let (input, typed) = mpsc::channel(INPUTS);
+    let mut said = half.begin(request, cancel.clone(), typed);
+    let (mut sending, mut receiving) = connection.split();
+    let (asked, taking) = (Mutex::new(None), Mutex::new(None));
+    let telling = async {
+        while let Some(next) = said.recv().await {
+            let wired = match next {
+                Said::Event(event) => Wired::Event(event),
+                Said::Ask(ask, answer) => {
+                    *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+                    Wired::Ask(ask)
                 }
-                Some(Said::Take(sending)) => {
-                    taking = Some(sending);
-                    send(&mut connection, &Wired::Take).await?;
+                Said::Take(part) => {
+                    *taking.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+                    Wired::Take
                 }
-            },
-            // Its end cancels the command too, since what it says is dropped with this.
-            reply = receive(&mut connection) => match reply? {
-                Reply::Cancel => cancel.cancel(),
-                Reply::Answer(answer) => drop(asked.take().context("nothing was asked")?.send(answer)),
-                Reply::Part(part) => drop(taking.take().context("nothing was to be sent")?.send(part)),
-            },
+            };
+            sending.send(Bytes::from(encode(&wired)?)).await?;
         }
+        Ok(())
+    };
+    let hearing = async {
+        loop {
+            let frame = receiving.next().await.context("the other half hung up")??;
+            match decode(&frame)? {
+                Reply::Cancel => cancel.cancel(),
+                // A terminal that has ended takes nothing more.
+                Reply::Input(said) => drop(input.send(said).await),
+                Reply::Answer(answer) => {
+                    let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    drop(asked.context("nothing was asked")?.send(answer));
+                }
+                Reply::Part(part) => {
+                    let taking = taking.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    drop(taking.context("nothing was to be sent")?.send(part));
+                }
+            }
+        }
+    };
+    // The connection's end cancels the command too, since what it says is dropped with this.
+    tokio::select! {
+        told = telling => told,
+        heard = hearing => heard,
     }
 }
 
@@ -251,9 +272,10 @@ pub(super) async fn run(
     cancel: CancellationToken,
     events: mpsc::Sender<CommandEvent>,
     parts: mpsc::Receiver<Part>,
+    input: mpsc::Receiver<TerminalInput>,
 ) {
     let outcome = tokio::select! {
-        outcome = converse(&socket, request, &cancel, &events, parts) => outcome,
+        outcome = converse(&socket, request, &cancel, &events, parts, input) => outcome,
         () = events.closed() => return,
     };
     if let Err(outcome) = outcome {
@@ -267,48 +289,59 @@ async fn converse(
     cancel: &CancellationToken,
     events: &mpsc::Sender<CommandEvent>,
     mut parts: mpsc::Receiver<Part>,
+    mut input: mpsc::Receiver<TerminalInput>,
 ) -> Result<(), Outcome> {
     let next = || Some("look on that host: systemctl status tomo-agent-exec".to_owned());
+    let is_terminal = matches!(request.command, Command::OpenTerminal { .. });
     let called = async {
         let mut connection = open(socket).await?;
         send(&mut connection, &Call::Run(request)).await?;
         anyhow::Ok(connection)
     };
     let failed = |error| Outcome::failed(ErrorCode::AgentOffline, away(socket, &error), next());
-    let mut connection = called.await.map_err(failed)?;
-    let lost = |error: anyhow::Error| {
+    let (sending, mut receiving) = called.await.map_err(failed)?.split();
+    let sending = tokio::sync::Mutex::new(sending);
+    let reply = async |reply| anyhow::Ok(sending.lock().await.send(Bytes::from(encode(&reply)?)).await?);
+    let saying = async {
+        let cancelling = async {
+            cancel.cancelled().await;
+            reply(Reply::Cancel).await
+        };
+        let typing = async {
+            while let Some(said) = input.recv().await {
+                reply(Reply::Input(said)).await?;
+            }
+            // Nobody is at the terminal any more.
+            if is_terminal { reply(Reply::Cancel).await } else { Ok(()) }
+        };
+        tokio::try_join!(cancelling, typing)?;
+        std::future::pending().await
+    };
+    let hearing = async {
+        loop {
+            let frame = receiving.next().await.context("the other half hung up")??;
+            match decode(&frame)? {
+                Wired::Event(event) => {
+                    let last = matches!(event, CommandEvent::Outcome(_));
+                    if events.send(event).await.is_err() || last {
+                        return Ok(());
+                    }
+                }
+                Wired::Ask(ask) => reply(Reply::Answer(network::answer(&ask).await)).await?,
+                Wired::Take => reply(Reply::Part(next_part(&mut parts).await)).await?,
+            }
+        }
+    };
+    let conversed = tokio::select! {
+        said = saying => said,
+        heard = hearing => heard,
+    };
+    conversed.map_err(|error: anyhow::Error| {
         let message = format!(
             "the half of the agent that has the engine went away ({error:#}): when it is back it finishes or undoes what it had begun"
         );
         Outcome::failed(ErrorCode::TimeoutUnknown, message, next())
-    };
-    let mut is_cancelled = false;
-    loop {
-        let said = tokio::select! {
-            said = receive(&mut connection) => said.map_err(lost)?,
-            () = cancel.cancelled(), if !is_cancelled => {
-                is_cancelled = true;
-                send(&mut connection, &Reply::Cancel).await.map_err(lost)?;
-                continue;
-            }
-        };
-        match said {
-            Wired::Event(event) => {
-                let last = matches!(event, CommandEvent::Outcome(_));
-                if events.send(event).await.is_err() || last {
-                    return Ok(());
-                }
-            }
-            Wired::Ask(ask) => {
-                let answer = network::answer(&ask).await;
-                send(&mut connection, &Reply::Answer(answer)).await.map_err(lost)?;
-            }
-            Wired::Take => {
-                let part = next_part(&mut parts).await;
-                send(&mut connection, &Reply::Part(part)).await.map_err(lost)?;
-            }
-        }
-    }
+    })
 }
 
 #[cfg(test)]

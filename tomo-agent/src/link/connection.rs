@@ -4,7 +4,6 @@ use std::{
     convert::Infallible,
     future::{Future, pending},
     io::ErrorKind,
-    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -27,11 +26,13 @@ use tomo_proto::{
         frame::{decode, encode},
         handshake::{AgentNotice, DaemonNotice, Hello, Welcome},
         report::{Report, ReportBody, encode_rows},
+        terminal::TerminalInput,
     },
 };
 
 use crate::{
     clock::now_ms,
+    exec::INPUTS,
     identity::make_key,
     link::{Shared, Status, update},
     update::Head,
@@ -313,6 +314,11 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
             let mut events = update::take(Arc::clone(&shared), Head { command: request.id, release }, frames);
             tell(&mut events, sending, pending()).await
         }
+        Command::OpenTerminal { .. } => {
+            let (input, typed) = mpsc::channel(INPUTS);
+            let mut events = shared.exec.run_terminal(request, typed);
+            tell(&mut events, sending, hear_input(frames, input)).await
+        }
         _ => {
             let cancel = CancellationToken::new();
             let (passing, parts) = mpsc::channel(PARTS);
@@ -324,6 +330,19 @@ async fn run_command(shared: Arc<Shared>, sending: SendStream, receiving: RecvSt
             told
         }
     }
+}
+
+/// What the daemon passes on of what is typed at a terminal. Its end is the person's hanging up.
+async fn hear_input(
+    mut frames: FramedRead<RecvStream, LengthDelimitedCodec>,
+    input: mpsc::Sender<TerminalInput>,
+) -> anyhow::Result<Infallible> {
+    while let Some(Ok(frame)) = frames.next().await {
+        // A terminal that has ended takes nothing more.
+        drop(input.send(decode(&frame)?).await);
+    }
+    drop(input);
+    pending().await
 }
 
 /// Passes on what the daemon sends beside a command. It resets its side of the stream when the command is to be undone, and still
@@ -346,31 +365,33 @@ async fn take_parts(
     }
 }
 
-/// Tells the daemon what a command says, to its outcome or until the daemon wants no more. Fails if the link breaks.
+/// Tells the daemon what a command says, to its outcome or until the daemon wants no more, and listens meanwhile also while the
+/// daemon is slow to hear. Fails if the link breaks.
 async fn tell(
     events: &mut mpsc::Receiver<CommandEvent>,
     mut sending: Reports,
     listening: impl Future<Output = anyhow::Result<Infallible>>,
 ) -> anyhow::Result<()> {
-    let mut listening = pin!(listening);
-    loop {
-        let event = tokio::select! {
-            event = events.recv() => event,
-            // The daemon has stopped listening: dropping the queue cancels the command.
-            stopped = sending.get_ref().stopped() => {
-                stopped?;
-                return Ok(());
+    let stopped = sending.get_ref().stopped();
+    let telling = async {
+        while let Some(event) = events.recv().await {
+            let last = matches!(event, CommandEvent::Outcome(_));
+            sending.send(Bytes::from(encode(&event)?)).await?;
+            if last {
+                break;
             }
-            ended = &mut listening => match ended? {},
-        };
-        let Some(event) = event else { break };
-        let last = matches!(event, CommandEvent::Outcome(_));
-        sending.send(Bytes::from(encode(&event)?)).await?;
-        if last {
-            break;
         }
+        end(sending).await
+    };
+    tokio::select! {
+        // The daemon has stopped listening: dropping the queue cancels the command.
+        stopped = stopped => {
+            stopped?;
+            Ok(())
+        }
+        told = telling => told,
+        ended = listening => match ended? {},
     }
-    end(sending).await
 }
 
 /// Ends a command's stream: the end has to reach the daemon before the stream is dropped.

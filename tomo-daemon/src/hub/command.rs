@@ -1,4 +1,4 @@
-//! One command under way on its stream: what the agent says, and the program or the volume that it takes.
+//! One command under way on its stream: what the agent says, and the program, the volume or the keys that it takes.
 
 use std::path::PathBuf;
 
@@ -20,6 +20,7 @@ use tomo_proto::{
         archive::Part,
         command::{CommandEvent, PROGRAM_PART_BYTES},
         frame::{decode, encode},
+        terminal::TerminalInput,
     },
 };
 
@@ -53,6 +54,7 @@ pub(super) async fn follow(
         let fed = match supply {
             Supply::Program(program) => feed(sending, program).await,
             Supply::Parts(parts) => feed_parts(sending, parts).await,
+            Supply::Input(input) => feed_input(sending, input).await,
         };
         // An agent that refuses the rest says why.
         if let Err(error) = fed {
@@ -95,6 +97,14 @@ pub(super) async fn follow(
     // Either side may be gone already; then there is nothing to stop.
     drop(frames.get_mut().stop(VarInt::from_u32(0)));
     drop(sending.get_mut().reset(VarInt::from_u32(0)));
+}
+
+async fn feed_input(sending: &mut Sending, mut input: mpsc::Receiver<TerminalInput>) -> anyhow::Result<()> {
+    while let Some(said) = input.recv().await {
+        sending.send(Bytes::from(encode(&said)?)).await?;
+    }
+    // The person has hung up.
+    Ok(sending.get_mut().finish()?)
 }
 
 async fn feed(sending: &mut Sending, program: PathBuf) -> anyhow::Result<()> {

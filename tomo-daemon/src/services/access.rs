@@ -85,10 +85,19 @@ impl Caller {
     /// # Errors
     /// `denied`: says what needs the scope.
     pub(super) fn require_admin(&self, what: &str) -> Result<(), ServiceError> {
-        if self.is_admin() {
+        self.require(Scope::Admin, what)
+    }
+
+    /// For what no tool may carry.
+    ///
+    /// # Errors
+    /// `denied`: says what needs the scope.
+    pub(super) fn require(&self, scope: Scope, what: &str) -> Result<(), ServiceError> {
+        if self.scopes.contains(&scope) {
             return Ok(());
         }
-        Err(ServiceError::new(ErrorCode::Denied, format!("{what} needs the scope admin")).with_next("ask an admin"))
+        let message = format!("{what} needs the scope {}", scope.as_str());
+        Err(ServiceError::new(ErrorCode::Denied, message).with_next("ask an admin"))
     }
 
     /// As it stands in the audit: `user:ana`, `token:ci (ana)`, `socket:root`, `daemon`.

@@ -14,6 +14,7 @@ use tomo_proto::{
         policy::Objection,
         server::{EngineState, Server},
     },
+    wire::command::Command,
 };
 
 use crate::{
@@ -224,6 +225,10 @@ impl Context {
 pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
     let (message, next) = match objection {
         Objection::Never { what } => (what, "use a named volume, or another folder".to_owned()),
+        Objection::NotListed { key: key @ Command::TERMINAL, what } => (
+            format!("the policy of server \"{server}\" does not allow {what}"),
+            format!("the host's owner can allow it with `{key} = true` in the agent's policy file"),
+        ),
         Objection::NotListed { key, what } => (
             format!("the policy of server \"{server}\" does not allow {what}"),
             format!("the host's owner can allow it under `{key}` in the agent's policy file"),

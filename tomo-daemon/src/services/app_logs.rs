@@ -188,9 +188,7 @@ impl Context {
                         None => error,
                     });
                 }
-                Ok(Some(
-                    CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Part(_) | CommandEvent::Send,
-                )) => {}
+                Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
         }
@@ -244,8 +242,7 @@ impl Context {
             match event {
                 CommandEvent::Log { .. } => self.live.publish(Topic::AppLogs(app.id)),
                 CommandEvent::Outcome(_) => return,
-                CommandEvent::Progress { .. } | CommandEvent::Found(_) | CommandEvent::Part(_) | CommandEvent::Send => {
-                }
+                _ => {}
             }
         }
     }

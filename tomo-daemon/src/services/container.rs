@@ -57,7 +57,7 @@ impl Context {
     }
 
     /// Whether the server's policy, as it was last told, lets a verb touch a container. The agent decides by the file.
-    fn allow(&self, server: &Server, verb: &str, container: &Container) -> Result<(), ServiceError> {
+    pub(super) fn allow(&self, server: &Server, verb: &str, container: &Container) -> Result<(), ServiceError> {
         let Some(live) = self.live.server(server.id) else { return Ok(()) };
         let allowed = match container.labels.contains_key(APP_LABEL) {
             true => live.policy.allow_verb(verb),

@@ -375,10 +375,10 @@ impl Context {
                         sent.cancel();
                     }
                 }
-                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Send)) => {}
                 Ok(Some(CommandEvent::Outcome(outcome))) => {
                     return take_outcome(running, outcome, is_cancelled, told);
                 }
+                Ok(Some(_)) => {}
                 Ok(None) => return unknown("the link to the agent broke"),
                 Err(_) => return unknown("the agent did not answer in time"),
             }

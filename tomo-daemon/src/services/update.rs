@@ -300,13 +300,13 @@ impl Context {
                 Ok(Some(CommandEvent::Send)) if *stage == Stage::Cancelling => return Some(Ended::Cancelled),
                 Ok(Some(CommandEvent::Send)) => *stage = Stage::Taken,
                 Ok(Some(CommandEvent::Progress { step, percent })) => self.tell(running, &step, percent),
-                Ok(Some(CommandEvent::Log { .. } | CommandEvent::Found(_) | CommandEvent::Part(_))) => {}
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => return Some(Ended::Done),
                 Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
                     let next = next.map(|next| display_line(&next, 300));
                     let message = display_line(&message, 600);
                     return Some(Ended::Failed(OperationError { code, message, field: None, next }));
                 }
+                Ok(Some(_)) => {}
                 Ok(None) if *stage == Stage::Offered => {
                     let message = "the link broke before the agent took the update; nothing was changed";
                     return Some(Ended::failed(ServiceError::new(ErrorCode::AgentOffline, message)));

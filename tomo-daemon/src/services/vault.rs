@@ -160,7 +160,7 @@ impl Context {
         }
     }
 
-    async fn write_row(&self, entry: NewAuditEntry) -> Result<(), ServiceError> {
+    pub(super) async fn write_row(&self, entry: NewAuditEntry) -> Result<(), ServiceError> {
         self.store
             .write(move |tx| {
                 tx.audit(entry);

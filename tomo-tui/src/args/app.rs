@@ -39,6 +39,14 @@ pub(crate) enum AppCommand {
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Open a terminal into an app's container, if its server's policy has terminals; `~.` at the beginning of a line leaves it.
+    Shell {
+        /// Name, server/name or id.
+        app: String,
+        /// Program to run there instead of a shell, after --. Its exit code is that of this command.
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
     /// Start an app.
     Start(Operate),
     /// Stop an app.

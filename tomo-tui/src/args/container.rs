@@ -38,6 +38,16 @@ pub(crate) enum ContainerCommand {
         #[command(flatten)]
         log: LogArgs,
     },
+    /// Open a terminal into a container, if the server's policy has terminals; `~.` at the beginning of a line leaves it.
+    // The generated one is a line that is wider than terminals are.
+    #[command(override_usage = "tomo container shell [OPTIONS] <SERVER>\n         <CONTAINER> [-- <PROGRAM>...]")]
+    Shell {
+        #[command(flatten)]
+        one: OneContainer,
+        /// Program to run there instead of a shell, after --. Its exit code is that of this command.
+        #[arg(last = true)]
+        program: Vec<String>,
+    },
     /// Start a container.
     Start(OperateContainer),
     /// Stop a container.

@@ -1,8 +1,11 @@
 //! Apps and their logs.
 
-use tomo_proto::api::app::{
-    AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppRollback,
-    AppStart, AppStop,
+use tomo_proto::api::{
+    app::{
+        AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppLogsAnswer, AppPart, AppRemove, AppRestart, AppRollback,
+        AppStart, AppStop,
+    },
+    terminal::TerminalOf,
 };
 
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
         show, spec,
     },
     client::{Client, ClientError},
+    shell::{self, Exited},
 };
 
 pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> anyhow::Result<()> {
@@ -61,6 +65,7 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
             };
             return logs(read, log.follow, as_json).await;
         }
+        AppCommand::Shell { app, program } => return shell(client, TerminalOf::App { app }, program).await,
         AppCommand::Start(one) => client.call(&AppStart { app: one.app, reason: one.reason }).await?,
         AppCommand::Stop(one) => client.call(&AppStop { app: one.app, reason: one.reason }).await?,
         AppCommand::Restart(one) => client.call(&AppRestart { app: one.app, reason: one.reason }).await?,
@@ -94,6 +99,19 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
         }
     };
     change::follow(client, operation, as_json).await
+}
+
+/// Holds this terminal to a program in a container; ends as that does.
+pub(super) async fn shell(client: &Client, into: TerminalOf, program: Vec<String>) -> anyhow::Result<()> {
+    let terminal = shell::open(client, into, program).await?;
+    match shell::hold(terminal).await? {
+        Some(0) => Ok(()),
+        Some(code) => Err(Exited(code).into()),
+        None => {
+            output::note("left: the program there was ended");
+            Ok(())
+        }
+    }
 }
 
 /// Prints what `read` reads, and goes on from its cursor if that is wanted.

@@ -4,6 +4,7 @@ use tomo_proto::{
     api::{
         container::{ContainerGet, ContainerLogs, ContainerRestart, ContainerStart, ContainerStop},
         server::{ServerGet, ServerPart},
+        terminal::TerminalOf,
     },
     model::container::Container,
 };
@@ -81,6 +82,10 @@ pub(super) async fn container(client: &Client, command: ContainerCommand, as_jso
                 client.call(&request).await
             };
             return app::logs(read, log.follow, as_json).await;
+        }
+        ContainerCommand::Shell { one, program } => {
+            let into = TerminalOf::Container { server: one.server, container: one.container };
+            return app::shell(client, into, program).await;
         }
         ContainerCommand::Start(wanted) => {
             let (server, container) = (wanted.one.server, wanted.one.container);

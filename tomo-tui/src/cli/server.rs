@@ -96,12 +96,13 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             if let Some(policy) = &answer.policy {
                 let list = |items: &[String]| if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
                 line(format!(
-                    "the host's policy allows {}; of what Tomo did not make {}; images {}; ports {}; bind mounts below {}",
+                    "the host's policy allows {}; of what Tomo did not make {}; images {}; ports {}; bind mounts below {}; terminals {}",
                     list(&policy.verbs),
                     list(&policy.foreign),
                     list(&policy.images),
                     list(&policy.ports),
-                    list(&policy.bind_roots)
+                    list(&policy.bind_roots),
+                    if policy.terminal { "into containers, for people" } else { "nowhere" }
                 ));
                 let refused = policy.refused_verbs();
                 match &policy.problem {

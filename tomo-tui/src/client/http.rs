@@ -12,6 +12,7 @@ use rustls::{
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use tokio::time::timeout;
 use tomo_proto::error::{ApiError, ErrorCode};
 
 use crate::client::ClientError;
@@ -90,12 +91,35 @@ impl Http {
             request = request.bearer_auth(bearer);
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        let ok = response.status().is_success();
-        let status = response.status();
+        let response = self.accepted(path, response).await?;
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        if ok {
-            return Ok(serde_json::from_slice(&bytes).unwrap_or_default());
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+
+    /// Posts a body that goes on for as long as its answer does.
+    pub(super) async fn post_stream(
+        &self,
+        path: &str,
+        body: reqwest::Body,
+        bearer: Option<String>,
+    ) -> Result<reqwest::Response, ClientError> {
+        let mut request = self.client.post(format!("{}{path}", self.base)).body(body);
+        if let Some(bearer) = bearer {
+            request = request.bearer_auth(bearer);
         }
+        let sent = timeout(TIMEOUT, request.send()).await;
+        let reason = || "no answer in time".to_owned();
+        let sent = sent.map_err(|_| ClientError::NotConnected { url: self.url.clone(), reason: reason() })?;
+        self.accepted(path, sent.map_err(|error| self.unreachable(&error))?).await
+    }
+
+    /// An answer that is no refusal.
+    async fn accepted(&self, path: &str, response: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         let error = serde_json::from_slice::<ApiError>(&bytes).unwrap_or_else(|_| {
             ApiError::new(ErrorCode::Internal, format!("{} answered {status} at {path}", self.url))
         });

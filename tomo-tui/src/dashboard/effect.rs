@@ -26,6 +26,7 @@ use tomo_proto::{
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
         stock::ServerPrune,
+        terminal::TerminalOf,
         volume_backup::VolumeBackupCreate,
     },
     error::ErrorCode,
@@ -46,6 +47,7 @@ use crate::{
         views::logs::LogOf,
         visit::{self, Edit, Visit},
     },
+    shell,
 };
 
 /// Apps that one list holds at the most.
@@ -177,6 +179,8 @@ pub(crate) enum Effect {
     /// Puts the newest release that fits on a host.
     UpdateAgent(String),
     UnlockVault(UnlockVault),
+    /// Opens a terminal into a container that a person sees under this name.
+    OpenTerminal(String, TerminalOf),
     /// Listens for changes of these resources instead of those before.
     Watch(Vec<String>),
     Copy(String),
@@ -398,6 +402,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Forgotten(told.map(|_| server))
         }
         Effect::UnlockVault(request) => Answer::Unlocked(client.person(&request).await),
+        Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
         Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
     })
 }

@@ -25,7 +25,11 @@ use tomo_proto::{
     },
 };
 
-use crate::{cli::ssh_config::Entry, client::ClientError, dashboard::visit::Reached};
+use crate::{
+    cli::ssh_config::Entry,
+    client::{ClientError, Terminal},
+    dashboard::visit::Reached,
+};
 
 /// One thing that happened.
 #[derive(Debug)]
@@ -123,6 +127,8 @@ pub(crate) enum Answer {
     /// The server whose credential is no longer kept.
     Forgotten(Told<String>),
     Unlocked(Told<VaultStatus>),
+    /// A terminal into a container, by the name that its person sees.
+    Terminal(String, Told<Terminal>),
     /// A task did not end well.
     Broken(String),
 }

@@ -21,10 +21,11 @@ use crossterm::{
 use ratatui::{Frame, Terminal, backend::CrosstermBackend};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
+use tomo_proto::text::display_line;
 
 use crate::dashboard::{
     event::Event,
-    input::{Input, patience},
+    reader::{Gate, read_events},
 };
 
 /// Exit code after the terminal went away, as a shell counts a hang-up.
@@ -63,6 +64,7 @@ pub(crate) struct Screen {
     mouse: bool,
     title: String,
     entered: Entered,
+    gate: Gate,
 }
 
 /// Whether the terminal is to be left: whoever leaves it first has done it for all.
@@ -89,6 +91,11 @@ fn write_all(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
+}
+
+/// Prints a line where no full screen is.
+pub(super) fn say(text: &str) -> io::Result<()> {
+    write_all(format!("{}\n", display_line(text, 200)).as_bytes())
 }
 
 fn enter(mouse: bool) -> io::Result<()> {
@@ -133,10 +140,11 @@ impl Screen {
         enter(true)?;
         let entered = Entered(Arc::new(AtomicBool::new(true)));
         leave_on_panic(entered.clone());
-        read_events(events)?;
+        let gate = Gate::default();
+        read_events(events, gate.clone())?;
         let buffer = FrameBuffer::default();
         let terminal = Terminal::new(CrosstermBackend::new(buffer.clone()))?;
-        Ok(Self { terminal, buffer, mouse: true, title: String::new(), entered })
+        Ok(Self { terminal, buffer, mouse: true, title: String::new(), entered, gate })
     }
 
     /// Draws a frame and sends it in one write, inside a synchronized update. What the terminal shows already is not sent.
@@ -192,10 +200,36 @@ impl Screen {
         leave()?;
         // The whole job stops, as if no program had taken the key; without a shell to come back to, nothing does.
         let stopped = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
+        self.enter_again()?;
+        stopped.map_err(io::Error::from)
+    }
+
+    /// Lends the terminal, keys and all, to something else of this process until [`Self::take_back`]; says whether it could.
+    ///
+    /// # Errors
+    /// The terminal does not do what it is told.
+    pub(crate) fn lend(&mut self) -> io::Result<bool> {
+        if !self.gate.close() {
+            return Ok(false);
+        }
+        leave()?;
+        Ok(true)
+    }
+
+    /// Has the terminal again, and draws all of it anew.
+    ///
+    /// # Errors
+    /// The terminal does not do what it is told.
+    pub(crate) fn take_back(&mut self) -> io::Result<()> {
+        self.enter_again()?;
+        self.gate.open();
+        Ok(())
+    }
+
+    fn enter_again(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
         self.title.clear();
-        self.terminal.clear()?;
-        stopped.map_err(io::Error::from)
+        self.terminal.clear()
     }
 }
 
@@ -242,27 +276,4 @@ fn watch_for_hang_up(events: mpsc::Sender<Event>) -> io::Result<()> {
         std::process::exit(i32::from(HANG_UP_CODE));
     };
     std::thread::Builder::new().name("hang-up".to_owned()).spawn(watch).map(drop)
-}
-
-/// One thread blocks on the terminal, so that nothing wakes up while nobody types.
-fn read_events(events: mpsc::Sender<Event>) -> io::Result<()> {
-    let read = |wait: Option<Duration>| match wait {
-        Some(wait) if !crossterm::event::poll(wait)? => Ok(None),
-        _ => crossterm::event::read().map(Some),
-    };
-    let mut input = Input::new(patience(std::env::var_os("SSH_TTY").is_some()), read);
-    let pass_on = move || {
-        loop {
-            let event = match input.next() {
-                Ok(event) => Event::of_terminal(event),
-                Err(error) => Some(Event::InputLost(error)),
-            };
-            let Some(event) = event else { continue };
-            let is_last = matches!(event, Event::InputLost(_));
-            if events.blocking_send(event).is_err() || is_last {
-                return;
-            }
-        }
-    };
-    std::thread::Builder::new().name("input".to_owned()).spawn(pass_on).map(drop)
 }

@@ -21,6 +21,7 @@ impl Half {
     /// port that is taken may become free.
     pub(super) async fn recover(&self, engine: &Engine) {
         self.is_left.store(false, Ordering::SeqCst);
+        self.close_left_over(engine).await;
         for entry in self.journal.entries() {
             let is_under_way = |known: &Remembered| known.command == entry.command && known.ended.borrow().is_none();
             if self.remembered().iter().any(|known| known.is_ours && is_under_way(known)) {

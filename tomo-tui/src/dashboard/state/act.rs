@@ -1,6 +1,6 @@
 //! What each action does.
 
-use tomo_proto::model::stock::Item;
+use tomo_proto::{api::terminal::TerminalOf, model::stock::Item};
 
 use crate::dashboard::{
     action::Action,
@@ -132,6 +132,20 @@ impl State {
                 };
                 if let Some((of, name)) = of {
                     self.open(View::Logs(LogsView::new(of, name, self.now_ms)));
+                }
+            }
+            Action::Shell => {
+                let into = match (self.app_on_screen(), self.container_on_screen()) {
+                    (Some(app), _) => Some((app.name.clone(), TerminalOf::App { app: app.id.to_string() })),
+                    (None, Some((server, container))) => {
+                        let (server, container) = (server.to_owned(), container.name.clone());
+                        Some((container.clone(), TerminalOf::Container { server, container }))
+                    }
+                    (None, None) => None,
+                };
+                if let Some((of, into)) = into {
+                    self.toasts.push(Kind::Info, format!("opening a terminal into {of}"), self.now_ms);
+                    self.effects.push(Effect::OpenTerminal(of, into));
                 }
             }
             Action::ShowStock => {

@@ -267,6 +267,8 @@ impl State {
                 self.toasts.push(Kind::Info, format!("no credential is kept for {server}"), self.now_ms);
                 self.fetch(Fetch::View);
             }
+            // The screen is lent to it before it comes here.
+            Answer::Terminal(_, Ok(_)) => {}
             Answer::Unlocked(Ok(_)) => {
                 self.heard_sealed = false;
                 if let Some(Layer::Unlock(_)) = self.layer {
@@ -288,12 +290,28 @@ impl State {
             | Answer::Denied(Err(error))
             | Answer::Started(Err(error))
             | Answer::Forgotten(Err(error))
+            | Answer::Terminal(_, Err(error))
             | Answer::Cancelled(Err(error)) => {
                 if let Some(layer @ (Layer::Deploy(_) | Layer::Make(_))) = &mut self.layer {
                     layer.free();
                 }
                 self.failed(error);
             }
+        }
+    }
+
+    /// Tells how a terminal into a container ended, to which the screen was lent.
+    pub(crate) fn left_terminal(&mut self, of: &str, told: Result<Option<u8>, ClientError>, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.dirty = true;
+        match told {
+            Ok(Some(0)) => {}
+            Ok(Some(code)) => {
+                let text = format!("the terminal into {of} has ended with exit code {code}");
+                self.toasts.push(Kind::Info, text, now_ms);
+            }
+            Ok(None) => self.toasts.push(Kind::Info, format!("left {of}: its program there was ended"), now_ms),
+            Err(error) => self.failed(error),
         }
     }
 

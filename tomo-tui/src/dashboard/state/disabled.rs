@@ -1,13 +1,16 @@
 //! Why an action cannot be done here and now: the one rule that footer, help, palette and a pressed key follow.
 
-use tomo_proto::model::{
-    app::{AppStatus, AppSummary},
-    container::ContainerState,
-    operation::OperationStatus,
-    plan::PlanStatus,
-    policy::PolicySummary,
-    stock::Item,
-    user::Scope,
+use tomo_proto::{
+    model::{
+        app::{AppStatus, AppSummary},
+        container::ContainerState,
+        operation::OperationStatus,
+        plan::PlanStatus,
+        policy::PolicySummary,
+        stock::Item,
+        user::Scope,
+    },
+    wire::command::Command,
 };
 
 use crate::dashboard::{
@@ -38,7 +41,23 @@ pub(crate) fn refusal(policy: &PolicySummary, server: &str, verb: &str) -> Optio
         return Some(format!("{server} has no policy file: its agent measures and does nothing else"));
     }
     let refused = policy.allow_verb(verb).is_err();
+    if refused && verb == Command::TERMINAL {
+        return Some(no_terminals(server));
+    }
     refused.then(|| format!("the policy of {server} does not allow the verb {verb}"))
+}
+
+/// Why a host does not let its agent act with a verb on a container that Tomo did not make.
+pub(crate) fn foreign_refusal(policy: &PolicySummary, server: &str, verb: &str) -> Option<String> {
+    if verb == Command::TERMINAL && !policy.terminal {
+        return Some(no_terminals(server));
+    }
+    let refused = policy.allow_foreign(verb, "a container").is_err();
+    refused.then(|| format!("the policy of {server} does not allow {verb} of what Tomo did not make"))
+}
+
+fn no_terminals(server: &str) -> String {
+    format!("the policy of {server} has no terminals: its owner allows them with `terminal = true`")
 }
 
 impl State {
@@ -72,7 +91,7 @@ impl State {
             | Action::BackUpVolume
             | Action::DrillVolume
             | Action::VerifyBackup => Scope::Operate,
-            Action::Approve | Action::Deny => Scope::Deploy,
+            Action::Approve | Action::Deny | Action::Shell => Scope::Deploy,
             Action::AddServer
             | Action::ImportServers
             | Action::ConnectServer
@@ -94,7 +113,7 @@ impl State {
     /// Why what is on screen does not let it be done.
     fn does_not_fit(&self, action: Action) -> Option<String> {
         match action {
-            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Logs
+            Action::StartApp | Action::StopApp | Action::RestartApp | Action::Logs | Action::Shell
                 if self.container_on_screen().is_some() =>
             {
                 self.container_does_not_fit(action)
@@ -124,6 +143,7 @@ impl State {
             | Action::RemoveApp
             | Action::Redeploy
             | Action::Logs
+            | Action::Shell
             | Action::CheckImage
             | Action::Diagnose => self.app_does_not_fit(action),
             Action::PullImage if matches!(self.view, View::App(_)) => self.app_does_not_fit(action),
@@ -175,9 +195,13 @@ impl State {
         let runs = matches!(container.state, ContainerState::Running | ContainerState::Restarting);
         match action {
             Action::StartApp if runs => Some(format!("{} runs already", container.name)),
-            Action::StopApp if !runs => Some(format!("{} does not run", container.name)),
+            Action::StopApp | Action::Shell if !runs => Some(format!("{} does not run", container.name)),
             _ => match &self.view {
                 View::Server(view) => view.not_allowed(verb(action)?),
+                View::Container(view) => {
+                    let policy = self.policies.get(&view.server)?.policy.as_ref()?;
+                    foreign_refusal(policy, &view.server, verb(action)?)
+                }
                 _ => None,
             },
         }
@@ -188,9 +212,13 @@ impl State {
         refusal(policy, &app.server, verb(action)?)
     }
 
-    /// Asks what the host of the app on screen allows, unless that is known.
+    /// Asks what the host of the app or the container on screen allows, unless that is known.
     pub(super) fn learn_policy(&mut self) {
-        let Some(server) = self.app_on_screen().map(|app| app.server.clone()) else { return };
+        let of_container = match &self.view {
+            View::Container(view) => Some(view.server.clone()),
+            _ => None,
+        };
+        let Some(server) = self.app_on_screen().map(|app| app.server.clone()).or(of_container) else { return };
         let asked_at = self.now_ms;
         let known = self.policies.get(&server);
         if !matches!(self.link, Link::Live) || known.is_some_and(|known| asked_at < known.asked_at + POLICY_MS) {
@@ -212,6 +240,7 @@ fn stands_against(app: &AppSummary, action: Action) -> Option<String> {
         (Action::Logs | Action::Diagnose, _) => return None,
         (Action::StartApp, AppStatus::Running) => "runs already",
         (Action::StopApp, AppStatus::Stopped) => "is stopped already",
+        (Action::Shell, AppStatus::Stopped | AppStatus::Failed) => "does not run",
         (_, AppStatus::Deploying) => "is being deployed",
         (_, AppStatus::Unknown) => "is on a server that cannot be reached",
         _ => return None,
@@ -228,6 +257,7 @@ const fn verb(action: Action) -> Option<&'static str> {
         Action::RemoveApp => Some("remove"),
         Action::Redeploy | Action::RollBackApp => Some("deploy"),
         Action::Logs => Some("logs"),
+        Action::Shell => Some(Command::TERMINAL),
         Action::CheckImage => Some("inspect"),
         Action::PullImage => Some("pull"),
         _ => None,

@@ -22,7 +22,10 @@ use crate::dashboard::{
     canvas::{Canvas, split_top},
     event::MetricsRange,
     list::step,
-    state::{State, disabled::refusal},
+    state::{
+        State,
+        disabled::{foreign_refusal, refusal},
+    },
     views::{
         plan::{draw_scrolled, scroll},
         status_line,
@@ -174,8 +177,7 @@ impl ServerView {
     /// Why the selected container cannot be operated like this, as far as the host has told.
     pub(crate) fn not_allowed(&self, verb: &str) -> Option<String> {
         let policy = self.detail.as_ref()?.policy.as_ref()?;
-        let refused = policy.allow_foreign(verb, "a container").is_err();
-        refused.then(|| format!("the policy of {} does not allow {verb} of what Tomo did not make", self.name))
+        foreign_refusal(policy, &self.name, verb)
     }
 
     /// Whether the newest figures are old.

@@ -90,6 +90,12 @@ impl ServerView {
                 false => add(&mut lines, label, &list.join(", "), theme.text),
             }
         }
+        if policy.terminal {
+            let shell = action::row(Action::Shell).keys[0];
+            add(&mut lines, "terminals", &format!("into containers, for people; {shell} opens one"), theme.text);
+        } else {
+            add(&mut lines, "terminals", "none: it has no line terminal = true", theme.dim);
+        }
         match &policy.update_key {
             None => add(&mut lines, "updates", "none: it names no release key", theme.dim),
             Some(key) => {
