@@ -28,7 +28,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("reqwest", &["tomo-tui/src/client", "tests", "examples"]),
     ("bollard", &["tomo-agent/src/docker", "tomo-agent/src/commands/deploy", "tests"]),
     ("sysinfo", &["tomo-agent/src/collectors"]),
-    ("serde_saphyr", &["tomo-tui/src/compose/node"]),
+    ("serde_saphyr", &["proto/src/compose/node"]),
     ("ratatui", &["tomo-tui/src/dashboard"]),
     ("crossterm", &["tomo-tui/src/dashboard"]),
     ("tomo_daemon", &["tomo-daemon/src/main", "tomo-tui/src/local", "tests"]),
@@ -50,7 +50,7 @@ const EMPTY_NAMES: &[&str] =
     &["mod", "util", "utils", "helper", "helpers", "common", "misc", "types", "traits", "constants"];
 
 /// Folders of files whose paths are those inside of images.
-const IN_IMAGES: [&str; 2] = ["tomo-daemon/catalog", "tomo-tui/src/compose/samples"];
+const IN_IMAGES: [&str; 2] = ["tomo-daemon/catalog", "proto/src/compose/samples"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()

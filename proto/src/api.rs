@@ -97,6 +97,7 @@ macro_rules! for_each_tool {
             $crate::api::app::AppStop,
             $crate::api::app::AppRestart,
             $crate::api::app::AppDeploy,
+            $crate::api::app::AppImport,
             $crate::api::app::AppRollback,
             $crate::api::app::AppRemove,
             $crate::api::catalog::CatalogList,

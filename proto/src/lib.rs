@@ -13,6 +13,9 @@ pub mod model;
 // Apps that are ready to be deployed.
 pub mod catalog;
 
+// Compose files as apps, and the other way round.
+pub mod compose;
+
 // What may be asked of the daemon.
 pub mod api;
 

@@ -81,6 +81,51 @@ fn skip_control_sequence(characters: &mut Characters<'_>) {
     }
 }
 
+/// The words of a command line: blanks part them, quotes and backslashes keep them together. No shell is meant.
+///
+/// # Errors
+/// A quote is not closed.
+pub fn words(line: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut letters = line.chars();
+    while let Some(one) = letters.next() {
+        match (one, quote) {
+            (_, Some(open)) if one == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(one);
+                word.get_or_insert_default();
+            }
+            ('\\', None | Some('"')) => word.get_or_insert_default().extend(letters.next()),
+            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(one),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+/// An amount of memory in bytes: `256M`, `1G`, `1.5g`, or a plain number of bytes.
+///
+/// # Errors
+/// It is none.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive; `as` saturates")]
+pub fn size(text: &str) -> Result<u64, String> {
+    let plain = text.trim().trim_end_matches(['b', 'B', 'i']);
+    let (number, factor) = match plain.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&plain[..at], 1_u32 << 10),
+        Some((at, 'm' | 'M')) => (&plain[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&plain[..at], 1 << 30),
+        _ => (plain, 1),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok((value * f64::from(factor)) as u64),
+        _ => Err(format!("\"{}\" is not an amount of memory: write it as 256M or 1G", display_line(text, 60))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

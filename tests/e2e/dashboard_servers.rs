@@ -121,6 +121,8 @@ async fn the_dashboard_adds_the_hosts_of_the_ssh_clients_file_edits_one_and_goes
     // What is known of one changes: another port is another host, whose key nobody has agreed to.
     terminal.type_text("1");
     terminal.wait_for("servers 2 unknown").await;
+    // The count comes before the list.
+    terminal.wait_for("○ no agent").await;
     terminal.press(Key::Enter);
     terminal.wait_for("no agent; by SSH").await;
     terminal.type_text("i");

@@ -268,6 +268,8 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
             for read_only in [true, false] {
                 let volume = json!({ "source": folder, "target": target, "read_only": read_only });
                 asked.push(deploy("web", image, &json!({ "volumes": [volume] })));
+                let service = json!({ "image": image, "volumes": [volume] });
+                asked.push(deploy("web", image, &json!({ "services": { "db": service } })));
                 let harmless =
                     json!({ "source": root.join("allowed").display().to_string(), "target": "/ok", "read_only": true });
                 asked.push(deploy("web", image, &json!({ "volumes": [harmless, volume] })));
@@ -277,6 +279,20 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
     for port in (1..1_024).step_by(3).chain([1_024, 8_080, 30_000, 40_000, 65_535]) {
         let port = json!({ "container": 80, "host": port, "protocol": "tcp", "loopback": false });
         asked.push(deploy("web", image, &json!({ "ports": [port] })));
+    }
+    for spec in [
+        json!({ "capabilities": ["SYS_ADMIN"] }),
+        json!({ "capabilities": ["NET_ADMIN"] }),
+        json!({ "labels": { "dev.tomo.app": "app-0000000000000" } }),
+        json!({ "user": "0 -v /:/x" }),
+        json!({ "services": { "db": { "image": "evil.example/root:1" } } }),
+        json!({ "services": { "db": { "image": image, "ports": [{ "container": 80, "host": 22 }] } } }),
+        json!({ "services": { "../db": { "image": image } } }),
+        json!({ "services": { "db.old": { "image": image } } }),
+        json!({ "services": { "db": { "image": image, "capabilities": ["SYS_PTRACE"] } } }),
+        json!({ "services": { "db": { "image": image, "depends_on": ["db"] } } }),
+    ] {
+        asked.push(deploy("web", image, &spec));
     }
     for (key, value) in [
         ("privileged", json!(true)),
@@ -296,6 +312,7 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
         ("sysctls", json!({ "kernel.core_pattern": "|/bin/sh" })),
         ("host_config", json!({ "Privileged": true })),
         ("entrypoint", json!(["sh"])),
+        ("services", json!({ "db": { "image": "evil.example/root:1", "privileged": true } })),
     ] {
         // Together with an image that is not allowed, so that a field that is not known and skipped changes nothing.
         asked.push(deploy("web", "evil.example/root:1", &json!({ key: value })));

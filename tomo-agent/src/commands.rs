@@ -117,27 +117,26 @@ pub(crate) async fn run(engine: &Engine, policy: &Policy, command: &Command, eve
     carry_out(engine, policy, command, events).await.unwrap_or_else(Outcome::from)
 }
 
-/// The id of the container that a command is about, if the policy lets it touch that one.
+/// The id of the container that a command is about, if the policy lets it touch that one and those that go with it.
 pub(crate) async fn check_container(engine: &Engine, policy: &Policy, command: &Command) -> Result<String, Failure> {
-    let Some(container) = command.container() else { return Ok(String::new()) };
-    let found = engine.inspect(container.as_str()).await?;
-    let labels = found.config.and_then(|config| config.labels);
-    if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
-        let shown = display_line(container.as_str(), 80);
-        policy.check_foreign(command.verb(), &format!("container \"{shown}\""))?;
+    let mut id = String::new();
+    for container in command.containers() {
+        let found = engine.inspect(container.as_str()).await?;
+        let labels = found.config.and_then(|config| config.labels);
+        if !labels.is_some_and(|labels| labels.contains_key(APP_LABEL)) {
+            let shown = display_line(container.as_str(), 80);
+            policy.check_foreign(command.verb(), &format!("container \"{shown}\""))?;
+        }
+        id = found.id.unwrap_or_default();
     }
-    Ok(found.id.unwrap_or_default())
+    Ok(id)
 }
 
 async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: &Events) -> Result<Outcome, Failure> {
     check_container(engine, policy, command).await?;
     match command {
-        Command::StartContainer { container } => container::start(engine, container.as_str(), events).await,
-        Command::StopContainer { container, timeout_secs } => {
-            container::stop(engine, container.as_str(), *timeout_secs, events).await
-        }
-        Command::RestartContainer { container, timeout_secs } => {
-            container::restart(engine, container.as_str(), *timeout_secs, events).await
+        Command::StartContainer { .. } | Command::StopContainer { .. } | Command::RestartContainer { .. } => {
+            container::operate(engine, command, events).await
         }
         Command::RemoveContainer { container, volumes } => {
             container::remove(engine, container.as_str(), volumes, events).await

@@ -115,7 +115,7 @@ impl Exec {
         let half = Arc::new(Half::new(config, Arc::clone(&stands)));
         let stop = CancellationToken::new();
         let running = Arc::clone(&half);
-        tokio::spawn(stop.clone().run_until_cancelled_owned(async move { running.run().await }));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(async move { Box::pin(running.run()).await }));
         Self { stands, side: Side::Here(half), _background: Arc::new(stop.drop_guard()) }
     }
 

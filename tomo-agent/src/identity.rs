@@ -301,7 +301,7 @@ impl ServerCertVerifier for PinnedCa {
     }
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
     hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,6 +12,7 @@ use tomo_proto::{
         app::AppSpec,
         policy::{Objection, PolicySummary, parse_ports},
         release::ReleaseKey,
+        spec::MORE_CAPABILITIES,
     },
     text::display_line,
     wire::command::Command,
@@ -84,8 +85,8 @@ struct Rules {
     foreign: Option<Spanned<Vec<String>>>,
     terminal: Option<Spanned<bool>>,
     update_key: Option<Spanned<String>>,
-    // What no file can allow, for owners who want to see it said: false or empty.
     capabilities: Option<Spanned<Vec<String>>>,
+    // What no file can allow, for owners who want to see it said: false.
     privileged: Option<Spanned<bool>>,
     host_network: Option<Spanned<bool>>,
 }
@@ -165,6 +166,7 @@ impl Policy {
             digest: if self.broken.is_some() { String::new() } else { digest },
             verbs: list(&self.rules.verbs),
             images: list(&self.rules.images),
+            capabilities: list(&self.rules.capabilities),
             bind_roots: list(&self.rules.bind_roots),
             ports: list(&self.rules.ports),
             foreign: list(&self.rules.foreign),
@@ -197,6 +199,9 @@ impl Policy {
             ("bind mounts", &self.rules.bind_roots, "bind_roots", |root| {
                 format!("folders below {root} can be mounted")
             }),
+            ("powers", &self.rules.capabilities, "capabilities", |name| {
+                format!("an app may have the capability {name}")
+            }),
             ("foreign", &self.rules.foreign, "foreign", |verb| {
                 format!("{verb} also counts for what Tomo did not make")
             }),
@@ -224,7 +229,7 @@ impl Policy {
             },
         ));
         lines.push(
-            "never: a shell of this host, privileged containers, added capabilities, devices, the host's network or processes; \
+            "never: a shell of this host, privileged containers, other capabilities, devices, the host's network or processes; \
              mounts of /etc, /home and the like, or of the engine's socket"
                 .to_owned(),
         );
@@ -307,6 +312,7 @@ impl Policy {
                 let rule = match key {
                     "verbs" => &self.rules.verbs,
                     "images" => &self.rules.images,
+                    "capabilities" => &self.rules.capabilities,
                     "bind_roots" => &self.rules.bind_roots,
                     "foreign" => &self.rules.foreign,
                     _ => &self.rules.ports,
@@ -328,7 +334,8 @@ impl Policy {
 /// The same app with the folders of the host that its mounts really lead to.
 fn resolved(spec: &AppSpec) -> Result<AppSpec, Refusal> {
     let mut spec = spec.clone();
-    for volume in spec.volumes.iter_mut().filter(|volume| volume.is_bind()) {
+    let of_services = spec.services.values_mut().flat_map(|service| &mut service.volumes);
+    for volume in spec.volumes.iter_mut().chain(of_services).filter(|volume| volume.is_bind()) {
         let real = fs::canonicalize(&volume.source).map_err(|_| {
             let shown = display_line(&volume.source, 120);
             Refusal {
@@ -390,11 +397,11 @@ fn check(text: &str, rules: &Rules) -> Result<(), String> {
             return Err(format!("line {line}: no policy can allow `{key}`: take the line out, or say false"));
         }
     }
-    if let Some(capabilities) = rules.capabilities.as_ref().filter(|capabilities| !capabilities.get_ref().is_empty()) {
-        return Err(at(
-            capabilities,
-            "no policy can add capabilities: take the line out, or leave it empty".to_owned(),
-        ));
+    if let Some(capabilities) = &rules.capabilities
+        && let Some(bad) = capabilities.get_ref().iter().find(|name| !MORE_CAPABILITIES.contains(&name.as_str()))
+    {
+        let known = MORE_CAPABILITIES.join(", ");
+        return Err(at(capabilities, format!("\"{bad}\" is no capability that a policy can add; there are {known}")));
     }
     if let Some(roots) = &rules.bind_roots
         && let Some(bad) = roots.get_ref().iter().find(|root| !root.starts_with('/') || root.as_str() == "/")
@@ -422,7 +429,11 @@ mod tests {
     }
 
     fn stop() -> Command {
-        Command::StopContainer { container: ContainerRef::new("web").expect("a name"), timeout_secs: 1 }
+        Command::StopContainer {
+            container: ContainerRef::new("web").expect("a name"),
+            timeout_secs: 1,
+            others: Vec::new(),
+        }
     }
 
     fn deploy(spec: AppSpec) -> Command {
@@ -461,7 +472,10 @@ mod tests {
                 "update_key = \"ed25519:me\"\nverbs = [\"stop\"]",
                 "malformed (line 1: \"ed25519:me\" is not a release key",
             ),
-            ("verbs = [\"stop\"]\ncapabilities = [\"NET_ADMIN\"]", "malformed (line 2: no policy can add capabilities"),
+            (
+                "verbs = [\"stop\"]\ncapabilities = [\"SYS_ADMIN\"]",
+                "malformed (line 2: \"SYS_ADMIN\" is no capability that",
+            ),
         ] {
             let refusal = policy(text).check(&stop()).expect_err("is refused").to_string();
             assert!(refusal.contains(expected), "{text}: {refusal}");

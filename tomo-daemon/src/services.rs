@@ -19,6 +19,7 @@ mod diagnose;
 mod discard;
 mod execute;
 mod image_update;
+mod import;
 mod jwt;
 mod lookup;
 mod metrics;

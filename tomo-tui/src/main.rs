@@ -3,7 +3,6 @@
 mod args;
 mod cli;
 mod client;
-mod compose;
 mod dashboard;
 mod format;
 mod local;

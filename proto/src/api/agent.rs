@@ -33,7 +33,7 @@ pub struct AgentListAnswer {
 pub struct AgentRevoke {
     /// Server name or agent id.
     pub agent: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{Effect, tool},
     model::{
-        app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine},
+        app::{AppDetail, AppSpec, AppStatus, AppSummary, HealthCheck, LogLine},
         diagnosis::Diagnosis,
         operation::Operation,
         plan::Plan,
@@ -131,7 +131,7 @@ pub struct AppLogsAnswer {
 pub struct AppStart {
     /// Name, server/name or id.
     pub app: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -145,7 +145,7 @@ tool!(AppStart => Operation, "app_start", "Start app", Effect::Operate { destruc
 pub struct AppStop {
     /// Name, server/name or id.
     pub app: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -159,7 +159,7 @@ tool!(AppStop => Operation, "app_stop", "Stop app", Effect::Operate { destructiv
 pub struct AppRestart {
     /// Name, server/name or id.
     pub app: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -184,7 +184,7 @@ pub struct AppDeploy {
     /// Answers; secrets as secret://NAME.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub answers: BTreeMap<String, String>,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -195,6 +195,50 @@ fn is_nothing(spec: &AppSpec) -> bool {
 
 tool!(AppDeploy => Plan, "app_deploy", "Deploy app", Effect::Plan, Plan, true,
     "Plan a deploy; carried out by plan_apply.");
+
+/// Arguments of `app_import`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppImport {
+    /// Text of a compose file.
+    pub compose: String,
+    /// App name; default that of the file or its main service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Only this service; default all, as one app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What ${NAME} stands for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
+    /// Texts of its env_files, by path as it names them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
+    /// Folder of the server that ./ stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// Keys to import without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
+    /// Instead of the file's: http:PORT/PATH, tcp:PORT or run:COMMAND.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthCheck>,
+}
+
+tool!(AppImport => AppImported, "app_import", "Read compose file", Effect::Read, Read, false,
+    "Turn a compose file into name and spec for app_deploy. Changes nothing; what an app cannot say is named with its line.");
+
+/// What a compose file says, as an app.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AppImported {
+    /// For app_deploy.
+    pub name: String,
+    /// For app_deploy.
+    pub spec: AppSpec,
+    /// What has no effect or was left out, by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
 
 /// Arguments of `app_rollback`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -222,7 +266,7 @@ pub struct AppRemove {
     /// Also delete its named volumes.
     #[serde(default)]
     pub volumes: bool,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -57,7 +57,7 @@ pub struct ContainerStart {
     pub server: String,
     /// Container name or id.
     pub container: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -73,7 +73,7 @@ pub struct ContainerStop {
     pub server: String,
     /// Container name or id.
     pub container: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -89,7 +89,7 @@ pub struct ContainerRestart {
     pub server: String,
     /// Container name or id.
     pub container: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -50,7 +50,7 @@ pub struct OperationListAnswer {
 pub struct OperationCancel {
     /// Id, op-...
     pub operation: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -50,7 +50,7 @@ pub struct PlanListAnswer {
 pub struct PlanApply {
     /// Id, plan-...
     pub plan: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -80,7 +80,7 @@ tool!(PlanApprove => Plan, "plan_approve", "Approve plan", Effect::Person, Deplo
 pub struct PlanDeny {
     /// Id, plan-...
     pub plan: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -24,7 +24,7 @@ tool!(SettingsGet => Settings, "settings_get", "Get settings", Effect::Read, Rea
 pub struct SettingsSet {
     /// Settings and new values.
     pub changes: Vec<SettingChange>,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

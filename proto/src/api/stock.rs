@@ -74,7 +74,7 @@ pub struct ImagePull {
     pub server: String,
     /// Image with tag, e.g. nginx:1.27.
     pub image: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -90,7 +90,7 @@ pub struct ImageRemove {
     pub server: String,
     /// Image name with tag, or id.
     pub image: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -106,7 +106,7 @@ pub struct VolumeCreate {
     pub server: String,
     /// New name.
     pub name: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -122,7 +122,7 @@ pub struct VolumeRemove {
     pub server: String,
     /// Its name.
     pub volume: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -141,7 +141,7 @@ pub struct NetworkCreate {
     /// Let it lead nowhere outside.
     #[serde(default)]
     pub internal: bool,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -157,7 +157,7 @@ pub struct NetworkRemove {
     pub server: String,
     /// Name or id.
     pub network: String,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -174,7 +174,7 @@ pub struct ServerPrune {
     /// Also what Tomo did not make: images, other people's volumes, networks and stopped containers.
     #[serde(default)]
     pub all: bool,
-    /// Why.
+    /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -262,6 +262,7 @@ impl Linter<'_> {
             None => {
                 return self.find("id", "there is no health check: add [health], so that a deploy knows that it works");
             }
+            Some(HealthCheck::Command { .. }) => return,
             Some(HealthCheck::Http { port, .. } | HealthCheck::Tcp { port }) => *port,
         };
         let known = template.ports.iter().any(|port| port.container == probed && port.protocol.as_str() == "tcp");

@@ -87,6 +87,7 @@ impl Template {
             restart: self.restart,
             memory_limit_bytes: self.memory_limit_mib.map(|mib| mib << 20),
             health: self.health.clone(),
+            ..AppSpec::default()
         })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! There is no way to say "privileged", "host network" or a device here: what cannot be said cannot be asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ use crate::{
         volume_backup::LastBackup,
     },
 };
+
+/// In the schema of what is described elsewhere in it.
+type AnyObject = serde_json::Map<String, serde_json::Value>;
 
 /// What to run. Unknown fields are refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -34,19 +37,124 @@ pub struct AppSpec {
     /// Volumes and bind mounts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<VolumeSpec>,
-    /// When it is restarted.
+    /// Restart.
     #[serde(default)]
     pub restart: RestartPolicy,
     /// Memory limit in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
-    /// Health check.
+    /// http:PORT/PATH, tcp:PORT or run:COMMAND.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<HealthCheck>,
+    /// Instead of the image's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// E.g. 1000:1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// 1000 is one core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit_millis: Option<u32>,
+    /// Labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// More, e.g. NET_ADMIN.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// More containers by name, each like this.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, AnyObject>")]
+    pub services: BTreeMap<String, AppSpec>,
+    /// Depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// Its name for services.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+}
+
+/// One container of an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Service<'a> {
+    /// Its name among [`AppSpec::services`]; none for the app's own container.
+    pub name: Option<&'a str>,
+    /// What it runs.
+    pub spec: &'a AppSpec,
+}
+
+impl Service<'_> {
+    /// What the container is called on its host.
+    #[must_use]
+    pub fn container(&self, app: &str) -> String {
+        match self.name {
+            Some(name) => format!("tomo-{app}-{name}"),
+            None => format!("tomo-{app}"),
+        }
+    }
+
+    /// The service as messages name it.
+    #[must_use]
+    pub fn shown(&self, app: &str) -> String {
+        match self.name {
+            Some(name) => format!("service \"{name}\" of app \"{app}\""),
+            None => format!("app \"{app}\""),
+        }
+    }
+}
+
+impl AppSpec {
+    /// Every container of the app, each after those it depends on; where nothing says otherwise the app's own comes last.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<Service<'_>> {
+        let (mut order, mut seen) = (Vec::with_capacity(self.services.len() + 1), BTreeSet::new());
+        for name in self.services.keys() {
+            self.visit(Some(name), &mut seen, &mut order);
+        }
+        self.visit(None, &mut seen, &mut order);
+        order
+    }
+
+    fn visit<'a>(&'a self, name: Option<&'a str>, seen: &mut BTreeSet<Option<&'a str>>, order: &mut Vec<Service<'a>>) {
+        let Some(spec) = name.map_or(Some(self), |name| self.services.get(name)) else { return };
+        if !seen.insert(name) {
+            return;
+        }
+        for wanted in &spec.depends_on {
+            self.visit(self.key_of(wanted), seen, order);
+        }
+        order.push(Service { name, spec });
+    }
+
+    /// The key of a service that another one names: none for the app's own.
+    #[must_use]
+    pub fn key_of<'a>(&self, name: &'a str) -> Option<&'a str> {
+        (self.alias.as_deref() != Some(name)).then_some(name)
+    }
+
+    /// Whether another container of the app waits for this one.
+    #[must_use]
+    pub fn is_depended_on(&self, service: Option<&str>) -> bool {
+        self.in_order().iter().flat_map(|one| &one.spec.depends_on).any(|name| self.key_of(name) == service)
+    }
+
+    /// The published ports of every container.
+    pub fn all_ports(&self) -> impl Iterator<Item = &PortSpec> {
+        self.ports.iter().chain(self.services.values().flat_map(|service| &service.ports))
+    }
+
+    /// The mounts of every container.
+    pub fn all_volumes(&self) -> impl Iterator<Item = &VolumeSpec> {
+        self.volumes.iter().chain(self.services.values().flat_map(|service| &service.volumes))
+    }
+
+    /// The images of every container.
+    pub fn all_images(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.image.as_str()).chain(self.services.values().map(|service| service.image.as_str()))
+    }
 }
 
 /// A published port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PortSpec {
     /// Port inside.
@@ -154,9 +262,9 @@ impl std::str::FromStr for RestartPolicy {
     }
 }
 
-/// A probe run by the agent from outside the container, on the container's own port.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+/// How it is told whether a container does its work: the agent asks the container's own port from outside, or the engine runs a command
+/// inside. Written as a text, see [`Display`](std::fmt::Display); what earlier releases wrote is read too.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HealthCheck {
     /// An HTTP GET must answer below 400.
     Http {
@@ -170,6 +278,108 @@ pub enum HealthCheck {
         /// Port inside.
         port: u16,
     },
+    /// A command inside must end with 0; the engine runs it.
+    Command {
+        /// Program and arguments.
+        command: Vec<String>,
+    },
+}
+
+impl std::fmt::Display for HealthCheck {
+    /// The check as people write it: `http:80/health`, `tcp:5432` or `run:pg_isready -q`.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Http { port, path } => write!(out, "http:{port}{path}"),
+            Self::Tcp { port } => write!(out, "tcp:{port}"),
+            Self::Command { command } => {
+                let plain =
+                    |word: &str| !word.is_empty() && !word.contains([' ', '\t', '\n', '"', '\'', '\\', '$', '#']);
+                let quoted = |word: &String| match plain(word) {
+                    true => word.clone(),
+                    false => format!("'{}'", word.replace('\'', "'\\''")),
+                };
+                write!(out, "run:{}", command.iter().map(quoted).collect::<Vec<_>>().join(" "))
+            }
+        }
+    }
+}
+
+impl Serialize for HealthCheck {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A health check with its parts named.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+enum Parts {
+    Http { port: u16, path: String },
+    Tcp { port: u16 },
+    Command { command: Vec<String> },
+}
+
+impl<'de> Deserialize<'de> for HealthCheck {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Written;
+        impl<'de> serde::de::Visitor<'de> for Written {
+            type Value = HealthCheck;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str("http:PORT/PATH, tcp:PORT or run:COMMAND")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<HealthCheck, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<HealthCheck, A::Error> {
+                Ok(match Parts::deserialize(serde::de::value::MapAccessDeserializer::new(map))? {
+                    Parts::Http { port, path } => HealthCheck::Http { port, path },
+                    Parts::Tcp { port } => HealthCheck::Tcp { port },
+                    Parts::Command { command } => HealthCheck::Command { command },
+                })
+            }
+        }
+        deserializer.deserialize_any(Written)
+    }
+}
+
+impl JsonSchema for HealthCheck {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "HealthCheck".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+}
+
+impl std::str::FromStr for HealthCheck {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || match text.split_once(':')? {
+            ("tcp", port) => Some(Self::Tcp { port: port.parse().ok()? }),
+            ("http", rest) => {
+                let (port, path) = rest.split_once('/').unwrap_or((rest, ""));
+                Some(Self::Http { port: port.parse().ok()?, path: format!("/{path}") })
+            }
+            ("run", line) => {
+                let command = crate::text::words(line).ok()?;
+                (!command.is_empty()).then_some(Self::Command { command })
+            }
+            _ => None,
+        };
+        parse().ok_or_else(|| {
+            let shown = crate::text::display_line(text, 80);
+            format!("health check \"{shown}\": write it as http:PORT/PATH, tcp:PORT or run:COMMAND")
+        })
+    }
 }
 
 /// An app as the store keeps it.
@@ -217,7 +427,8 @@ pub struct Revision {
     pub id: RevisionId,
     /// App it belongs to.
     pub app: AppId,
-    /// What ran.
+    /// What ran, like an app's spec.
+    #[schemars(with = "AnyObject")]
     pub spec: AppSpec,
     /// Who deployed it, as in the audit.
     pub actor: String,
@@ -301,6 +512,10 @@ pub struct AppDetail {
     /// Its container; absent while there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
+    /// Other containers by service, each like container; what is not there is missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "BTreeMap<String, AnyObject>")]
+    pub services: BTreeMap<String, Container>,
     /// What the last deploy came to, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,

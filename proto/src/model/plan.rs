@@ -64,7 +64,7 @@ pub enum PlannedChange {
         /// App name.
         name: String,
         /// What to run.
-        spec: AppSpec,
+        spec: Box<AppSpec>,
         /// The kept revision this goes back to, if it is a roll-back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         back_to: Option<RevisionId>,

@@ -10,6 +10,7 @@ use crate::{
     model::{
         app::{AppSpec, VolumeSpec},
         release::ReleaseKey,
+        spec::USUAL_CAPABILITIES,
     },
     text::display_line,
     wire::command::Command,
@@ -46,6 +47,9 @@ pub struct PolicySummary {
     pub bind_roots: Vec<String>,
     /// Host ports that may be published, as in `1024-65535`.
     pub ports: Vec<String>,
+    /// Capabilities that an app may have beyond the engine's usual ones.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
     /// Verbs that also count for what Tomo did not make: containers, images, volumes, networks.
     #[serde(default)]
     pub foreign: Vec<String>,
@@ -134,6 +138,10 @@ impl PolicySummary {
     /// # Errors
     /// The first thing that the policy does not allow.
     pub fn allow_spec(&self, spec: &AppSpec) -> Result<(), Objection> {
+        spec.in_order().iter().try_for_each(|service| self.allow_container(service.spec))
+    }
+
+    fn allow_container(&self, spec: &AppSpec) -> Result<(), Objection> {
         self.allow_image(&spec.image)?;
         for port in &spec.ports {
             let what = || port.host.map_or_else(|| "any host port".to_owned(), |host| format!("host port {host}"));
@@ -141,6 +149,10 @@ impl PolicySummary {
                 parse_ports(range).is_ok_and(|(low, high)| port.host.is_none_or(|host| (low..=high).contains(&host)))
             };
             listed("ports", &self.ports, what, fits)?;
+        }
+        for name in spec.capabilities.iter().filter(|name| !USUAL_CAPABILITIES.contains(&name.as_str())) {
+            let what = || format!("the capability \"{}\"", display_line(name, 60));
+            listed("capabilities", &self.capabilities, what, |allowed| allowed == name)?;
         }
         spec.volumes.iter().filter(|volume| volume.is_bind()).try_for_each(|volume| self.allow_bind(volume))
     }

@@ -45,22 +45,31 @@ pub enum Command {
     StartContainer {
         /// Which.
         container: ContainerRef,
+        /// Others of the same app, which are started before it, in this order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ContainerRef>,
     },
     /// Stop a container.
     StopContainer {
         /// Which.
         container: ContainerRef,
-        /// Seconds until it is killed.
+        /// Seconds until each is killed.
         timeout_secs: u32,
+        /// Others of the same app, which are stopped after it, the last one first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ContainerRef>,
     },
     /// Restart a container.
     RestartContainer {
         /// Which.
         container: ContainerRef,
-        /// Seconds until it is killed.
+        /// Seconds until each is killed.
         timeout_secs: u32,
+        /// Others of the same app, which are restarted before it, in this order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ContainerRef>,
     },
-    /// Remove a container that Tomo made.
+    /// Remove a container that Tomo made, with everything else of its app.
     RemoveContainer {
         /// Which.
         container: ContainerRef,
@@ -279,7 +288,7 @@ impl Command {
     #[must_use]
     pub fn subject(&self) -> String {
         match self {
-            Self::StartContainer { container }
+            Self::StartContainer { container, .. }
             | Self::StopContainer { container, .. }
             | Self::RestartContainer { container, .. }
             | Self::RemoveContainer { container, .. }
@@ -334,19 +343,19 @@ impl Command {
         }
     }
 
-    /// The container that it is about, which may be one that Tomo did not make.
+    /// The containers that it is about, which may be some that Tomo did not make; the named one last.
     #[must_use]
-    pub const fn container(&self) -> Option<&ContainerRef> {
+    pub fn containers(&self) -> Vec<&ContainerRef> {
         match self {
-            Self::StartContainer { container }
-            | Self::StopContainer { container, .. }
-            | Self::RestartContainer { container, .. }
-            | Self::ReadLogs { container, .. }
+            Self::StartContainer { container, others }
+            | Self::StopContainer { container, others, .. }
+            | Self::RestartContainer { container, others, .. } => others.iter().chain([container]).collect(),
+            Self::ReadLogs { container, .. }
             | Self::ExamineContainer { container, .. }
             | Self::CompareImage { container }
             | Self::OpenTerminal { container, .. }
-            | Self::InspectContainer { container } => Some(container),
-            _ => None,
+            | Self::InspectContainer { container } => vec![container],
+            _ => Vec::new(),
         }
     }
 
@@ -512,7 +521,7 @@ mod tests {
     #[test]
     fn a_stop_is_these_bytes() {
         let container = ContainerRef::new("web").expect("a name");
-        let command = Command::StopContainer { container, timeout_secs: 10 };
+        let command = Command::StopContainer { container, timeout_secs: 10, others: Vec::new() };
         let body = encode(&command).expect("encodes");
         assert_eq!(body, b"\x01\x81\xaestop_container\x82\xa9container\xa3web\xactimeout_secs\x0a");
         assert_eq!(decode::<Command>(&body).expect("decodes"), command);

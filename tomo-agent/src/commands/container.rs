@@ -1,6 +1,12 @@
 //! Starting, stopping, restarting and removing a container; each is checked before it counts as done.
 
-use tomo_proto::{error::ErrorCode, text::display_line, wire::command::Outcome};
+use std::collections::HashMap;
+
+use tomo_proto::{
+    error::ErrorCode,
+    text::display_line,
+    wire::command::{Command, Outcome},
+};
 
 use crate::{
     commands::{Failure, deploy, progress},
@@ -8,38 +14,42 @@ use crate::{
     exec::Events,
 };
 
-pub(super) async fn start(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
-    progress(events, "start the container", None).await;
-    engine.start(container).await?;
-    check(engine, container, true).await
+/// Starts, stops or restarts a container and those that go with it, in the order of the command.
+pub(super) async fn operate(engine: &Engine, command: &Command, events: &Events) -> Result<Outcome, Failure> {
+    let mut containers = command.containers();
+    if matches!(command, Command::StopContainer { .. }) {
+        containers.reverse();
+    }
+    let is_alone = containers.len() == 1;
+    for container in containers {
+        let name = container.as_str();
+        let which = if is_alone { "the container" } else { name };
+        let is_to_run = match command {
+            Command::StopContainer { timeout_secs, .. } => {
+                progress(events, format!("stop {which}; after {timeout_secs} s it is killed"), None).await;
+                engine.stop(name, *timeout_secs).await?;
+                false
+            }
+            Command::RestartContainer { timeout_secs, .. } => {
+                progress(events, format!("restart {which}; after {timeout_secs} s it is killed"), None).await;
+                engine.restart(name, *timeout_secs).await?;
+                true
+            }
+            _ => {
+                progress(events, format!("start {which}"), None).await;
+                engine.start(name).await?;
+                true
+            }
+        };
+        check(engine, name, is_to_run).await?;
+    }
+    Ok(Outcome::done())
 }
 
-pub(super) async fn stop(
-    engine: &Engine,
-    container: &str,
-    timeout_secs: u32,
-    events: &Events,
-) -> Result<Outcome, Failure> {
-    progress(events, format!("stop the container; after {timeout_secs} s it is killed"), None).await;
-    engine.stop(container, timeout_secs).await?;
-    check(engine, container, false).await
-}
-
-pub(super) async fn restart(
-    engine: &Engine,
-    container: &str,
-    timeout_secs: u32,
-    events: &Events,
-) -> Result<Outcome, Failure> {
-    progress(events, format!("restart the container; after {timeout_secs} s it is killed"), None).await;
-    engine.restart(container, timeout_secs).await?;
-    check(engine, container, true).await
-}
-
-async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<Outcome, Failure> {
+async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<(), Failure> {
     let state = engine.inspect(container).await?.state.unwrap_or_default();
     if state.running.unwrap_or(false) == wanted {
-        return Ok(Outcome::done());
+        return Ok(());
     }
     let shown = display_line(container, 80);
     Err(if wanted {
@@ -51,8 +61,8 @@ async fn check(engine: &Engine, container: &str, wanted: bool) -> Result<Outcome
     })
 }
 
-/// Removes a container that Tomo made, with the one that it replaced if that is still kept, and those of the named volumes that Tomo
-/// made for the same app. What is gone already is no failure.
+/// Removes a container that Tomo made with everything else of its app: other services, replaced containers that are still kept, its
+/// network, and those of the named volumes that Tomo made for it. What is gone already is no failure.
 pub(super) async fn remove(
     engine: &Engine,
     container: &str,
@@ -71,12 +81,16 @@ pub(super) async fn remove(
         return Err(Failure::new(ErrorCode::Conflict, message));
     };
     progress(events, "remove the container", None).await;
-    // Of both only the ids are kept: what the engine tells of a container is large.
-    let kept = engine.find(&format!("{container}.old")).await?;
-    let kept = kept.filter(|kept| deploy::label(kept, NAME_LABEL) == Some(&app)).and_then(|kept| kept.id);
-    for id in [kept, found].into_iter().flatten() {
+    let is_own = |labels: &HashMap<String, String>| {
+        labels.contains_key(APP_LABEL) && labels.get(NAME_LABEL).is_some_and(|name| *name == app)
+    };
+    let others = engine.list().await?.into_iter().filter(|other| other.labels.as_ref().is_some_and(is_own));
+    let others = others.filter_map(|other| other.id).filter(|other| Some(other) != found.as_ref());
+    // The named one goes last: as long as it is there, not everything is done.
+    for id in others.chain(found.clone()) {
         engine.remove(&id).await?;
     }
+    engine.remove_network_of(&deploy::network_of(&app), &app).await?;
     for volume in volumes {
         if !engine.remove_volume(volume, &app).await? && engine.has_volume(volume).await? {
             let shown = display_line(volume, 80);

@@ -19,24 +19,28 @@ pub(crate) async fn cut_off(engine: &Engine, entry: &Entry) -> Result<Outcome, E
         return Ok(not_done("anything was changed"));
     };
     let shown = |container: &ContainerRef| display_line(container.as_str(), 80);
-    Ok(match change {
-        Command::StartContainer { container } => match engine.find(container.as_str()).await? {
-            Some(found) if runs(&found) => Outcome::done(),
-            _ => not_done(&format!("container \"{}\" ran", shown(container))),
-        },
-        Command::StopContainer { container, .. } => match engine.find(container.as_str()).await? {
-            Some(found) if runs(&found) => not_done(&format!("container \"{}\" was stopped", shown(container))),
-            _ => Outcome::done(),
-        },
-        Command::RestartContainer { container, .. } => {
-            let found = engine.find(container.as_str()).await?.filter(runs);
-            let started_at = found.and_then(|found| found.state).and_then(|state| state.started_at);
+    for container in change.containers() {
+        let found = engine.find(container.as_str()).await?;
+        let is_done = match change {
+            Command::StartContainer { .. } => found.is_some_and(|found| runs(&found)),
+            Command::StopContainer { .. } => found.is_none_or(|found| !runs(&found)),
             // The engine writes the time down to the millisecond and below.
-            if parse_time(started_at.as_deref()) >= entry.begun_at {
-                Outcome::done()
-            } else {
-                not_done(&format!("container \"{}\" was started anew", shown(container)))
-            }
+            _ => found.filter(runs).is_some_and(|found| {
+                parse_time(found.state.and_then(|state| state.started_at).as_deref()) >= entry.begun_at
+            }),
+        };
+        if !is_done {
+            let done = match change {
+                Command::StartContainer { .. } => "ran",
+                Command::StopContainer { .. } => "was stopped",
+                _ => "was started anew",
+            };
+            return Ok(not_done(&format!("container \"{}\" {done}", shown(container))));
+        }
+    }
+    Ok(match change {
+        Command::StartContainer { .. } | Command::StopContainer { .. } | Command::RestartContainer { .. } => {
+            Outcome::done()
         }
         Command::BackupVolume { .. } => not_done("the volume was read to its end"),
         Command::RestoreVolume { .. } => not_done("the volume was whole: nothing of it is left"),

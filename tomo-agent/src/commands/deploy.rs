@@ -1,14 +1,15 @@
-//! Deploying an app: the new container is made beside the old one, started, probed, and takes its place. Until then everything can be
-//! put back as it was; from then on the old one only has to be set aside. Each step stands in the journal before it is done.
+//! Deploying an app: each new container is made beside the old one, started, probed, and takes its place once all of them live. Until
+//! then everything can be put back as it was; from then on the old ones only have to be set aside. Each step stands in the journal
+//! before it is done.
 
 mod container;
 mod host;
+mod parts;
 mod probe;
 mod swap;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bollard::models::ContainerInspectResponse;
 use tokio::time::{Instant, sleep};
 use tomo_proto::{
     error::ErrorCode,
@@ -19,16 +20,17 @@ use tomo_proto::{
 pub(super) use container::trial_body;
 pub(super) use probe::{Trial, address_of};
 pub(crate) use swap::Swap;
-pub(super) use swap::{label, runs};
+pub(super) use swap::{label, network_of, runs};
 
 use crate::{
-    commands::{Failure, Stop, logs, progress, pull},
-    docker::{APP_LABEL, Engine, EngineError, REVISION_LABEL},
+    commands::{Failure, Stop, logs, progress},
+    docker::{Engine, EngineError},
     exec::Events,
     journal::{Entry, Journal, Kept},
 };
-use container::{body_of, in_the_way, is_made_of, restart_of};
-use swap::{New, Old, STOP_SECS, container_of, name_of};
+use container::{body_of, is_made_of, restart_of};
+use parts::{Looked, Part};
+use swap::{New, STOP_SECS, name_of};
 
 /// Lines kept of a container that did not live.
 pub(super) const KEPT_LINES: u32 = 200;
@@ -36,7 +38,7 @@ pub(super) const KEPT_LINES: u32 = 200;
 const INSIST_FOR: Duration = Duration::from_secs(30);
 const INSIST_EVERY: Duration = Duration::from_secs(1);
 
-/// One deploy, from the look at the host to the end of the old container.
+/// One deploy, from the look at the host to the end of the old containers.
 pub(crate) struct Deploying<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) deploy: &'a DeployApp,
@@ -50,7 +52,10 @@ pub(crate) struct Deploying<'a> {
 /// What came of it so far, for its end.
 #[derive(Debug, Default)]
 struct Course {
-    trial: Option<Trial>,
+    /// How each new container does that was started, in their order.
+    trials: Vec<Trial>,
+    /// Old containers that were stopped for new ones, by id.
+    stopped: Vec<String>,
     /// Since when nothing answers.
     down_since: Option<Instant>,
     downtime: Option<Duration>,
@@ -67,91 +72,72 @@ impl Deploying<'_> {
     }
 
     async fn attempt(&self, entry: &mut Entry, course: &mut Course) -> Result<Outcome, Failure> {
-        let (engine, deploy) = (self.engine, self.deploy);
-        let (old, image_id) = tokio::select! {
+        let looked = tokio::select! {
             looked = self.look() => looked?,
             failure = self.stop.reached() => return Err(failure),
         };
-        let of_old = |old: &ContainerInspectResponse| Some(Old { id: old.id.clone()?, ran: runs(old) });
-        entry.swap = Some(Swap::of(deploy, old.as_ref().and_then(of_old)));
-        let ran = old.as_ref().is_some_and(runs);
+        let swap = entry.swap.insert(Swap::of(self.deploy, looked.swaps(&self.deploy.name)));
+        let ran = swap.parts.iter().any(|part| part.old.as_ref().is_some_and(|old| old.ran));
 
-        self.step(entry, "make the container").await?;
-        let new = self.make(entry).await?;
-        if let Some(old) = old.as_ref().filter(|old| runs(old))
-            && let (Some(id), Some(_)) = (&old.id, in_the_way(&deploy.spec, old))
-        {
-            self.step(entry, "stop the old container").await?;
-            course.down_since = Some(Instant::now());
-            engine.stop(id, STOP_SECS).await?;
+        self.make_network(entry).await?;
+        for (at, part) in looked.parts.iter().enumerate() {
+            self.make(entry, at, part).await?;
         }
-        self.step(entry, "start the container").await?;
-        let trial = course.trial.insert(Trial::begin());
-        engine.start(&new).await.map_err(|error| {
-            Failure::new(ErrorCode::Conflict, format!("app \"{}\" does not start: {}", deploy.name, error.message))
-        })?;
-        self.step(entry, "wait until it is healthy").await?;
-        let (down_since, downtime) = (&course.down_since, &mut course.downtime);
-        let is_healthy = || *downtime = down_since.map(|since| since.elapsed());
-        tokio::select! {
-            passed = trial.pass(engine, deploy, &new, self.events, is_healthy) => passed?,
-            failure = self.stop.reached() => return Err(failure),
+        for (at, part) in looked.parts.iter().enumerate() {
+            self.stop_what_is_in_the_way(entry, course, &looked, part).await?;
+            self.start(entry, course, at, part).await?;
+        }
+        for (part, trial) in looked.parts.iter().zip(&mut course.trials) {
+            tokio::select! {
+                settled = trial.settle(self.engine, self.events, &part.service, &self.deploy.name) => settled?,
+                failure = self.stop.reached() => return Err(failure),
+            }
         }
         if ran && course.down_since.is_none() {
             course.downtime = Some(Duration::ZERO);
         }
-        self.take_over(entry, &new).await?;
+        self.take_over(entry, &looked).await?;
 
-        // From here on the new one is the app: nothing is undone any more.
+        // From here on the new ones are the app: nothing is undone any more.
+        let new = entry.swap.as_ref().and_then(Swap::main_id).unwrap_or_default();
         let kept_until = self.let_go(entry, ran && course.down_since.is_none()).await;
         let mut facts = facts(new, kept_until);
-        facts.insert("image_id".to_owned(), image_id);
+        facts.insert("image_id".to_owned(), looked.image_id.clone());
         Ok(Outcome::Succeeded { facts, downtime_ms: course.downtime.map(as_ms) })
     }
 
-    /// Looks whether the host can take it, and has its image come. Changes nothing else.
-    async fn look(&self) -> Result<(Option<ContainerInspectResponse>, String), Failure> {
-        let (engine, deploy, events) = (self.engine, self.deploy, self.events);
-        progress(events, "check the host", None).await;
-        let name = container_of(&deploy.name);
-        let old = engine.find(&name).await?;
-        if old.as_ref().is_some_and(|old| label(old, APP_LABEL) != Some(&deploy.app.to_string())) {
-            let message = format!("a container called \"{name}\" is there that does not belong to this app");
-            return Err(
-                Failure::new(ErrorCode::Conflict, message).with_next("choose another name for the app, or remove it")
-            );
+    /// Makes the network over which an app's containers reach each other.
+    async fn make_network(&self, entry: &mut Entry) -> Result<(), Failure> {
+        let (engine, deploy) = (self.engine, self.deploy);
+        let network = network_of(&deploy.name);
+        if deploy.spec.services.is_empty() || engine.has_network_of(&network, &deploy.name).await? {
+            return Ok(());
         }
-        let about = engine.about().await?;
-        host::check_ports(deploy, old.as_ref(), events).await?;
-        host::check_room(&about, deploy, old.as_ref(), events).await?;
-        let image = pull::ensure(engine, &deploy.spec.image, events).await?;
-        host::check_architecture(&about, &image, &deploy.spec.image)?;
-        Ok((old, image.id))
+        // Noted first: what nobody knows of would stay.
+        swap_of(entry)?.made_network = true;
+        self.note(entry)?;
+        Ok(engine.create_network_of(&network, &deploy.app.to_string(), &deploy.name).await?)
     }
 
-    /// Makes the new container beside the old one, or takes the one that was kept. Returns its id.
-    async fn make(&self, entry: &mut Entry) -> Result<String, Failure> {
+    /// Makes a new container beside the old one, or takes the one that was kept.
+    async fn make(&self, entry: &mut Entry, at: usize, part: &Part<'_>) -> Result<(), Failure> {
         let (engine, deploy) = (self.engine, self.deploy);
+        self.step(entry, &format!("make the container{}", part.of_service())).await?;
         let swap = swap_of(entry)?;
-        let (beside, aside) = (swap.beside(), swap.aside());
-        let body = body_of(deploy, &self.free_ports)?;
-        let kept = swap.own(engine, &aside).await?;
-        let kept = kept.filter(|kept| {
-            label(kept, REVISION_LABEL) == Some(&deploy.revision.to_string()) && is_made_of(&body, kept)
-        });
+        let name = part.service.container(&deploy.name);
+        let (beside, aside) = (swap::beside(&name), swap::aside(&name));
+        let body = body_of(deploy, &part.service, &part.image_id, &self.free_ports)?;
+        let kept = swap.own(engine, &aside).await?.filter(|kept| is_made_of(&body, kept));
         if let Some(id) = kept.and_then(|kept| kept.id) {
-            let name = container_of(&deploy.name);
             let known = self.journal.kept().into_iter().find(|kept| kept.container == name);
-            swap.new = Some(New { id: id.clone(), kept_until: Some(known.map_or(0, |kept| kept.until_ms)) });
+            swap.note_new(at, New { id: id.clone(), kept_until: Some(known.map_or(0, |kept| kept.until_ms)) });
             self.note(entry)?;
             self.journal.forget(&name);
-            engine.rename(&id, &beside).await?;
-            return Ok(id);
+            return Ok(engine.rename(&id, &beside).await?);
         }
-        let named = deploy.spec.volumes.iter().filter(|volume| !volume.is_bind());
+        let named = part.service.spec.volumes.iter().filter(|volume| !volume.is_bind());
         for volume in named {
             if !engine.has_volume(&volume.source).await? {
-                // Noted first: what nobody knows of would stay.
                 swap_of(entry)?.volumes.push(volume.source.clone());
                 self.note(entry)?;
                 engine.ensure_volume(&volume.source, &deploy.app.to_string(), &deploy.name).await?;
@@ -161,28 +147,70 @@ impl Deploying<'_> {
             engine.remove(&left).await?;
         }
         let id = engine.create(&beside, body).await?;
-        swap_of(entry)?.new = Some(New { id: id.clone(), kept_until: None });
-        self.note(entry)?;
-        Ok(id)
+        swap_of(entry)?.note_new(at, New { id, kept_until: None });
+        self.note(entry)
     }
 
-    /// Gives the new container the app's name. The old one's is another one from then on.
-    async fn take_over(&self, entry: &mut Entry, new: &str) -> Result<(), Failure> {
+    /// Stops those of the old containers that a new one cannot run beside.
+    async fn stop_what_is_in_the_way(
+        &self,
+        entry: &mut Entry,
+        course: &mut Course,
+        looked: &Looked<'_>,
+        part: &Part<'_>,
+    ) -> Result<(), Failure> {
+        for old in looked.in_the_way_of(part, &self.deploy.spec) {
+            let id = old.id.clone().unwrap_or_default();
+            if course.stopped.contains(&id) {
+                continue;
+            }
+            self.step(entry, &format!("stop the old container {}", name_of(old))).await?;
+            course.down_since.get_or_insert_with(Instant::now);
+            self.engine.stop(&id, STOP_SECS).await?;
+            course.stopped.push(id);
+        }
+        Ok(())
+    }
+
+    /// Starts a new container and waits until it is healthy.
+    async fn start(&self, entry: &mut Entry, course: &mut Course, at: usize, part: &Part<'_>) -> Result<(), Failure> {
+        let (deploy, service) = (self.deploy, &part.service);
+        let new = swap_of(entry)?.new_id(at)?;
+        self.step(entry, &format!("start the container{}", part.of_service())).await?;
+        let trial = course.trials.push_mut(Trial::begin(new.clone(), deploy.health_timeout_secs));
+        self.engine.start(&new).await.map_err(|error| {
+            let shown = service.shown(&deploy.name);
+            Failure::new(ErrorCode::Conflict, format!("{shown} does not start: {}", error.message))
+        })?;
+        self.step(entry, &format!("wait until {} is healthy", service.name.unwrap_or("it"))).await?;
+        tokio::select! {
+            passed = trial.pass(self.engine, self.events, service, &deploy.name) => passed?,
+            failure = self.stop.reached() => return Err(failure),
+        }
+        course.downtime = course.down_since.map(|since| since.elapsed());
+        Ok(())
+    }
+
+    /// Gives the new containers the app's names. With the first of them it is decided: the rest follows, whatever happens.
+    async fn take_over(&self, entry: &mut Entry, looked: &Looked<'_>) -> Result<(), Failure> {
         let swap = swap_of(entry)?.clone();
-        if let Some(old) = &swap.old {
+        for (at, part) in looked.parts.iter().enumerate() {
+            self.engine.set_restart(&swap.new_id(at)?, restart_of(part.service.spec)).await?;
+        }
+        let (Some(first), new) = (swap.parts.first(), swap.new_id(0)?) else { return Ok(()) };
+        if let Some(old) = &first.old {
             self.step(entry, "set the old container aside").await?;
-            self.engine.rename(&old.id, &swap.between()).await?;
+            self.engine.rename(&old.id, &swap::between(&first.container)).await?;
         }
         self.step(entry, "give the new container the app's name").await?;
-        self.engine.set_restart(new, restart_of(&self.deploy.spec)).await?;
-        match self.engine.rename(new, &swap.container).await {
+        match self.engine.rename(&new, &first.container).await {
             // An answer may have been lost: what counts is whose the name is.
             Err(error) if !self.has_taken_over(&swap).await => Err(error.into()),
             _ => Ok(()),
         }
     }
 
-    /// Whether the new container is the app by now; an engine that is away is waited for.
+    /// Whether the new containers are the app by now; an engine that is away is waited for.
     async fn has_taken_over(&self, swap: &Swap) -> bool {
         loop {
             match swap.has_taken_over(self.engine).await {
@@ -195,7 +223,18 @@ impl Deploying<'_> {
     /// Lets the old container answer for the stated time if both run, and keeps it. Returns until when.
     async fn let_go(&self, entry: &mut Entry, both_run: bool) -> Option<u64> {
         let swap = entry.swap.clone()?;
-        if both_run && !self.deploy.spec.ports.is_empty() && self.deploy.overlap_secs > 0 {
+        let until = Instant::now() + INSIST_FOR;
+        while let Err(error) = swap.name_all(self.engine).await {
+            if Instant::now() >= until {
+                tracing::warn!(
+                    error = error.message,
+                    "the new containers get their names when the engine answers again"
+                );
+                return None;
+            }
+            sleep(INSIST_EVERY).await;
+        }
+        if both_run && self.deploy.spec.all_ports().next().is_some() && self.deploy.overlap_secs > 0 {
             let secs = self.deploy.overlap_secs;
             self.told(entry, &format!("let the old container answer for {secs} s more")).await;
             tokio::select! {
@@ -204,7 +243,7 @@ impl Deploying<'_> {
                 _ = self.stop.reached() => {}
             }
         }
-        if swap.old.is_some() {
+        if swap.parts.iter().any(|part| part.old.is_some()) {
             self.told(entry, "set the old container to rest").await;
         }
         let until = Instant::now() + INSIST_FOR;
@@ -224,17 +263,18 @@ impl Deploying<'_> {
     }
 
     /// Makes everything as it was, and says with the failure what the new container left behind.
-    async fn undo(&self, entry: &mut Entry, mut course: Course, failure: Failure) -> Outcome {
+    async fn undo(&self, entry: &mut Entry, course: Course, failure: Failure) -> Outcome {
         let Failure { code, mut message, next } = failure;
         let Some(swap) = &entry.swap else {
             return Outcome::failed(code, message + "; nothing was changed", next);
         };
-        let evidence = match (course.trial.take(), &swap.new) {
-            (Some(trial), Some(new)) => {
-                let log = logs::tail(self.engine, &new.id, KEPT_LINES).await;
+        let (failed, others): (Vec<_>, Vec<_>) = course.trials.into_iter().partition(|trial| trial.has_failed);
+        let evidence = match failed.into_iter().next().or(others.into_iter().next_back()) {
+            Some(trial) => {
+                let log = logs::tail(self.engine, &trial.container, KEPT_LINES).await;
                 Some(Box::new(Evidence { exit_code: trial.exit_code, probes: trial.answers, log }))
             }
-            _ => None,
+            None => None,
         };
         progress(self.events, "undo", None).await;
         let until = Instant::now() + INSIST_FOR;

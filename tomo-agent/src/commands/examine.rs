@@ -38,6 +38,8 @@ pub(super) async fn container(
     let is_ours = labels.is_some_and(|labels| labels.contains_key(APP_LABEL));
     let mut seen = examination::of(details, &history);
     seen.at_ms = now_ms;
+    // What is run inside, the engine has asked already.
+    let probe = probe.filter(|check| !matches!(check, HealthCheck::Command { .. }));
     if let (Some(check), Some(address)) = (probe, address)
         && is_ours
         && seen.state == ContainerState::Running

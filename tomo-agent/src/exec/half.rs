@@ -101,11 +101,11 @@ impl Half {
         tokio::spawn(async move {
             let outcome = match &request.command {
                 Command::TellOutcome { command } => half.outcome_of(*command, &events).await,
-                command if !command.is_change() => half.carry_out(&request, &events, cancel, input).await,
+                command if !command.is_change() => Box::pin(half.carry_out(&request, &events, cancel, input)).await,
                 _ => match half.known(request.id) {
                     Some(_) => half.outcome_of(request.id, &events).await,
                     None => {
-                        let outcome = half.carry_out(&request, &events, cancel, input).await;
+                        let outcome = Box::pin(half.carry_out(&request, &events, cancel, input)).await;
                         half.remember(request.id, &outcome);
                         outcome
                     }

@@ -194,9 +194,10 @@ async fn an_app_lives_from_deploy_to_removal() {
     assert_eq!(seen.app.as_deref(), Some(host.name.as_str()));
     assert_eq!(seen.ports.first().and_then(|published| published.host), Some(port));
 
-    let (_, outcome) = host.run(Command::StopContainer { container: host.container(), timeout_secs: 1 }).await;
+    let (_, outcome) =
+        host.run(Command::StopContainer { container: host.container(), timeout_secs: 1, others: Vec::new() }).await;
     assert_eq!((outcome, host.running()), (Outcome::done(), None));
-    let (_, outcome) = host.run(Command::StartContainer { container: host.container() }).await;
+    let (_, outcome) = host.run(Command::StartContainer { container: host.container(), others: Vec::new() }).await;
     assert_eq!((outcome, host.running()), (Outcome::done(), Some(second)));
     let (_, outcome) = host.run(Command::RemoveContainer { container: host.container(), volumes: Vec::new() }).await;
     assert_eq!((outcome, host.running()), (Outcome::done(), None));
@@ -342,7 +343,8 @@ async fn the_policy_and_foreign_containers_are_respected() {
     let host = Host::start("policy", "verbs = [\"remove\", \"deploy\"]\nimages = []\n").await;
     let (code, message, _) = failure(host.run(host.deploy(shell("sleep 9"))).await.1);
     assert!(code == ErrorCode::RefusedByPolicy && message.contains("line 2"), "{message}");
-    let (code, message, _) = failure(host.run(Command::StartContainer { container: host.container() }).await.1);
+    let (code, message, _) =
+        failure(host.run(Command::StartContainer { container: host.container(), others: Vec::new() }).await.1);
     assert!(code == ErrorCode::RefusedByPolicy && message.contains("line 1"), "{message}");
     docker(&["run", "-d", "--name", host.container().as_str(), IMAGE, "busybox", "sleep", "100"]);
     let (code, message, _) =
@@ -352,7 +354,7 @@ async fn the_policy_and_foreign_containers_are_respected() {
     let policy = "verbs = [\"stop\", \"logs\", \"inspect\"]\nforeign = [\"logs\"]\n";
     std::fs::write(host._folder.path().join("policy.toml"), policy).expect("writes");
     let container = host.container();
-    let stop = Command::StopContainer { container: container.clone(), timeout_secs: 1 };
+    let stop = Command::StopContainer { container: container.clone(), timeout_secs: 1, others: Vec::new() };
     for command in [stop, Command::InspectContainer { container: container.clone() }] {
         let (code, message, _) = failure(host.run(command).await.1);
         assert!(code == ErrorCode::RefusedByPolicy && message.contains("line 2"), "{message}");
@@ -384,7 +386,7 @@ async fn a_host_without_an_engine_says_so() {
     let request = CommandRequest {
         id: CommandId::from_u64(1),
         deadline_ms: 1_000,
-        command: Command::StartContainer { container },
+        command: Command::StartContainer { container, others: Vec::new() },
     };
     let mut events = exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
     let Some(CommandEvent::Outcome(outcome)) = events.recv().await else { panic!("an outcome comes") };

@@ -65,10 +65,21 @@ fn shorten(schema: &Value, depth: usize, listed: bool) -> Value {
     }
 }
 
-/// Drops titles, formats, defaults and bounds that follow from the type; `anyOf [X, null]` becomes X.
+/// Drops titles, formats, defaults and bounds that follow from the type, and descriptions that only repeat a field's name; `anyOf [X,
+/// null]` becomes X.
 fn slim(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
+            if let Some(Value::Object(fields)) = object.get_mut("properties") {
+                for (name, field) in fields {
+                    let says = field.get("description").and_then(Value::as_str).unwrap_or_default();
+                    if says.trim_end_matches('.').eq_ignore_ascii_case(&name.replace('_', " "))
+                        && let Some(field) = field.as_object_mut()
+                    {
+                        field.remove("description");
+                    }
+                }
+            }
             for noise in ["$schema", "title", "format", "default", "minimum", "maximum"] {
                 if !matches!(object.get(noise), Some(Value::Object(_))) {
                     object.remove(noise);

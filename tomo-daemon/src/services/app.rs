@@ -1,5 +1,7 @@
 //! Apps: how they do, starting and stopping them, planning deploys and removals.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use tomo_proto::{
     api::app::{
         AppDeploy, AppGet, AppList, AppListAnswer, AppPart, AppRemove, AppRestart, AppRollback, AppStart, AppStop,
@@ -7,7 +9,7 @@ use tomo_proto::{
     error::ErrorCode,
     model::{
         agent::AgentState,
-        app::{App, AppDetail, AppSpec, AppStatus, AppSummary, PortSpec, Revision},
+        app::{App, AppDetail, AppSpec, AppStatus, AppSummary, PortSpec, Revision, Service},
         container::{Container, ContainerState, Health, PublishedPort},
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
@@ -30,22 +32,49 @@ use crate::{
 
 /// Verb of a deploy in a policy file.
 const DEPLOY: &str = "deploy";
-/// Label of an app's container: its id.
+/// Label of an app's containers: its id.
 pub(super) const APP_LABEL: &str = "dev.tomo.app";
+/// Label of those that are not its own container: name of the service.
+const SERVICE_LABEL: &str = "dev.tomo.service";
 
 impl Context {
-    /// An app's container, as its server last told.
+    /// An app's own container, as its server last told.
     pub(super) fn container_of(&self, app: &App) -> Option<Container> {
         let live = self.live.server(app.server)?;
         let id = app.id.to_string();
         live.containers
             .iter()
-            .filter(|container| container.labels.get(APP_LABEL) == Some(&id))
+            .filter(|one| one.labels.get(APP_LABEL) == Some(&id) && !one.labels.contains_key(SERVICE_LABEL))
             .max_by_key(|container| container.name == format!("tomo-{}", app.name))
             .cloned()
     }
 
-    pub(super) fn app_status(&self, app: &App, server: &Server, container: Option<&Container>) -> AppStatus {
+    /// The containers of an app's other services, by service.
+    pub(super) fn services_of(&self, app: &App) -> BTreeMap<String, Container> {
+        let Some(live) = self.live.server(app.server) else { return BTreeMap::new() };
+        let id = app.id.to_string();
+        let of = |service: Service<'_>| {
+            let name = service.container(&app.name);
+            let is_it = |one: &&Container| one.name == name && one.labels.get(APP_LABEL) == Some(&id);
+            Some((service.name?.to_owned(), live.containers.iter().find(is_it)?.clone()))
+        };
+        app.spec.in_order().into_iter().filter_map(of).collect()
+    }
+
+    /// The first service of an app, in the order in which they start, that does not run or is unhealthy.
+    pub(super) fn failing_service<'a>(&self, app: &'a App) -> Option<(Service<'a>, Option<Container>)> {
+        let services = self.services_of(app);
+        app.spec.in_order().into_iter().find_map(|service| {
+            let container = match service.name {
+                Some(name) => services.get(name).cloned(),
+                None => self.container_of(app),
+            };
+            let does = |one: &Container| one.state == ContainerState::Running && one.health != Health::Unhealthy;
+            (!container.as_ref().is_some_and(does)).then_some((service, container))
+        })
+    }
+
+    pub(super) fn app_status(&self, app: &App, server: &Server) -> AppStatus {
         let operation = self.running_on(&server.name, &app.name);
         if operation.is_some_and(|operation| operation.kind == OperationKind::DeployApp) {
             return AppStatus::Deploying;
@@ -53,30 +82,30 @@ impl Context {
         if self.live.server(app.server).is_none_or(|live| live.state != AgentState::Online) {
             return AppStatus::Unknown;
         }
-        match container {
-            Some(container) if container.state == ContainerState::Running && container.health != Health::Unhealthy => {
-                AppStatus::Running
-            }
-            _ if app.stopped => AppStatus::Stopped,
-            _ => AppStatus::Failed,
+        match self.failing_service(app) {
+            None => AppStatus::Running,
+            Some(_) if app.stopped => AppStatus::Stopped,
+            Some(_) => AppStatus::Failed,
         }
     }
 
     pub(super) fn summarize_app(&self, app: &App, server: &Server) -> AppSummary {
         let container = self.container_of(app);
-        let usage = container.as_ref().and_then(|container| container.usage);
+        let services = self.services_of(app);
+        let all = || container.iter().chain(services.values());
+        let usage: Vec<_> = all().filter_map(|one| one.usage).collect();
         let check = container.as_ref().and_then(|container| self.image_checks.of(app.id, container));
         AppSummary {
             id: app.id,
             name: app.name.clone(),
             server: server.name.clone(),
             image: app.spec.image.clone(),
-            status: self.app_status(app, server, container.as_ref()),
-            health: container.as_ref().map_or(Health::None, |container| container.health),
-            restarts: container.as_ref().map_or(0, |container| container.restarts),
-            ports: ports_of(app, container.as_ref()),
-            cpu_cores: usage.map(|usage| usage.cpu_cores),
-            memory_bytes: usage.map(|usage| usage.memory_bytes),
+            status: self.app_status(app, server),
+            health: worst(all().map(|one| one.health)),
+            restarts: all().map(|one| one.restarts).sum(),
+            ports: ports_of(app, container.as_ref(), &services),
+            cpu_cores: (!usage.is_empty()).then(|| usage.iter().map(|usage| usage.cpu_cores).sum()),
+            memory_bytes: (!usage.is_empty()).then(|| usage.iter().map(|usage| usage.memory_bytes).sum()),
             deployed_at: app.deployed_at,
             update: check.is_some_and(|check| check.is_update()),
         }
@@ -144,6 +173,7 @@ impl Handle<AppGet> for Services {
             backups: self.context.last_backups(&app)?,
             summary: self.context.summarize_app(&app, &server),
             container,
+            services: self.context.services_of(&app),
             image_check,
             spec: app.spec,
             last_error: app.last_error,
@@ -203,7 +233,7 @@ impl Context {
         }
         let allowed = live.policy.allow_verb(DEPLOY).and_then(|()| live.policy.allow_spec(spec));
         allowed.map_err(|objection| refused(&server.name, objection))?;
-        for port in &spec.ports {
+        for port in spec.all_ports() {
             let Some(host) = port.host else { continue };
             let holds = |container: &&Container| {
                 let has = |used: &PublishedPort| used.host == Some(host) && used.protocol == port.protocol.as_str();
@@ -239,14 +269,8 @@ pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
 
 impl Handle<AppDeploy> for Services {
     async fn handle(&self, caller: Authorized<'_, AppDeploy>, mut request: AppDeploy) -> Result<Plan, ServiceError> {
-        tomo_proto::api::check_name(&request.name)
+        tomo_proto::model::spec::check_app_name(&request.name)
             .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
-        if [".new", ".was", ".old"].iter().any(|end| request.name.ends_with(end)) {
-            let message = format!("\"{}\" ends as a deploy calls containers on their way", request.name);
-            return Err(ServiceError::new(ErrorCode::Invalid, message)
-                .with_field("name")
-                .with_next("choose a name that does not end in .new, .was or .old"));
-        }
         if !caller.selectors.admit_app(&request.name) {
             let message = format!("an app called \"{}\" is outside what this token may see", request.name);
             return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
@@ -264,9 +288,19 @@ impl Handle<AppDeploy> for Services {
             for other in
                 view.list::<App>()?.into_iter().filter(|app| app.server == server.id && app.name != request.name)
             {
-                let taken = request.spec.ports.iter().find(|port| {
+                let called = |app: &str, spec: &AppSpec| -> BTreeSet<String> {
+                    spec.in_order().iter().map(|service| service.container(app)).collect()
+                };
+                let names = called(&request.name, &request.spec);
+                if let Some(name) = called(&other.name, &other.spec).intersection(&names).next() {
+                    let message = format!("app \"{}\" has a container that is called {name} too", other.name);
+                    return Err(ServiceError::new(ErrorCode::Conflict, message)
+                        .with_field("name")
+                        .with_next("choose another name for the app, or for its service"));
+                }
+                let taken = request.spec.all_ports().find(|port| {
                     let same = |used: &PortSpec| used.host == port.host && used.protocol == port.protocol;
-                    port.host.is_some() && other.spec.ports.iter().any(same)
+                    port.host.is_some() && other.spec.all_ports().any(same)
                 });
                 if let Some(port) = taken {
                     let message = format!(
@@ -283,8 +317,12 @@ impl Handle<AppDeploy> for Services {
             Ok::<_, ServiceError>(server)
         })?;
         self.context.preflight(&server, &request.name, &request.spec)?;
-        let change =
-            PlannedChange::DeployApp { server: server.id, name: request.name, spec: request.spec, back_to: None };
+        let change = PlannedChange::DeployApp {
+            server: server.id,
+            name: request.name,
+            spec: Box::new(request.spec),
+            back_to: None,
+        };
         self.record_plan(&caller, "app_deploy", change, request.reason).await
     }
 }
@@ -302,7 +340,7 @@ impl Handle<AppRollback> for Services {
         let change = PlannedChange::DeployApp {
             server: server.id,
             name: app.name,
-            spec: revision.spec,
+            spec: Box::new(revision.spec),
             back_to: Some(revision.id),
         };
         self.record_plan(&caller, "app_rollback", change, request.reason).await
@@ -336,15 +374,33 @@ fn revision_to_go_back_to<'a>(
     Ok(found)
 }
 
-/// The published ports: where the engine has chosen one, that one.
-fn ports_of(app: &App, container: Option<&Container>) -> Vec<PortSpec> {
-    let chosen = |port: &PortSpec| {
-        let is_same = |held: &&PublishedPort| {
-            held.host.is_some() && held.container == port.container && held.protocol == port.protocol.as_str()
-        };
-        container?.ports.iter().find(is_same)?.host
+/// The health of an app as a whole.
+fn worst(all: impl Iterator<Item = Health>) -> Health {
+    let badness = |health: &Health| match health {
+        Health::None => 0,
+        Health::Healthy => 1,
+        Health::Starting => 2,
+        Health::Unhealthy => 3,
     };
-    app.spec.ports.iter().map(|port| PortSpec { host: port.host.or_else(|| chosen(port)), ..port.clone() }).collect()
+    all.max_by_key(badness).unwrap_or(Health::None)
+}
+
+/// The published ports: where the engine has chosen one, that one.
+fn ports_of(app: &App, container: Option<&Container>, services: &BTreeMap<String, Container>) -> Vec<PortSpec> {
+    let of = |service: Service<'_>| {
+        let container = service.name.map_or(container, |name| services.get(name));
+        let chosen = |port: &PortSpec| {
+            let is_same = |held: &&PublishedPort| {
+                held.host.is_some() && held.container == port.container && held.protocol == port.protocol.as_str()
+            };
+            container?.ports.iter().find(is_same)?.host
+        };
+        let ports = service.spec.ports.iter();
+        ports.map(|port| PortSpec { host: port.host.or_else(|| chosen(port)), ..port.clone() }).collect::<Vec<_>>()
+    };
+    // Its own come first.
+    let (others, own): (Vec<_>, Vec<_>) = app.spec.in_order().into_iter().partition(|service| service.name.is_some());
+    own.into_iter().chain(others).flat_map(of).collect()
 }
 
 impl Handle<AppRemove> for Services {

@@ -13,7 +13,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::{AppId, CommandId},
     model::{
-        app::{App, LogLine},
+        app::{App, LogLine, Service},
         server::Server,
     },
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
@@ -98,9 +98,11 @@ impl Cursor {
 
 impl Handle<AppLogs> for Services {
     async fn handle(&self, caller: Authorized<'_, AppLogs>, request: AppLogs) -> Result<AppLogsAnswer, ServiceError> {
-        let (app, server) = self.context.store.read(|view| lookup::app(view, &caller, &request.app))?;
+        let found = self.context.store.read(|view| lookup::service(view, &caller, &request.app))?;
+        let (app, server, service) = found;
         let invalid = |error| ServiceError::new(ErrorCode::Invalid, error);
-        let container = ContainerRef::new(format!("tomo-{}", app.name)).map_err(invalid)?;
+        let name = Service { name: service.as_deref(), spec: &app.spec }.container(&app.name);
+        let container = ContainerRef::new(name).map_err(invalid)?;
         let AppLogs { tail, since, grep, cursor, wait_s, .. } = request;
         self.context.read_log(&caller, &server, container, Query { tail, since, grep, cursor, wait_s }).await
     }

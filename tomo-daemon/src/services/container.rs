@@ -140,7 +140,7 @@ impl Handle<ContainerStart> for Services {
         request: ContainerStart,
     ) -> Result<Operation, ServiceError> {
         let (kind, names) = (OperationKind::StartContainer, [&*request.server, &*request.container]);
-        let command = |container| Command::StartContainer { container };
+        let command = |container| Command::StartContainer { container, others: Vec::new() };
         self.operate_container(&caller, kind, names, request.reason.as_ref(), command).await
     }
 }
@@ -152,7 +152,7 @@ impl Handle<ContainerStop> for Services {
         request: ContainerStop,
     ) -> Result<Operation, ServiceError> {
         let (kind, names) = (OperationKind::StopContainer, [&*request.server, &*request.container]);
-        let command = |container| Command::StopContainer { container, timeout_secs: STOP_SECS };
+        let command = |container| Command::StopContainer { container, timeout_secs: STOP_SECS, others: Vec::new() };
         self.operate_container(&caller, kind, names, request.reason.as_ref(), command).await
     }
 }
@@ -164,7 +164,7 @@ impl Handle<ContainerRestart> for Services {
         request: ContainerRestart,
     ) -> Result<Operation, ServiceError> {
         let (kind, names) = (OperationKind::RestartContainer, [&*request.server, &*request.container]);
-        let command = |container| Command::RestartContainer { container, timeout_secs: STOP_SECS };
+        let command = |container| Command::RestartContainer { container, timeout_secs: STOP_SECS, others: Vec::new() };
         self.operate_container(&caller, kind, names, request.reason.as_ref(), command).await
     }
 }

@@ -3,12 +3,14 @@
 mod facts;
 mod rules;
 
+use std::collections::BTreeMap;
+
 use tomo_proto::{
     api::app::AppDiagnose,
     error::ErrorCode,
     model::{
         agent::AgentState,
-        app::{App, AppStatus},
+        app::{App, AppSpec, AppStatus},
         container::{Container, ContainerState, Health},
         diagnosis::{Diagnosis, Examination, LastChange},
         operation::{Operation, OperationKind, OperationStatus},
@@ -42,16 +44,24 @@ impl Handle<AppDiagnose> for Services {
         request: AppDiagnose,
     ) -> Result<Diagnosis, ServiceError> {
         let context = &self.context;
-        let found = context.store.read(|view| lookup::app(view, &caller, &request.app));
+        let found = context.store.read(|view| lookup::service(view, &caller, &request.app));
         match (found, request.app.split_once('/')) {
-            (Ok((app, server)), _) => {
-                let container = context.container_of(&app);
-                context.diagnose(&server, Some(&app), container).await
+            (Ok((app, server, service)), _) => {
+                let (service, container) = match (service, context.failing_service(&app)) {
+                    // Asked about the app, what does not work is looked at.
+                    (None, Some((service, container))) => (service.name.map(str::to_owned), container),
+                    (None, None) => (None, context.container_of(&app)),
+                    (Some(name), _) => {
+                        let container = context.services_of(&app).remove(&name);
+                        (Some(name), container)
+                    }
+                };
+                context.diagnose(&server, Some(&app), service.as_deref(), container).await
             }
             (Err(error), Some((server, name))) if error.code() == ErrorCode::NotFound => {
                 // What Tomo did not make has no app, but a container. Who knows neither is told of apps.
                 let (server, container) = context.container(&caller, server, name).map_err(|_| error)?;
-                context.diagnose(&server, None, Some(container)).await
+                context.diagnose(&server, None, None, Some(container)).await
             }
             (Err(error), _) => Err(error),
         }
@@ -63,10 +73,18 @@ impl Context {
         &self,
         server: &Server,
         app: Option<&App>,
+        service: Option<&str>,
         container: Option<Container>,
     ) -> Result<Diagnosis, ServiceError> {
+        let spec = app.map(|app| match service.and_then(|name| app.spec.services.get(name)) {
+            Some(spec) => spec.clone(),
+            None => AppSpec { services: BTreeMap::new(), ..app.spec.clone() },
+        });
         let name = match (app, &container) {
-            (Some(app), _) => app.name.clone(),
+            (Some(app), _) => match service {
+                Some(service) => format!("{}/{service}", app.name),
+                None => app.name.clone(),
+            },
             (None, Some(container)) => container.name.clone(),
             (None, None) => String::new(),
         };
@@ -79,7 +97,7 @@ impl Context {
         let mut not_seen = Vec::new();
         let mut examination = None;
         if let Some(container) = container.as_ref().filter(|_| is_online) {
-            match self.examine(server, app, container).await {
+            match self.examine(server, spec.as_ref(), container).await {
                 Ok(seen) => examination = seen,
                 Err(error) => not_seen.push(format!("the container: {}", error.error.code.as_str())),
             }
@@ -88,7 +106,7 @@ impl Context {
             }
         }
         let status = match app {
-            Some(app) => self.app_status(app, server, container.as_ref()),
+            Some(app) => self.app_status(app, server),
             None => status_of(container.as_ref(), examination.as_ref()),
         };
         let settings = self.settings()?;
@@ -96,7 +114,7 @@ impl Context {
         let facts = Facts {
             server: server.name.clone(),
             name: name.clone(),
-            spec: app.map(|app| app.spec.clone()),
+            spec,
             was_deployed: app.is_none_or(|app| app.revision.is_some()),
             status,
             is_online,
@@ -127,13 +145,13 @@ impl Context {
     async fn examine(
         &self,
         server: &Server,
-        app: Option<&App>,
+        spec: Option<&AppSpec>,
         container: &Container,
     ) -> Result<Option<Examination>, ServiceError> {
         let command = Command::ExamineContainer {
             container: reference(container)?,
             tail: LOG_LINES,
-            probe: app.and_then(|app| app.spec.health.clone()),
+            probe: spec.and_then(|spec| spec.health.clone()),
         };
         let found = match self.ask(server, command).await {
             Ok(found) => found,

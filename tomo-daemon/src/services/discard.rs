@@ -106,10 +106,13 @@ impl Context {
         Ok(move |item: &Item| match item {
             Item::Container(container) => containers.contains(&container.id),
             Item::Volume(volume) => {
-                apps.iter().any(|app| app.spec.volumes.iter().any(|mounted| mounted.source == volume.name))
+                apps.iter().any(|app| app.spec.all_volumes().any(|mounted| mounted.source == volume.name))
             }
-            Item::Image(image) => apps.iter().any(|app| image.names.contains(&app.spec.image)),
-            Item::Network(_) => false,
+            Item::Image(image) => {
+                let is_named = |wanted: &str| image.names.iter().any(|name| name == wanted);
+                apps.iter().any(|app| app.spec.all_images().any(is_named))
+            }
+            Item::Network(network) => apps.iter().any(|app| network.name == format!("tomo-{}", app.name)),
         })
     }
 }

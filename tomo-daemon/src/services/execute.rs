@@ -1,6 +1,10 @@
 //! Carrying an operation out: the command to the agent, its progress, its end in the store.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::time::timeout;
 use tomo_proto::{
@@ -410,10 +414,14 @@ impl Context {
     }
 
     async fn command_of(&self, work: &Work) -> Result<(Command, Duration), ServiceError> {
-        let container = |app: &App| {
-            ContainerRef::new(format!("tomo-{}", app.name))
-                .map_err(|error| ServiceError::new(ErrorCode::Invalid, error))
+        let refer =
+            |name: String| ContainerRef::new(name).map_err(|error| ServiceError::new(ErrorCode::Invalid, error));
+        let container = |app: &App| refer(format!("tomo-{}", app.name));
+        let others = |app: &App| -> Result<Vec<ContainerRef>, ServiceError> {
+            let services = app.spec.in_order().into_iter().filter(|service| service.name.is_some());
+            services.map(|service| refer(service.container(&app.name))).collect()
         };
+        let short = |app: &App| SHORT * u32::try_from(app.spec.services.len() + 1).unwrap_or(u32::MAX);
         Ok(match work {
             Work::Deploy { app, name, revision, spec, .. } => {
                 let settings = self.settings()?;
@@ -427,20 +435,26 @@ impl Context {
                     overlap_secs: settings.overlap_secs,
                     keep_secs: settings.keep_replaced_minutes.saturating_mul(60),
                 };
-                let limit = DEPLOY + Duration::from_secs(settings.healthy_within_secs.into());
+                let services = u64::try_from(spec.services.len()).unwrap_or(0) + 1;
+                let limit = DEPLOY + Duration::from_secs(u64::from(settings.healthy_within_secs) * services);
                 (Command::DeployApp { deploy: Box::new(deploy) }, limit)
             }
             Work::Remove { app, volumes } => {
-                let named = app.spec.volumes.iter().filter(|volume| *volumes && !volume.is_bind());
-                let volumes = named.map(|volume| volume.source.clone()).collect();
-                (Command::RemoveContainer { container: container(app)?, volumes }, SHORT)
+                let named = app.spec.all_volumes().filter(|volume| *volumes && !volume.is_bind());
+                // Several services may share one.
+                let volumes = named.map(|volume| volume.source.clone()).collect::<BTreeSet<_>>().into_iter().collect();
+                (Command::RemoveContainer { container: container(app)?, volumes }, short(app))
             }
-            Work::Start { app } => (Command::StartContainer { container: container(app)? }, SHORT),
+            Work::Start { app } => {
+                (Command::StartContainer { container: container(app)?, others: others(app)? }, short(app))
+            }
             Work::Stop { app } => {
-                (Command::StopContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
+                let (container, others) = (container(app)?, others(app)?);
+                (Command::StopContainer { container, timeout_secs: STOP_SECS, others }, short(app))
             }
             Work::Restart { app } => {
-                (Command::RestartContainer { container: container(app)?, timeout_secs: STOP_SECS }, SHORT)
+                let (container, others) = (container(app)?, others(app)?);
+                (Command::RestartContainer { container, timeout_secs: STOP_SECS, others }, short(app))
             }
             Work::BackupVolume { volume, stop, .. } => {
                 (Command::BackupVolume { volume: volume.clone(), stop: *stop }, VOLUME)

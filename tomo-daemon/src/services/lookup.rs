@@ -77,6 +77,43 @@ pub(super) fn app(view: &ReadTx, caller: &Caller, text: &str) -> Result<(App, Se
     }
 }
 
+/// An app, or one service of it: `app/service`. Returns the service's name, none for the app's own container.
+pub(super) fn service(
+    view: &ReadTx,
+    caller: &Caller,
+    text: &str,
+) -> Result<(App, Server, Option<String>), ServiceError> {
+    let missing = match app(view, caller, text) {
+        Err(error) if error.code() == ErrorCode::NotFound => error,
+        found => return found.map(|(app, server)| (app, server, None)),
+    };
+    let Some((app, server, name)) = text
+        .rsplit_once('/')
+        .and_then(|(text, name)| app(view, caller, text).ok().map(|found| (found.0, found.1, name)))
+    else {
+        return Err(missing);
+    };
+    match app.spec.key_of(name) {
+        Some(key) if !app.spec.services.contains_key(key) => {
+            let names: Vec<String> = app.spec.services.keys().map(|name| format!("{}/{name}", app.name)).collect();
+            Err(if names.is_empty() {
+                missing
+            } else {
+                not_found(
+                    "service",
+                    text,
+                    names.iter().map(String::as_str),
+                    &format!("app_get {{\"app\":\"{}\"}}", app.name),
+                )
+            })
+        }
+        key => {
+            let key = key.map(str::to_owned);
+            Ok((app, server, key))
+        }
+    }
+}
+
 /// `not_found`, with the nearest names, or with some of those there are. Where there are none, the next step makes the first one.
 pub(super) fn not_found<'a>(kind: &str, text: &str, names: impl Iterator<Item = &'a str>, list: &str) -> ServiceError {
     let names: Vec<&str> = names.collect();

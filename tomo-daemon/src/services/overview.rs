@@ -136,8 +136,10 @@ impl Handle<Overview> for Services {
                 let next = format!("app_diagnose {{\"app\":\"{}/{}\"}}", server.name, app.name);
                 answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, log });
             };
+            let services = self.context.services_of(app);
             let container = self.context.container_of(app);
-            let found = container.as_ref().and_then(|one| self.context.crash_loops.of(server.id, one));
+            let mut containers = container.iter().chain(services.values());
+            let found = containers.find_map(|one| self.context.crash_loops.of(server.id, one));
             if let Some(found) = found {
                 problem(Severity::Critical, found.message, found.log.to_vec());
             } else if summary.status == AppStatus::Failed {

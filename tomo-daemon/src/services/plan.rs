@@ -125,7 +125,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 (None, Some(_)) => "Update",
                 (None, None) => "Deploy",
             };
-            let binds = spec.volumes.iter().filter(|volume| volume.is_bind());
+            let binds = spec.all_volumes().filter(|volume| volume.is_bind());
             let mut warnings: Vec<String> = binds
                 .map(|volume| format!("the container can reach the host's folder {}", display_line(&volume.source, 80)))
                 .collect();
@@ -134,8 +134,8 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             }
             let lost: Vec<&str> = runs
                 .into_iter()
-                .flat_map(|app| &app.spec.volumes)
-                .filter(|old| !spec.volumes.iter().any(|volume| volume.source == old.source))
+                .flat_map(|app| app.spec.all_volumes())
+                .filter(|old| !spec.all_volumes().any(|volume| volume.source == old.source))
                 .map(|old| old.source.as_str())
                 .collect();
             if !lost.is_empty() {
@@ -155,9 +155,14 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             let overlap_secs = look.settings()?.settings.overlap_secs;
             Ok(Facts {
                 summary: format!(
-                    "{verb} app \"{name}\" on server \"{}\" with image {}",
+                    "{verb} app \"{name}\" on server \"{}\" with image {}{}",
                     server.name,
-                    display_line(&spec.image, 120)
+                    display_line(&spec.image, 120),
+                    match spec.services.len() {
+                        0 => String::new(),
+                        1 => " and one more service".to_owned(),
+                        more => format!(" and {more} more services"),
+                    }
                 ),
                 target: name.clone(),
                 approval: Approval::Confirm,
@@ -173,8 +178,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
             let server = look.server(app.server)?.ok_or_else(|| gone("server"))?;
             let named: Vec<&str> = app
                 .spec
-                .volumes
-                .iter()
+                .all_volumes()
                 .filter(|volume| !volume.is_bind())
                 .map(|volume| volume.source.as_str())
                 .collect();
@@ -774,7 +778,7 @@ fn apply(
                     id: app,
                     name: name.clone(),
                     server,
-                    spec: spec.clone(),
+                    spec: (*spec).clone(),
                     revision: None,
                     stopped: false,
                     last_error: None,
@@ -789,7 +793,7 @@ fn apply(
                 action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((
                 begin(operations, &operation)?,
-                Work::Deploy { app, name, server, revision, spec },
+                Work::Deploy { app, name, server, revision, spec: *spec },
                 intent,
             )))
         }

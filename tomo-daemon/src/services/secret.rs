@@ -36,9 +36,10 @@ fn require_plan(caller: &Caller) -> Result<(), ServiceError> {
     Err(ServiceError::new(ErrorCode::Denied, "secrets need the scope plan").with_next("ask an operator or admin"))
 }
 
-/// Names of the secrets that an app's environment refers to.
+/// Names of the secrets that an app's environments refer to, with the variable.
 pub(super) fn references(spec: &AppSpec) -> impl Iterator<Item = (&str, &str)> {
-    spec.env.iter().filter_map(|(key, value)| Some((key.as_str(), value.strip_prefix(SECRET_REFERENCE)?)))
+    let env = spec.in_order().into_iter().flat_map(|service| &service.spec.env);
+    env.filter_map(|(key, value)| Some((key.as_str(), value.strip_prefix(SECRET_REFERENCE)?)))
 }
 
 impl HandlePerson<SetSecret> for Services {

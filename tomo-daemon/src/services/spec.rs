@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tomo_proto::{
     error::ErrorCode,
     model::{
-        app::{AppSpec, HealthCheck, PortSpec, VolumeSpec},
+        app::{AppSpec, PortSpec, Service, VolumeSpec},
         plan::{Change, ChangeOp},
     },
     text::display_line,
@@ -20,12 +20,41 @@ pub(super) fn check(spec: &AppSpec) -> Result<(), ServiceError> {
 
 /// A configuration as lines of text by path. Values of references are shown as references, which is all that is known.
 fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
+    let mut lines = lines_of_container(spec);
+    if let Some(alias) = &spec.alias {
+        lines.insert("alias".to_owned(), alias.clone());
+    }
+    for (name, service) in &spec.services {
+        lines.extend(
+            lines_of_container(service).into_iter().map(|(path, line)| (format!("services.{name}.{path}"), line)),
+        );
+    }
+    lines
+}
+
+fn lines_of_container(spec: &AppSpec) -> BTreeMap<String, String> {
     let mut lines = BTreeMap::from([
         ("image".to_owned(), spec.image.clone()),
         ("restart".to_owned(), spec.restart.as_str().to_owned()),
     ]);
-    if !spec.command.is_empty() {
-        lines.insert("command".to_owned(), spec.command.join(" "));
+    for (path, words, glue) in [
+        ("command", &spec.command, " "),
+        ("entrypoint", &spec.entrypoint, " "),
+        ("depends_on", &spec.depends_on, ", "),
+        ("capabilities", &spec.capabilities, ", "),
+    ] {
+        if !words.is_empty() {
+            lines.insert(path.to_owned(), words.join(glue));
+        }
+    }
+    if let Some(user) = &spec.user {
+        lines.insert("user".to_owned(), user.clone());
+    }
+    if let Some(millis) = spec.cpu_limit_millis {
+        lines.insert("cpu_limit".to_owned(), format!("{}.{:03} cores", millis / 1_000, millis % 1_000));
+    }
+    for (label, value) in &spec.labels {
+        lines.insert(format!("labels.{label}"), value.clone());
     }
     for port in &spec.ports {
         let loopback = if port.loopback { ", for this host only" } else { "" };
@@ -51,12 +80,8 @@ fn lines(spec: &AppSpec) -> BTreeMap<String, String> {
     if let Some(bytes) = spec.memory_limit_bytes {
         lines.insert("memory_limit".to_owned(), memory(bytes));
     }
-    match &spec.health {
-        Some(HealthCheck::Http { port, path }) => {
-            drop(lines.insert("health".to_owned(), format!("HTTP GET :{port}{path}")))
-        }
-        Some(HealthCheck::Tcp { port }) => drop(lines.insert("health".to_owned(), format!("TCP :{port}"))),
-        None => {}
+    if let Some(health) = &spec.health {
+        lines.insert("health".to_owned(), health.to_string());
     }
     lines
 }
@@ -82,25 +107,41 @@ fn memory(bytes: u64) -> String {
 
 /// What is known beforehand of how long nothing answers while one configuration replaces another.
 pub(super) fn downtime(from: &AppSpec, to: &AppSpec, overlap_secs: u32) -> String {
-    let stops_first = |why: String| format!("the old one stops first, since {why}: until the new one answers");
-    let is_fixed = |port: &&PortSpec| {
-        let same = |held: &PortSpec| held.host == port.host && held.protocol == port.protocol;
-        port.host.is_some() && from.ports.iter().any(same)
-    };
-    if let Some(port) = to.ports.iter().find(is_fixed) {
-        return stops_first(format!("port {} is fixed", port.host_text()));
+    for service in to.in_order() {
+        let own = service.name.map_or(Some(from), |name| from.services.get(name));
+        // A service that does not change goes on.
+        if service.name.is_some() && own == Some(service.spec) {
+            continue;
+        }
+        if let Some(why) = in_the_way(from, to, own, service) {
+            let which = service.name.map_or_else(|| "one".to_owned(), |name| format!("\"{name}\""));
+            return format!("the old {which} stops first, since {why}: until the new one answers");
+        }
     }
-    let is_shared = |volume: &&VolumeSpec| {
-        let writes = |held: &VolumeSpec| held.source == volume.source && !(held.read_only && volume.read_only);
-        from.volumes.iter().any(writes)
-    };
-    if let Some(volume) = to.volumes.iter().find(is_shared) {
-        return stops_first(format!("both write to {}", display_line(&volume.source, 80)));
-    }
-    if to.ports.is_empty() {
+    if to.all_ports().next().is_none() {
         return "none: the new one runs beside the old one until it is healthy".to_owned();
     }
     format!("none: the new one runs beside the old one, which goes on answering for {overlap_secs} s after")
+}
+
+/// Why what runs has to stop before a new container starts, as the agent decides it too.
+fn in_the_way(from: &AppSpec, to: &AppSpec, own: Option<&AppSpec>, service: Service<'_>) -> Option<String> {
+    let is_fixed = |port: &&PortSpec| {
+        let same = |held: &PortSpec| held.host == port.host && held.protocol == port.protocol;
+        port.host.is_some() && from.all_ports().any(same)
+    };
+    if let Some(port) = service.spec.ports.iter().find(is_fixed) {
+        return Some(format!("port {} is fixed", port.host_text()));
+    }
+    let own = own?;
+    let is_shared = |volume: &&VolumeSpec| {
+        let writes = |held: &VolumeSpec| held.source == volume.source && !(held.read_only && volume.read_only);
+        own.volumes.iter().any(writes)
+    };
+    if let Some(volume) = service.spec.volumes.iter().find(is_shared) {
+        return Some(format!("both write to {}", display_line(&volume.source, 80)));
+    }
+    to.is_depended_on(service.name).then(|| "other services reach it by its name".to_owned())
 }
 
 /// What changes from one configuration to another, by path.
@@ -125,7 +166,7 @@ pub(super) fn difference(from: Option<&AppSpec>, to: Option<&AppSpec>) -> Vec<Ch
 
 #[cfg(test)]
 mod tests {
-    use tomo_proto::model::app::Protocol;
+    use tomo_proto::model::app::{HealthCheck, Protocol};
 
     use super::*;
 

@@ -18,7 +18,7 @@ use tomo_proto::{
     api::terminal::{OpenTerminal, TerminalOf},
     error::{ApiError, ErrorCode},
     id::CommandId,
-    model::{audit::AuditOutcome, server::Server, user::Scope},
+    model::{app::Service, audit::AuditOutcome, server::Server, user::Scope},
     text::display_line,
     wire::{
         command::{Command, CommandEvent, CommandRequest, ContainerRef, EXIT_CODE, Outcome},
@@ -164,12 +164,12 @@ impl Context {
                 (server, container.name)
             }
             TerminalOf::App { app } => {
-                let (app, server) = self.store.read(|view| lookup::app(view, caller, app))?;
+                let (app, server, service) = self.store.read(|view| lookup::service(view, caller, app))?;
                 if let Some(live) = self.live.server(server.id) {
                     let allowed = live.policy.allow_verb(Command::TERMINAL);
                     allowed.map_err(|objection| refused(&server.name, objection))?;
                 }
-                (server, format!("tomo-{}", app.name))
+                (server, Service { name: service.as_deref(), spec: &app.spec }.container(&app.name))
             }
         };
         let container = ContainerRef::new(name).map_err(|error| ServiceError::new(ErrorCode::Invalid, error))?;

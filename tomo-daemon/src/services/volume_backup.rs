@@ -4,7 +4,7 @@ mod plan;
 mod schedule;
 mod writing;
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
 
 use tokio::sync::mpsc;
 use tomo_proto::{
@@ -14,7 +14,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::{AppId, RevisionId, VolumeBackupId},
     model::{
-        app::App,
+        app::{App, AppSpec},
         audit::AuditOutcome,
         operation::{Operation, OperationKind, OperationStatus},
         server::Server,
@@ -87,8 +87,15 @@ impl Context {
     /// The app that mounts a volume of a server.
     fn app_of_volume(&self, server: &Server, volume: &str) -> Result<Option<BackedUpApp>, StoreError> {
         let apps = self.store.read(|view| view.list::<App>())?;
-        let mounts = |app: &App| app.server == server.id && app.spec.volumes.iter().any(|one| one.source == volume);
-        Ok(apps.into_iter().find(mounts).map(|app| BackedUpApp { name: app.name, spec: app.spec }))
+        // Of an app with several services it is the one that mounts the volume; the others are not there when it is tried.
+        let of = |app: App| {
+            let mounts = |spec: &AppSpec| spec.volumes.iter().any(|one| one.source == volume);
+            let service = app.spec.in_order().into_iter().find(|service| mounts(service.spec))?;
+            let spec =
+                AppSpec { services: BTreeMap::new(), depends_on: Vec::new(), alias: None, ..service.spec.clone() };
+            Some(BackedUpApp { name: app.name, spec })
+        };
+        Ok(apps.into_iter().filter(|app| app.server == server.id).find_map(of))
     }
 
     /// The newest backup of each volume of an app that was backed up, and its last drill.
@@ -104,7 +111,7 @@ impl Context {
             let (backup, created_at) = (newest.backup, newest.created_at);
             Some(LastBackup { volume: volume.to_owned(), backup, created_at, drill })
         };
-        Ok(app.spec.volumes.iter().filter_map(|volume| of_volume(&volume.source)).collect())
+        Ok(app.spec.all_volumes().filter_map(|volume| of_volume(&volume.source)).collect())
     }
 
     /// When a backup that a caller sees was last proven to restore.

@@ -129,7 +129,9 @@ pub(crate) struct Deploy {
     /// Template of the catalog instead of an image and its options; what it has to know is asked for.
     #[arg(
         long, value_name = "ID",
-        conflicts_with_all = ["image", "ports", "env", "volumes", "restart", "memory", "health", "command"]
+        conflicts_with_all = [
+            "image", "ports", "env", "volumes", "restart", "memory", "cpus", "user", "labels", "capabilities", "health", "command"
+        ]
     )]
     pub(crate) template: Option<String>,
     /// Answer a question of the template: KEY=VALUE; may be given several times. A secret's value is secret://NAME.
@@ -149,10 +151,22 @@ pub(crate) struct Deploy {
     #[arg(long, default_value = "unless-stopped")]
     pub(crate) restart: RestartPolicy,
     /// Memory limit, e.g. 256M or 1G.
-    #[arg(long, value_parser = spec::size)]
+    #[arg(long, value_parser = tomo_proto::text::size)]
     pub(crate) memory: Option<u64>,
-    /// How to tell that it works, on the container's own port: http:PORT/PATH or tcp:PORT.
-    #[arg(long, value_parser = spec::health)]
+    /// CPU limit in cores, e.g. 0.5.
+    #[arg(long, value_parser = spec::cpus)]
+    pub(crate) cpus: Option<u32>,
+    /// User inside the container: a name or number, or USER:GROUP.
+    #[arg(long)]
+    pub(crate) user: Option<String>,
+    /// Label of the container: KEY=VALUE; may be given several times.
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = pair)]
+    pub(crate) labels: Vec<(String, String)>,
+    /// Capability beyond the engine's usual ones, e.g. NET_ADMIN, if the server's policy lists it; may be given several times.
+    #[arg(long = "capability", value_name = "NAME")]
+    pub(crate) capabilities: Vec<String>,
+    /// How to tell that it works: http:PORT/PATH or tcp:PORT of the container's own, or run:COMMAND inside.
+    #[arg(long)]
     pub(crate) health: Option<HealthCheck>,
     #[command(flatten)]
     pub(crate) consent: Consent,
@@ -169,10 +183,10 @@ pub(crate) struct Import {
     /// Server it runs on.
     #[arg(long)]
     pub(crate) server: String,
-    /// Name of the app; otherwise that of the service.
+    /// Name of the app; otherwise that of the file, or of its main service.
     #[arg(long, value_parser = name)]
     pub(crate) app: Option<String>,
-    /// The service, where the file has several.
+    /// Only this service; otherwise all of the file become one app.
     #[arg(long)]
     pub(crate) service: Option<String>,
     /// What ${NAME} stands for: NAME=VALUE; may be given several times.
@@ -184,8 +198,8 @@ pub(crate) struct Import {
     /// Key to import without; may be given several times, or with commas.
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     pub(crate) leave_out: Vec<String>,
-    /// How to tell that it works, instead of the file's healthcheck: http:PORT/PATH or tcp:PORT.
-    #[arg(long, value_parser = spec::health)]
+    /// How to tell that it works, instead of the file's healthcheck: http:PORT/PATH, tcp:PORT or run:COMMAND.
+    #[arg(long)]
     pub(crate) health: Option<HealthCheck>,
     #[command(flatten)]
     pub(crate) consent: Consent,

@@ -18,7 +18,6 @@ use tomo_proto::{
     catalog,
     error::{ApiError, ErrorCode},
     model::{
-        app::HealthCheck,
         catalog::{Question, Template},
         spec::SECRET_REFERENCE,
     },
@@ -67,10 +66,7 @@ fn show(entry: &CatalogEntry) {
     line(format!("from     {}", entry.source));
     line(format!("needs    {} MiB of memory, {} MiB of disk", template.memory_min_mib, template.disk_min_mib));
     if let Some(health) = &template.health {
-        line(match health {
-            HealthCheck::Http { port, path } => format!("health   http:{port}{path}"),
-            HealthCheck::Tcp { port } => format!("health   tcp:{port}"),
-        });
+        line(format!("health   {health}"));
     }
     for port in &template.ports {
         line(format!("port     {}/{}  {}", port.container, port.protocol.as_str(), port.description));

@@ -1,4 +1,4 @@
-//! Compose files: a service of one is deployed, an app is printed as one.
+//! Compose files: one is deployed as an app, an app is printed as one.
 
 use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
 
@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tomo_proto::{
     api::app::{AppDeploy, AppGet},
+    compose::{self, FILE_BYTES, Finding, Wanted},
     error::{ApiError, ErrorCode},
 };
 
@@ -16,7 +17,6 @@ use crate::{
         output::{self, note, own},
     },
     client::{Client, ClientError},
-    compose::{self, FILE_BYTES, Finding, Wanted},
 };
 
 /// Values for the placeholders of a compose file lie here, beside it.

@@ -1,7 +1,7 @@
 //! One thing at a time, for people: a name and a value on each line.
 
 use tomo_proto::model::{
-    app::{AppDetail, HealthCheck},
+    app::AppDetail,
     container::ContainerDetail,
     diagnosis::Diagnosis,
     operation::{Evidence, Operation},
@@ -54,10 +54,12 @@ pub(super) fn app(detail: &AppDetail) {
     }
     fact("restart", detail.spec.restart.as_str());
     fact("memory", detail.spec.memory_limit_bytes.map(bytes).unwrap_or_default());
-    match &detail.spec.health {
-        Some(HealthCheck::Http { port, path }) => fact("health", format!("http:{port}{path}")),
-        Some(HealthCheck::Tcp { port }) => fact("health", format!("tcp:{port}")),
-        None => {}
+    fact("health", detail.spec.health.as_ref().map(ToString::to_string).unwrap_or_default());
+    fact("entrypoint", detail.spec.entrypoint.join(" "));
+    fact("user", detail.spec.user.as_deref().unwrap_or_default());
+    fact("capabilities", detail.spec.capabilities.join(", "));
+    for (label, value) in &detail.spec.labels {
+        fact("label", format!("{label}={value}"));
     }
     if let (Some(cores), Some(memory)) = (app.cpu_cores, app.memory_bytes) {
         fact("uses", format!("{cores:.2} cores, {}", bytes(memory)));
@@ -65,6 +67,11 @@ pub(super) fn app(detail: &AppDetail) {
     if let Some(container) = &detail.container {
         let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
         fact("container", format!("{} {}{code}", container.name, container.state.as_str()));
+    }
+    for (name, spec) in &detail.spec.services {
+        let does = detail.services.get(name).map_or("missing", |container| container.state.as_str());
+        let health = detail.services.get(name).map_or("", |container| container.health.as_str());
+        fact("service", format!("{name}  {}  {does} {health}", spec.image));
     }
     for revision in &detail.revisions {
         let (at, image, by) = (time(revision.created_at), &revision.spec.image, &revision.actor);

@@ -1,7 +1,7 @@
 //! An app's configuration from flags.
 
-use anyhow::{Context as _, bail};
-use tomo_proto::model::app::{AppSpec, HealthCheck, PortSpec, Protocol, VolumeSpec};
+use anyhow::Context as _;
+use tomo_proto::model::app::{AppSpec, PortSpec, Protocol, VolumeSpec};
 
 use crate::args::Deploy;
 
@@ -15,6 +15,11 @@ pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
         restart: deploy.restart,
         memory_limit_bytes: deploy.memory,
         health: deploy.health.clone(),
+        cpu_limit_millis: deploy.cpus,
+        user: deploy.user.clone(),
+        labels: deploy.labels.iter().cloned().collect(),
+        capabilities: deploy.capabilities.clone(),
+        ..AppSpec::default()
     }
 }
 
@@ -42,6 +47,14 @@ pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
     })
 }
 
+/// Thousandths of a core: `0.5` is 500.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in between")]
+pub(crate) fn cpus(text: &str) -> anyhow::Result<u32> {
+    let cores = text.parse::<f64>().ok().filter(|cores| (0.0..=1_024.0).contains(cores));
+    let cores = cores.with_context(|| format!("\"{text}\" is no number of cores, as in 0.5"))?;
+    Ok((cores * 1_000.0).round() as u32)
+}
+
 /// `data:/var/lib/x`, `/srv/x:/x:ro`.
 pub(crate) fn volume(text: &str) -> anyhow::Result<VolumeSpec> {
     let (rest, read_only) = text.strip_suffix(":ro").map_or((text, false), |rest| (rest, true));
@@ -51,37 +64,10 @@ pub(crate) fn volume(text: &str) -> anyhow::Result<VolumeSpec> {
     Ok(VolumeSpec { source: source.to_owned(), target: target.to_owned(), read_only })
 }
 
-/// `256M`, `1G`, `1.5g`, or a plain number of bytes.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be positive; `as` saturates")]
-pub(crate) fn size(text: &str) -> anyhow::Result<u64> {
-    let plain = text.trim().trim_end_matches(['b', 'B', 'i']);
-    let (number, factor) = match plain.char_indices().last() {
-        Some((at, 'k' | 'K')) => (&plain[..at], 1_u64 << 10),
-        Some((at, 'm' | 'M')) => (&plain[..at], 1 << 20),
-        Some((at, 'g' | 'G')) => (&plain[..at], 1 << 30),
-        _ => (plain, 1),
-    };
-    match number.trim().parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok((value * f64::from(u32::try_from(factor)?)) as u64),
-        _ => bail!("\"{text}\" is not an amount of memory: write it as 256M or 1G"),
-    }
-}
-
-/// `http:8080/health`, `tcp:5432`.
-pub(crate) fn health(text: &str) -> anyhow::Result<HealthCheck> {
-    let parse = || match text.split_once(':')? {
-        ("tcp", port) => Some(HealthCheck::Tcp { port: port.parse().ok()? }),
-        ("http", rest) => {
-            let (port, path) = rest.split_once('/').unwrap_or((rest, ""));
-            Some(HealthCheck::Http { port: port.parse().ok()?, path: format!("/{path}") })
-        }
-        _ => None,
-    };
-    parse().with_context(|| format!("health check \"{text}\": write it as http:PORT/PATH or tcp:PORT"))
-}
-
 #[cfg(test)]
 mod tests {
+    use tomo_proto::{model::app::HealthCheck, text::size};
+
     use super::*;
 
     #[test]
@@ -103,11 +89,18 @@ mod tests {
             [size("256M").ok(), size("1.5GiB").ok(), size("100").ok()],
             [Some(256 << 20), Some(3 << 29), Some(100)]
         );
-        assert_eq!(health("http:80/a/b").ok(), Some(HealthCheck::Http { port: 80, path: "/a/b".to_owned() }));
-        assert_eq!(health("tcp:1").ok(), Some(HealthCheck::Tcp { port: 1 }));
+        for text in ["http:80/a/b", "tcp:1", "run:pg_isready -U 'a b' -q", "run:sh -c 'echo '\\''x'\\'''"] {
+            assert_eq!(text.parse::<HealthCheck>().map(|check| check.to_string()).as_deref(), Ok(text));
+        }
+        assert!(cpus("1.5").is_ok_and(|millis| millis == 1_500) && cpus("-1").is_err() && cpus("all").is_err());
         for bad in ["", "x:y", "1:2/sctp", "99999:1"] {
             assert!(port(bad).is_err(), "{bad}");
         }
-        assert!(size("-1M").is_err() && size("lots").is_err() && health("icmp").is_err() && volume("x").is_err());
+        assert!(
+            size("-1M").is_err()
+                && size("lots").is_err()
+                && "icmp".parse::<HealthCheck>().is_err()
+                && volume("x").is_err()
+        );
     }
 }

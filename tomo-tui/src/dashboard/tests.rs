@@ -190,6 +190,7 @@ fn detail() -> AppDetail {
         summary: app(),
         spec,
         container: None,
+        services: BTreeMap::new(),
         last_error: Some("it died".to_owned()),
         image_check: None,
         revision: None,

@@ -1,30 +1,44 @@
 //! The engine's configuration of an app's container, built from the typed model and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HostConfig, HostConfigLogConfig, Mount, MountType, PortBinding,
-    RestartPolicy as EngineRestart, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
+    Mount, MountType, NetworkingConfig, PortBinding, RestartPolicy as EngineRestart, RestartPolicyNameEnum,
 };
 use tomo_proto::{
     error::ErrorCode,
     model::{
-        app::{AppSpec, Protocol, RestartPolicy},
+        app::{AppSpec, HealthCheck, Protocol, RestartPolicy, Service},
         spec::SECRET_REFERENCE,
     },
     wire::command::DeployApp,
 };
 
 use crate::{
-    commands::Failure,
+    commands::{Failure, deploy::swap::network_of},
     docker::{APP_LABEL, MADE_LABEL, NAME_LABEL, REVISION_LABEL},
+    identity::sha256_hex,
 };
 
 const PIDS_LIMIT: i64 = 4_096;
+/// How often the engine runs a check inside, and how long one may take.
+const PROBE_EVERY_NS: i64 = 5_000_000_000;
 
-/// The container of a deploy; the engine does not restart it until it has shown that it lives. A host port that nobody has named lies in `free_ports`; empty leaves it to the engine.
-pub(super) fn body_of(deploy: &DeployApp, free_ports: &str) -> Result<ContainerCreateBody, Failure> {
-    let spec = &deploy.spec;
+/// Label: SHA-256 of what the container was made of.
+const MADE_OF_LABEL: &str = "dev.tomo.made-of";
+/// Label: name of the service, where it is not the app's own container.
+const SERVICE_LABEL: &str = "dev.tomo.service";
+
+/// The container of one service of a deploy; the engine does not restart it until it has shown that it lives. A host port that nobody has
+/// named lies in `free_ports`; empty leaves it to the engine.
+pub(super) fn body_of(
+    deploy: &DeployApp,
+    service: &Service<'_>,
+    image_id: &str,
+    free_ports: &str,
+) -> Result<ContainerCreateBody, Failure> {
+    let spec = service.spec;
     let mut env = Vec::with_capacity(spec.env.len());
     for (key, value) in &spec.env {
         let value = match value.strip_prefix(SECRET_REFERENCE) {
@@ -51,21 +65,38 @@ pub(super) fn body_of(deploy: &DeployApp, free_ports: &str) -> Result<ContainerC
         ..Mount::default()
     });
     let rotation = [("max-size", "10m"), ("max-file", "3")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let network = (!deploy.spec.services.is_empty()).then(|| network_of(&deploy.name));
+    let alias = service.name.or(deploy.spec.alias.as_deref()).unwrap_or(&deploy.name);
+    let endpoint = EndpointSettings { aliases: Some(vec![alias.to_owned()]), ..EndpointSettings::default() };
+    let endpoints = network.clone().map(|network| HashMap::from([(network, endpoint)]));
+    let words = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     Ok(ContainerCreateBody {
         image: Some(spec.image.clone()),
-        cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
+        entrypoint: words(&spec.entrypoint),
+        cmd: words(&spec.command),
+        user: spec.user.clone(),
         env: Some(env),
+        healthcheck: match &spec.health {
+            Some(HealthCheck::Command { command }) => Some(HealthConfig {
+                test: Some(std::iter::once("CMD".to_owned()).chain(command.iter().cloned()).collect()),
+                interval: Some(PROBE_EVERY_NS),
+                timeout: Some(PROBE_EVERY_NS),
+                retries: Some(3),
+                ..HealthConfig::default()
+            }),
+            _ => None,
+        },
         exposed_ports: Some(bindings.keys().cloned().collect()),
-        labels: Some(HashMap::from([
-            (APP_LABEL.to_owned(), deploy.app.to_string()),
-            (NAME_LABEL.to_owned(), deploy.name.clone()),
-            (REVISION_LABEL.to_owned(), deploy.revision.to_string()),
-        ])),
+        labels: Some(labels_of(deploy, service, image_id)?),
+        networking_config: endpoints.map(|endpoints| NetworkingConfig { endpoints_config: Some(endpoints) }),
         host_config: Some(HostConfig {
+            network_mode: network,
             port_bindings: Some(bindings),
             mounts: Some(mounts.collect()),
             restart_policy: Some(never()),
             memory: spec.memory_limit_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+            cap_add: words(&spec.capabilities),
+            nano_cpus: spec.cpu_limit_millis.map(|millis| i64::from(millis) * 1_000_000),
             pids_limit: Some(PIDS_LIMIT),
             security_opt: Some(vec!["no-new-privileges:true".to_owned()]),
             log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(rotation.into()) }),
@@ -73,6 +104,24 @@ pub(super) fn body_of(deploy: &DeployApp, free_ports: &str) -> Result<ContainerC
         }),
         ..ContainerCreateBody::default()
     })
+}
+
+/// The app's own container is made anew with each revision, another service only if it changes.
+fn labels_of(deploy: &DeployApp, service: &Service<'_>, image_id: &str) -> Result<HashMap<String, String>, Failure> {
+    let revision = deploy.revision.to_string();
+    let spec = AppSpec { services: BTreeMap::new(), ..service.spec.clone() };
+    let is_alone = deploy.spec.services.is_empty();
+    let made_of = serde_json::to_vec(&(&spec, image_id, is_alone, service.name.is_none().then_some(&revision)))
+        .map_err(|error| Failure::new(ErrorCode::Internal, format!("a configuration has no bytes: {error}")))?;
+    let mut labels: HashMap<String, String> = spec.labels.into_iter().collect();
+    labels.extend([
+        (APP_LABEL.to_owned(), deploy.app.to_string()),
+        (NAME_LABEL.to_owned(), deploy.name.clone()),
+        (REVISION_LABEL.to_owned(), revision),
+        (MADE_OF_LABEL.to_owned(), sha256_hex(&made_of)),
+    ]);
+    labels.extend(service.name.map(|name| (SERVICE_LABEL.to_owned(), name.to_owned())));
+    Ok(labels)
 }
 
 const fn never() -> EngineRestart {
@@ -98,7 +147,7 @@ pub(in crate::commands) fn trial_body(
     restored: &str,
     made_for: &str,
 ) -> Result<ContainerCreateBody, Failure> {
-    let mut body = body_of(deploy, "")?;
+    let mut body = body_of(deploy, &Service { name: None, spec: &deploy.spec }, "", "")?;
     body.labels = Some(HashMap::from([(MADE_LABEL.to_owned(), made_for.to_owned())]));
     if let Some(host) = &mut body.host_config {
         host.port_bindings = None;
@@ -112,29 +161,16 @@ pub(in crate::commands) fn trial_body(
     Ok(body)
 }
 
-/// Whether a container is what this body would make, apart from when it is restarted: then it serves in its place.
+/// Whether a container is what this body would make, apart from when it is restarted: then it serves in its place. The label leaves the
+/// values of secrets out, which stand in its environment.
 pub(super) fn is_made_of(body: &ContainerCreateBody, found: &ContainerInspectResponse) -> bool {
-    let (Some(wanted), Some(config), Some(host)) = (&body.host_config, &found.config, &found.host_config) else {
-        return false;
-    };
-    let of_image = |env: &&String| config.env.as_ref().is_some_and(|known| known.contains(env));
-    config.image == body.image
-        && (body.cmd.is_none() || config.cmd == body.cmd)
-        && config
-            .labels
-            .as_ref()
-            .is_some_and(|known| body.labels.iter().flatten().all(|(label, value)| known.get(label) == Some(value)))
-        && body.env.iter().flatten().all(|env| of_image(&env))
-        && host.port_bindings.clone().unwrap_or_default() == wanted.port_bindings.clone().unwrap_or_default()
-        && places(host.mounts.as_ref()) == places(wanted.mounts.as_ref())
-        && host.memory.unwrap_or(0) == wanted.memory.unwrap_or(0)
-        && host.privileged != Some(true)
-}
-
-fn places(mounts: Option<&Vec<Mount>>) -> Vec<(Option<&String>, Option<&String>, bool)> {
-    let place = |mount: &'_ Mount| mount.read_only.unwrap_or(false);
-    let mounts = mounts.into_iter().flatten();
-    mounts.map(|mount| (mount.source.as_ref(), mount.target.as_ref(), place(mount))).collect()
+    let of = |labels: Option<&HashMap<String, String>>| labels.and_then(|labels| labels.get(MADE_OF_LABEL)).cloned();
+    let Some(config) = &found.config else { return false };
+    let made_of = of(body.labels.as_ref());
+    let known = config.env.as_deref().unwrap_or_default();
+    made_of.is_some()
+        && made_of == of(config.labels.as_ref())
+        && body.env.iter().flatten().all(|env| known.contains(env))
 }
 
 /// The ports of the host that a container has, or will have when it runs.
@@ -150,18 +186,18 @@ pub(super) fn ports_of(found: &ContainerInspectResponse) -> Vec<(u16, Protocol)>
     each.collect()
 }
 
-/// Why the old container has to stop before the new one starts: one port for both, or one volume that either writes to.
-pub(super) fn in_the_way(spec: &AppSpec, old: &ContainerInspectResponse) -> Option<String> {
+/// Whether an old container has a port of the host that a new one wants.
+pub(super) fn port_in_the_way(spec: &AppSpec, old: &ContainerInspectResponse) -> bool {
     let held = ports_of(old);
-    let fixed = spec.ports.iter().filter_map(|port| Some((port.host?, port.protocol)));
-    if let Some((port, _)) = fixed.into_iter().find(|port| held.contains(port)) {
-        return Some(format!("port {port} is fixed"));
-    }
-    let mounts = old.host_config.as_ref().and_then(|config| config.mounts.as_ref()).into_iter().flatten();
-    let shared = spec.volumes.iter().find(|volume| {
-        mounts.clone().any(|mount| {
+    spec.ports.iter().any(|port| port.host.is_some_and(|host| held.contains(&(host, port.protocol))))
+}
+
+/// Whether an old container and the new one in its place would both write to a volume.
+pub(super) fn volume_in_the_way(spec: &AppSpec, old: &ContainerInspectResponse) -> bool {
+    let mounts = old.host_config.as_ref().and_then(|config| config.mounts.as_deref()).unwrap_or_default();
+    spec.volumes.iter().any(|volume| {
+        mounts.iter().any(|mount| {
             mount.source.as_ref() == Some(&volume.source) && !(volume.read_only && mount.read_only == Some(true))
         })
-    });
-    shared.map(|volume| format!("both write to {}", volume.source))
+    })
 }

@@ -1,10 +1,18 @@
 //! Whether a host can take an app, before anything is changed there: what is missing is named.
 
 use bollard::models::ContainerInspectResponse;
-use tomo_proto::{error::ErrorCode, text::display_line, wire::command::DeployApp, wire::seam::Ask};
+use tomo_proto::{
+    error::ErrorCode,
+    model::app::AppSpec,
+    text::display_line,
+    wire::{command::DeployApp, seam::Ask},
+};
 
 use crate::{
-    commands::{Failure, deploy::container},
+    commands::{
+        Failure,
+        deploy::{container, parts::Looked},
+    },
     docker::{About, Image},
     exec::Events,
 };
@@ -12,20 +20,23 @@ use crate::{
 /// Free bytes that a deploy wants on the engine's disk, whatever the image takes.
 const DISK_FLOOR: u64 = 128 << 20;
 
-/// Room on the disk and in memory. What the old container may use is free once it has stopped for the new one.
+/// Room on the disk and in memory. What old containers may use is free once they have stopped for new ones.
 pub(super) async fn check_room(
     about: &About,
-    deploy: &DeployApp,
-    old: Option<&ContainerInspectResponse>,
+    looked: &Looked<'_>,
+    spec: &AppSpec,
     events: &Events,
 ) -> Result<(), Failure> {
-    let limit = |old: &ContainerInspectResponse| old.host_config.as_ref().and_then(|config| config.memory);
-    let given_back = old.filter(|old| container::in_the_way(&deploy.spec, old).is_some()).and_then(limit);
-    let given_back = given_back.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0);
+    let limit = |old: &ContainerInspectResponse| {
+        let bytes = old.host_config.as_ref().and_then(|config| config.memory);
+        bytes.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0)
+    };
+    let given_back: u64 = looked.parts.iter().flat_map(|part| looked.in_the_way_of(part, spec)).map(limit).sum();
+    let wanted: u64 = looked.parts.iter().filter_map(|part| part.service.spec.memory_limit_bytes).sum();
     let ask = Ask::Room {
         folder: about.folder.clone(),
         disk_bytes: DISK_FLOOR,
-        memory_bytes: deploy.spec.memory_limit_bytes.unwrap_or(0).saturating_sub(given_back),
+        memory_bytes: wanted.saturating_sub(given_back),
     };
     events.ask(ask).await.map_err(|message| {
         Failure::new(ErrorCode::Conflict, message)
@@ -50,14 +61,14 @@ pub(super) fn check_architecture(about: &About, image: &Image, name: &str) -> Re
         .with_next("take an image for this host's processors, or another host"))
 }
 
-/// Each wanted port must be free, or held by the container that is replaced.
+/// Each wanted port must be free, or held by a container of the app that is replaced.
 pub(super) async fn check_ports(
     deploy: &DeployApp,
-    old: Option<&ContainerInspectResponse>,
+    olds: &[&ContainerInspectResponse],
     events: &Events,
 ) -> Result<(), Failure> {
-    let held = old.map(container::ports_of).unwrap_or_default();
-    for port in &deploy.spec.ports {
+    let held: Vec<_> = olds.iter().flat_map(|old| container::ports_of(old)).collect();
+    for port in deploy.spec.all_ports() {
         let Some(host) = port.host.filter(|host| !held.contains(&(*host, port.protocol))) else { continue };
         let ask = Ask::Port { port: host, protocol: port.protocol, loopback: port.loopback };
         events.ask(ask).await.map_err(|message| {

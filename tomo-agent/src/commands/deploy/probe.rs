@@ -6,9 +6,13 @@ use bollard::models::ContainerInspectResponse;
 use tokio::time::{Instant, sleep};
 use tomo_proto::{
     error::ErrorCode,
-    model::{app::HealthCheck, container::Health, operation::ProbeAnswer},
+    model::{
+        app::{HealthCheck, Service},
+        container::Health,
+        operation::ProbeAnswer,
+    },
     text::display_line,
-    wire::{command::DeployApp, seam::Ask},
+    wire::seam::Ask,
 };
 
 use crate::{
@@ -27,59 +31,82 @@ const OK: &str = "ok";
 /// How a new container does.
 #[derive(Debug)]
 pub(crate) struct Trial {
+    /// Its id.
+    pub(crate) container: String,
     began: Instant,
+    /// Longest it may take to become healthy.
+    limit: Duration,
     pub(crate) exit_code: Option<i64>,
     pub(crate) answers: Vec<ProbeAnswer>,
+    pub(crate) has_failed: bool,
 }
 
 impl Trial {
-    pub(crate) fn begin() -> Self {
-        Self { began: Instant::now(), exit_code: None, answers: Vec::new() }
+    pub(crate) fn begin(container: String, limit_secs: u32) -> Self {
+        let limit = Duration::from_secs(limit_secs.into());
+        Self { container, began: Instant::now(), limit, exit_code: None, answers: Vec::new(), has_failed: false }
     }
 
-    /// Waits until the container has been healthy and has lived for a moment. `answers` is called when it is healthy first.
+    /// Waits until the container is healthy.
     pub(crate) async fn pass(
         &mut self,
         engine: &Engine,
-        deploy: &DeployApp,
-        id: &str,
         events: &Events,
-        mut is_healthy: impl FnMut(),
+        service: &Service<'_>,
+        app: &str,
     ) -> Result<(), Failure> {
-        let limit = Duration::from_secs(deploy.health_timeout_secs.into());
-        let app = display_line(&deploy.name, 60);
-        let mut was_healthy = false;
+        let passed = self.wait(engine, events, service, app, Duration::ZERO).await;
+        self.has_failed = passed.is_err();
+        passed
+    }
+
+    /// Waits until it has lived for a moment, and is healthy then.
+    pub(crate) async fn settle(
+        &mut self,
+        engine: &Engine,
+        events: &Events,
+        service: &Service<'_>,
+        app: &str,
+    ) -> Result<(), Failure> {
+        let settled = self.wait(engine, events, service, app, SETTLE.min(self.limit)).await;
+        self.has_failed = settled.is_err();
+        settled
+    }
+
+    async fn wait(
+        &mut self,
+        engine: &Engine,
+        events: &Events,
+        service: &Service<'_>,
+        app: &str,
+        lived: Duration,
+    ) -> Result<(), Failure> {
+        let shown = service.shown(&display_line(app, 60));
         loop {
-            let answer = match engine.inspect(id).await {
+            let answer = match engine.inspect(&self.container).await {
                 Ok(details) => {
-                    self.check_it_runs(&app, &details)?;
-                    self.ask(deploy.spec.health.as_ref(), &details, events).await
+                    self.check_it_runs(&shown, &details)?;
+                    self.ask(service.spec.health.as_ref(), &details, events).await
                 }
                 Err(error) if error.code == ErrorCode::NotFound => {
-                    return Err(Failure::new(ErrorCode::Conflict, format!("the container of app \"{app}\" is gone")));
+                    return Err(Failure::new(ErrorCode::Conflict, format!("the container of {shown} is gone")));
                 }
                 // An engine that is started anew comes back.
                 Err(error) => Err(error.message),
             };
             self.note(answer.as_ref().map_or_else(String::clone, |()| OK.to_owned()));
-            if answer.is_ok() && !was_healthy {
-                was_healthy = true;
-                is_healthy();
+            match answer {
+                Ok(()) if self.began.elapsed() >= lived => return Ok(()),
+                Err(last) if self.began.elapsed() >= self.limit => {
+                    let message = format!("{shown} is not healthy after {} s: {last}", self.limit.as_secs());
+                    return Err(Failure::new(ErrorCode::Conflict, message));
+                }
+                _ => sleep(LOOK).await,
             }
-            if answer.is_ok() && self.began.elapsed() >= SETTLE.min(limit) {
-                return Ok(());
-            }
-            if let Err(last) = answer
-                && self.began.elapsed() >= limit
-            {
-                let message = format!("app \"{app}\" is not healthy after {} s: {last}", limit.as_secs());
-                return Err(Failure::new(ErrorCode::Conflict, message));
-            }
-            sleep(LOOK).await;
         }
     }
 
-    fn check_it_runs(&mut self, app: &str, details: &ContainerInspectResponse) -> Result<(), Failure> {
+    fn check_it_runs(&mut self, shown: &str, details: &ContainerInspectResponse) -> Result<(), Failure> {
         let state = details.state.clone().unwrap_or_default();
         if state.running == Some(true) && details.restart_count.unwrap_or(0) == 0 {
             return Ok(());
@@ -91,7 +118,7 @@ impl Trial {
             0 => "at once".to_owned(),
             secs => format!("after {secs} s"),
         };
-        let message = format!("app \"{app}\" ended {lived} with exit code {code}{memory}");
+        let message = format!("{shown} ended {lived} with exit code {code}{memory}");
         Err(Failure::new(ErrorCode::Conflict, message))
     }
 
@@ -101,15 +128,15 @@ impl Trial {
         details: &ContainerInspectResponse,
         events: &Events,
     ) -> Result<(), String> {
-        if let Some(check) = check {
+        if let Some(check) = check.filter(|check| !matches!(check, HealthCheck::Command { .. })) {
             let address = address_of(details).ok_or("the container has no address")?;
             return events.ask(Ask::Health { check: check.clone(), address }).await;
         }
         let own = details.state.as_ref().and_then(|state| state.health.as_ref()).and_then(|health| health.status);
         match own.map_or(Health::None, health_of) {
             Health::None | Health::Healthy => Ok(()),
-            Health::Starting => Err("the image's own health check has not passed yet".to_owned()),
-            Health::Unhealthy => Err("the image's own health check fails".to_owned()),
+            Health::Starting => Err("the health check inside has not passed yet".to_owned()),
+            Health::Unhealthy => Err("the health check inside fails".to_owned()),
         }
     }
 

@@ -11,15 +11,13 @@ use tomo_proto::{
 
 use crate::{
     clock::now_ms,
+    commands::Failure,
     docker::{APP_LABEL, Engine, EngineError},
     journal::{Journal, Kept},
 };
 
-/// End of the new container's name until it takes the old one's place,
 const BESIDE: &str = ".new";
-/// of the old one's from then on,
 const BETWEEN: &str = ".was";
-/// and once it is kept, in the place of the one that was kept before.
 const ASIDE: &str = ".old";
 /// Seconds a container gets to end.
 pub(super) const STOP_SECS: u32 = 10;
@@ -27,17 +25,28 @@ pub(super) const STOP_SECS: u32 = 10;
 /// A deploy under way, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Swap {
-    /// Name of the app's container.
+    /// Name of the app's own container.
     pub(crate) container: String,
     app: AppId,
     app_name: String,
     /// The step that was begun last.
     pub(super) step: String,
-    pub(super) old: Option<Old>,
-    pub(super) new: Option<New>,
+    /// Every container that changes, in the order in which they start; those that only go come last.
+    pub(super) parts: Vec<Part>,
     /// Volumes that were made for it.
     pub(super) volumes: Vec<String>,
+    /// Whether the app's network was made for it.
+    pub(super) made_network: bool,
     keep_secs: u32,
+}
+
+/// One container that changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Part {
+    /// Its name.
+    pub(super) container: String,
+    pub(super) old: Option<Old>,
+    pub(super) new: Option<New>,
 }
 
 /// The container that is replaced.
@@ -56,30 +65,58 @@ pub(super) struct New {
     pub(super) kept_until: Option<u64>,
 }
 
+/// The name of a container until it takes the old one's place,
+pub(super) fn beside(container: &str) -> String {
+    format!("{container}{BESIDE}")
+}
+
+/// of the old one from then on,
+pub(super) fn between(container: &str) -> String {
+    format!("{container}{BETWEEN}")
+}
+
+/// and once it is kept, in the place of the one that was kept before.
+pub(super) fn aside(container: &str) -> String {
+    format!("{container}{ASIDE}")
+}
+
+/// Whether a name is one of those.
+pub(super) fn is_on_its_way(container: &str) -> bool {
+    [BESIDE, BETWEEN, ASIDE].iter().any(|end| container.ends_with(end))
+}
+
 impl Swap {
-    pub(super) fn of(deploy: &DeployApp, old: Option<Old>) -> Self {
+    pub(super) fn of(deploy: &DeployApp, parts: Vec<Part>) -> Self {
         Self {
-            container: container_of(&deploy.name),
+            container: format!("tomo-{}", deploy.name),
             app: deploy.app,
             app_name: deploy.name.clone(),
             step: String::new(),
-            old,
-            new: None,
+            parts,
             volumes: Vec::new(),
+            made_network: false,
             keep_secs: deploy.keep_secs,
         }
     }
 
-    pub(super) fn beside(&self) -> String {
-        format!("{}{BESIDE}", self.container)
+    /// The new container of a part, once it was made.
+    pub(super) fn new_id(&self, at: usize) -> Result<String, Failure> {
+        let new = self.parts.get(at).and_then(|part| part.new.as_ref());
+        let missing = || Failure::new(ErrorCode::Internal, "a container that was to be made is missing");
+        new.map(|new| new.id.clone()).ok_or_else(missing)
     }
 
-    pub(super) fn between(&self) -> String {
-        format!("{}{BETWEEN}", self.container)
+    /// Notes the new container of a part.
+    pub(super) fn note_new(&mut self, at: usize, new: New) {
+        if let Some(part) = self.parts.get_mut(at) {
+            part.new = Some(new);
+        }
     }
 
-    pub(super) fn aside(&self) -> String {
-        format!("{}{ASIDE}", self.container)
+    /// The new container of the app itself.
+    pub(super) fn main_id(&self) -> Option<String> {
+        let main = self.parts.iter().find(|part| part.container == self.container);
+        Some(main?.new.as_ref()?.id.clone())
     }
 
     /// A container of this app under a name.
@@ -91,62 +128,108 @@ impl Swap {
         Ok(engine.find(name).await?.filter(|found| label(found, APP_LABEL) == Some(&self.app.to_string())))
     }
 
-    /// Whether the new container is the app by now.
+    /// Whether the new containers are the app by now: one of them has its name.
     pub(super) async fn has_taken_over(&self, engine: &Engine) -> Result<bool, EngineError> {
-        let Some(new) = &self.new else { return Ok(false) };
-        Ok(engine.find(&new.id).await?.is_some_and(|found| name_of(&found) == self.container))
+        for part in &self.parts {
+            if let Some(new) = &part.new
+                && engine.find(&new.id).await?.is_some_and(|found| name_of(&found) == part.container)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// Makes everything as it was.
+    /// Makes everything as it was: first the new ones go, then the old ones run again.
     pub(super) async fn put_back(&self, engine: &Engine, journal: &Journal) -> Result<(), EngineError> {
-        let kept = match &self.new {
-            Some(New { id, kept_until: Some(until_ms) }) if engine.find(id).await?.is_some() => Some((id, *until_ms)),
-            _ => None,
-        };
-        if let Some((id, _)) = kept {
-            engine.stop(id, STOP_SECS).await?;
-            engine.never_restart(id).await?;
-        } else if let Some(id) = self.own(engine, &self.beside()).await?.and_then(|found| found.id) {
-            engine.remove(&id).await?;
-        }
-        let old = match &self.old {
-            Some(old) => engine.find(&old.id).await?.map(|found| (old, found)),
-            None => None,
-        };
-        if let Some((old, found)) = &old
-            && name_of(found) == self.between()
-        {
-            engine.rename(&old.id, &self.container).await?;
-        }
-        if let Some((id, until_ms)) = kept {
-            if engine.find(id).await?.is_some_and(|found| name_of(&found) == self.beside()) {
-                engine.rename(id, &self.aside()).await?;
+        for part in self.parts.iter().rev() {
+            match &part.new {
+                Some(New { id, kept_until: Some(_) }) if engine.find(id).await?.is_some() => {
+                    engine.stop(id, STOP_SECS).await?;
+                    engine.never_restart(id).await?;
+                }
+                _ => {
+                    if let Some(id) = self.own(engine, &beside(&part.container)).await?.and_then(|found| found.id) {
+                        engine.remove(&id).await?;
+                    }
+                }
             }
-            self.note_kept(journal, id, until_ms);
         }
-        if let Some((old, found)) = &old
-            && old.ran
-            && !runs(found)
-        {
-            engine.start(&old.id).await?;
+        for part in &self.parts {
+            self.put_part_back(engine, journal, part).await?;
         }
         for volume in &self.volumes {
             engine.remove_volume(volume, &self.app_name).await?;
         }
+        if self.made_network {
+            engine.remove_network_of(&network_of(&self.app_name), &self.app_name).await?;
+        }
         Ok(())
     }
 
-    /// Sees to the replaced container once the new one is the app: it is kept for a while, or removed. Returns until when it is kept.
+    async fn put_part_back(&self, engine: &Engine, journal: &Journal, part: &Part) -> Result<(), EngineError> {
+        let old = match &part.old {
+            Some(old) => engine.find(&old.id).await?.map(|found| (old, found)),
+            None => None,
+        };
+        if let Some((old, found)) = &old
+            && name_of(found) == between(&part.container)
+        {
+            engine.rename(&old.id, &part.container).await?;
+        }
+        if let Some(New { id, kept_until: Some(until_ms) }) = &part.new
+            && let Some(found) = engine.find(id).await?
+        {
+            if name_of(&found) == beside(&part.container) {
+                engine.rename(id, &aside(&part.container)).await?;
+            }
+            note_kept(journal, &part.container, id, *until_ms);
+        }
+        match old {
+            Some((old, found)) if old.ran && !runs(&found) => engine.start(&old.id).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives every new container its name, once one of them has it. The names of services that are gone become free.
+    pub(super) async fn name_all(&self, engine: &Engine) -> Result<(), EngineError> {
+        for part in &self.parts {
+            if let Some(old) = &part.old
+                && engine.find(&old.id).await?.is_some_and(|found| name_of(&found) == part.container)
+            {
+                engine.rename(&old.id, &between(&part.container)).await?;
+            }
+            if let Some(new) = &part.new
+                && engine.find(&new.id).await?.is_some_and(|found| name_of(&found) == beside(&part.container))
+            {
+                engine.rename(&new.id, &part.container).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sees to the replaced containers once the new ones are the app: they are kept for a while, or removed. Returns until when they
+    /// are kept.
     pub(super) async fn finish(&self, engine: &Engine, journal: &Journal) -> Result<Option<u64>, EngineError> {
-        let Some(old) = &self.old else { return Ok(None) };
-        let Some(is_aside) = engine.find(&old.id).await?.map(|found| name_of(&found) == self.aside()) else {
+        self.name_all(engine).await?;
+        let mut kept_until = None;
+        for part in self.parts.iter().rev() {
+            kept_until = self.finish_part(engine, journal, part).await?.or(kept_until);
+        }
+        Ok(kept_until)
+    }
+
+    async fn finish_part(&self, engine: &Engine, journal: &Journal, part: &Part) -> Result<Option<u64>, EngineError> {
+        let Some(old) = &part.old else { return Ok(None) };
+        let aside = aside(&part.container);
+        let Some(is_aside) = engine.find(&old.id).await?.map(|found| name_of(&found) == aside) else {
             return Ok(None);
         };
         if !is_aside {
-            if let Some(before) = self.own(engine, &self.aside()).await?.and_then(|before| before.id) {
+            if let Some(before) = self.own(engine, &aside).await?.and_then(|before| before.id) {
                 engine.remove(&before).await?;
             }
-            engine.rename(&old.id, &self.aside()).await?;
+            engine.rename(&old.id, &aside).await?;
         }
         if self.keep_secs == 0 {
             engine.remove(&old.id).await?;
@@ -155,15 +238,8 @@ impl Swap {
         engine.stop(&old.id, STOP_SECS).await?;
         engine.never_restart(&old.id).await?;
         let until_ms = now_ms().saturating_add(u64::from(self.keep_secs) * 1_000);
-        self.note_kept(journal, &old.id, until_ms);
+        note_kept(journal, &part.container, &old.id, until_ms);
         Ok(Some(until_ms))
-    }
-
-    fn note_kept(&self, journal: &Journal, id: &str, until_ms: u64) {
-        let kept = Kept { container: self.container.clone(), id: id.to_owned(), until_ms };
-        if let Err(error) = journal.keep(&kept) {
-            tracing::warn!(%error, container = kept.container, "a kept container cannot be noted: the next deploy removes it");
-        }
     }
 
     /// Finishes or undoes what a crash cut off, and says what became of it.
@@ -172,7 +248,7 @@ impl Swap {
         if self.has_taken_over(engine).await? {
             tracing::warn!(container = self.container, step, "a deploy was cut off: it is finished");
             let kept = self.finish(engine, journal).await?;
-            let id = self.new.as_ref().map(|new| new.id.clone()).unwrap_or_default();
+            let id = self.main_id().unwrap_or_default();
             return Ok(Outcome::Succeeded { facts: super::facts(id, kept), downtime_ms: None });
         }
         tracing::warn!(container = self.container, step, "a deploy was cut off: the app is put back as it was");
@@ -184,16 +260,24 @@ impl Swap {
 
     /// What is said of the old container after everything was put back.
     pub(super) fn told_back(&self) -> &'static str {
-        match &self.old {
-            Some(old) if old.ran => "; the old container runs as before",
-            Some(_) => "; the old container is as it was",
-            None => "; nothing of it is left",
+        let mut olds = self.parts.iter().filter_map(|part| part.old.as_ref()).peekable();
+        match (olds.peek().is_some(), olds.any(|old| old.ran)) {
+            (true, true) => "; the old container runs as before",
+            (true, false) => "; the old container is as it was",
+            (false, _) => "; nothing of it is left",
         }
     }
 }
 
-/// Name of an app's container.
-pub(super) fn container_of(app: &str) -> String {
+fn note_kept(journal: &Journal, container: &str, id: &str, until_ms: u64) {
+    let kept = Kept { container: container.to_owned(), id: id.to_owned(), until_ms };
+    if let Err(error) = journal.keep(&kept) {
+        tracing::warn!(%error, container, "a kept container cannot be noted: the next deploy removes it");
+    }
+}
+
+/// Name of the network over which an app's containers reach each other.
+pub(crate) fn network_of(app: &str) -> String {
     format!("tomo-{app}")
 }
 

@@ -2,7 +2,7 @@
 
 use tomo_proto::{
     error::ErrorCode,
-    model::operation::Evidence,
+    model::{app::Service, operation::Evidence},
     wire::command::{DeployApp, Outcome},
 };
 
@@ -29,8 +29,8 @@ impl Carrying<'_> {
         let mut facts = facts(&contents);
         if let Some(app) = app {
             self.start(entry, volume, &name, app).await?;
-            let mut trial = Trial::begin();
-            let passed = self.try_out(&mut trial, &name, app).await;
+            let mut trial = Trial::begin(name.clone(), app.health_timeout_secs);
+            let passed = self.try_out(&mut trial, app).await;
             if let Err(Failure { code, message, next }) = passed {
                 let log = logs::tail(self.engine, &name, KEPT_LINES).await;
                 let evidence = Some(Box::new(Evidence { exit_code: trial.exit_code, probes: trial.answers, log }));
@@ -63,10 +63,11 @@ impl Carrying<'_> {
         })
     }
 
-    async fn try_out(&self, trial: &mut Trial, name: &str, app: &DeployApp) -> Result<(), Failure> {
+    async fn try_out(&self, trial: &mut Trial, app: &DeployApp) -> Result<(), Failure> {
         progress(self.events, "wait until it is healthy", None).await;
+        let service = Service { name: None, spec: &app.spec };
         tokio::select! {
-            passed = trial.pass(self.engine, app, name, self.events, || {}) => passed,
+            passed = trial.settle(self.engine, self.events, &service, &app.name) => passed,
             failure = self.stop.reached() => Err(failure),
         }
     }

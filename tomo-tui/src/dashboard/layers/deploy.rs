@@ -40,6 +40,8 @@ pub(crate) struct DeployForm {
     pub(crate) busy: bool,
     /// The template whose questions it asks; without one it asks for an image and its options.
     template: Option<Box<Template>>,
+    /// What the app runs now.
+    base: AppSpec,
     title: String,
     error: Option<String>,
 }
@@ -74,11 +76,11 @@ fn image(text: &str) -> Result<(), String> {
 }
 
 fn memory(text: &str) -> Result<Option<u64>, String> {
-    if text.trim().is_empty() { Ok(None) } else { spec::size(text).map(Some).map_err(|error| error.to_string()) }
+    if text.trim().is_empty() { Ok(None) } else { tomo_proto::text::size(text).map(Some) }
 }
 
 fn health(text: &str) -> Result<Option<HealthCheck>, String> {
-    if text.trim().is_empty() { Ok(None) } else { spec::health(text).map(Some).map_err(|error| error.to_string()) }
+    if text.trim().is_empty() { Ok(None) } else { text.trim().parse().map(Some) }
 }
 
 /// A name for the secret behind a variable of an app. It is not one of those taken: what runs keeps its value, and a plan shows that
@@ -119,7 +121,8 @@ impl DeployForm {
         let place = place(Field::text("name", "Name").value(&template.id), servers, "");
         let fields = place.into_iter().chain(template::fields(&template)).collect();
         let form = Form::new(fields).button("Preview the plan");
-        Self { form, busy: false, template: Some(Box::new(template)), title, error: None }
+        let (template, base) = (Some(Box::new(template)), AppSpec::default());
+        Self { form, busy: false, template, base, title, error: None }
     }
 
     fn filled(title: &str, name: Option<&str>, servers: Vec<String>, server: Option<&str>, spec: &AppSpec) -> Self {
@@ -135,11 +138,7 @@ impl DeployForm {
             .iter()
             .map(|volume| format!("{}:{}{}", volume.source, volume.target, if volume.read_only { ":ro" } else { "" }));
         let env_lines = spec.env.iter().map(|(key, value)| format!("{key}={value}"));
-        let health_text = match &spec.health {
-            Some(HealthCheck::Http { port, path }) => format!("http:{port}{path}"),
-            Some(HealthCheck::Tcp { port }) => format!("tcp:{port}"),
-            None => String::new(),
-        };
+        let health_text = spec.health.as_ref().map(ToString::to_string).unwrap_or_default();
         let memory_text = spec.memory_limit_bytes.map_or_else(String::new, |bytes| match bytes {
             bytes if bytes % (1 << 30) == 0 => format!("{}G", bytes >> 30),
             bytes if bytes % (1 << 20) == 0 => format!("{}M", bytes >> 20),
@@ -197,7 +196,7 @@ impl DeployForm {
                 .value(&command),
         ])
         .button("Preview the plan");
-        Self { form, busy: false, template: None, title: title.to_owned(), error: None }
+        Self { form, busy: false, template: None, base: spec.clone(), title: title.to_owned(), error: None }
     }
 
     /// `Ok` is a request to send, `Err` the wish to leave.
@@ -250,6 +249,8 @@ impl DeployForm {
             restart: value("restart").parse()?,
             memory_limit_bytes: memory(&value("memory"))?,
             health: health(&value("health"))?,
+            // What the form does not ask about stays as it is.
+            ..self.base.clone()
         };
         let deploy = AppDeploy { server, name, spec, ..AppDeploy::default() };
         Ok(DeployRequest { secrets, generate: Vec::new(), deploy })
@@ -334,6 +335,10 @@ mod tests {
             restart: RestartPolicy::OnFailure,
             memory_limit_bytes: Some(256 << 20),
             health: Some(HealthCheck::Http { port: 80, path: "/ok".to_owned() }),
+            // Not asked about, and kept.
+            user: Some("1000".to_owned()),
+            services: [("db".to_owned(), AppSpec { image: "db:1".to_owned(), ..AppSpec::default() })].into(),
+            ..AppSpec::default()
         };
         let form = DeployForm::filled("t", Some("web"), vec!["a".to_owned()], Some("a"), &spec);
         assert_eq!(form.request().expect("complete").deploy.spec, spec);

@@ -7,10 +7,7 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use tomo_proto::{
-    model::app::{AppDetail, HealthCheck},
-    text::display_line,
-};
+use tomo_proto::{model::app::AppDetail, text::display_line};
 
 use crate::dashboard::{
     action::Action,
@@ -109,10 +106,8 @@ impl AppView {
         if !detail.spec.command.is_empty() {
             fact("command", detail.spec.command.join(" "), theme.text);
         }
-        match &detail.spec.health {
-            Some(HealthCheck::Http { port, path }) => fact("health", format!("HTTP {port}{path}"), theme.text),
-            Some(HealthCheck::Tcp { port }) => fact("health", format!("TCP {port}"), theme.text),
-            None => {}
+        if let Some(health) = &detail.spec.health {
+            fact("health", health.to_string(), theme.text);
         }
         for (key, value) in &detail.spec.env {
             fact("env", format!("{key}={value}"), theme.text);
@@ -124,6 +119,11 @@ impl AppView {
         if let Some(container) = &detail.container {
             let code = container.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
             fact("container", format!("{} {}{code}", container.name, container.state.as_str()), theme.text);
+        }
+        for (name, spec) in &detail.spec.services {
+            let does = detail.services.get(name).map_or("missing", |container| container.state.as_str());
+            let style = if does == "running" { theme.text } else { theme.bad };
+            fact("service", format!("{name}  {does}  {}", spec.image), style);
         }
         if !detail.revisions.is_empty() {
             lines.push(Line::default());

@@ -7,11 +7,7 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use tomo_proto::{
-    api::catalog::CatalogEntry,
-    model::{app::HealthCheck, catalog::Template},
-    text::display_line,
-};
+use tomo_proto::{api::catalog::CatalogEntry, model::catalog::Template, text::display_line};
 
 use crate::{
     cli::catalog::usual,
@@ -95,11 +91,7 @@ fn lines(entry: &CatalogEntry, theme: &Theme, width: usize) -> Vec<Line<'static>
 fn facts(template: &Template, source: &str) -> Vec<(&'static str, String)> {
     let [memory, disk] = [template.memory_min_mib, template.disk_min_mib].map(|mib| format::bytes(mib << 20));
     let mut facts = vec![("image", template.image.clone()), ("needs", format!("{memory} of memory, {disk} of disk"))];
-    match &template.health {
-        Some(HealthCheck::Http { port, path }) => facts.push(("health", format!("HTTP {port}{path}"))),
-        Some(HealthCheck::Tcp { port }) => facts.push(("health", format!("TCP {port}"))),
-        None => {}
-    }
+    facts.extend(template.health.as_ref().map(|health| ("health", health.to_string())));
     for port in &template.ports {
         let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
         facts.push(("port", format!("{}{protocol}  {}", port.container, port.description)));

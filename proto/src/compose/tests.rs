@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use tomo_proto::model::app::{PortSpec, Protocol, VolumeSpec};
+use crate::model::app::{PortSpec, Protocol, VolumeSpec};
 
 use super::*;
 
@@ -34,31 +34,32 @@ fn against(text: &str, service: Option<&str>) -> Vec<String> {
 
 #[test]
 fn files_of_real_projects_are_imported_or_what_is_missing_is_named_with_its_line() {
-    let expected: [(&str, Option<&str>, &[&str]); 24] = [
+    let expected: [(&str, Option<&str>, &[&str]); 25] = [
         ("uptime-kuma", None, &[]),
         ("vaultwarden", None, &[]),
-        ("gitea", None, &["10 networks", "13 volumes"]),
-        ("jellyfin", None, &["4 user", "5 network_mode", "13 extra_hosts"]),
+        ("gitea", None, &["13 volumes"]),
+        ("jellyfin", None, &["5 network_mode", "13 extra_hosts"]),
         ("home-assistant", None, &["8 privileged", "9 network_mode", "10 devices"]),
-        ("pihole", None, &["14 volumes", "15 cap_add"]),
+        ("pihole", None, &["14 volumes", "17 cap_add"]),
         ("adguard-home", None, &[]),
-        ("traefik", None, &["16 labels"]),
-        ("netdata", None, &["4 pid", "5 network_mode", "7 cap_add", "8 security_opt"]),
-        ("wg-easy", None, &["4 networks", "14 cap_add", "17 sysctls"]),
+        ("traefik", None, &[]),
+        ("netdata", None, &["4 pid", "5 network_mode", "7 cap_add", "7 cap_add", "8 security_opt"]),
+        ("wg-easy", None, &["5 networks", "16 cap_add", "17 sysctls"]),
         ("frigate", None, &["4 privileged", "6 stop_grace_period", "7 shm_size", "8 devices", "12 volumes"]),
-        ("wordpress", None, &["2 services"]),
+        ("wordpress", None, &[]),
         ("wordpress", Some("db"), &[]),
         ("nextcloud", Some("db"), &[]),
-        ("nextcloud", Some("app"), &["17 depends_on"]),
-        ("immich", Some("immich-server"), &["6 volumes", "8 env_file", "11 depends_on"]),
+        ("nextcloud", None, &[]),
+        ("nextcloud", Some("app"), &["18 depends_on", "19 depends_on"]),
+        ("immich", Some("immich-server"), &["6 volumes", "8 env_file", "12 depends_on"]),
         ("immich", Some("database"), &["19 environment", "22 volumes", "23 shm_size"]),
-        ("paperless", Some("webserver"), &["10 depends_on", "16 volumes", "17 env_file"]),
-        ("minio", None, &["13 healthcheck"]),
+        ("paperless", Some("webserver"), &["11 depends_on", "16 volumes", "17 env_file"]),
+        ("minio", None, &[]),
         ("registry", None, &[]),
         ("mosquitto", None, &["7 ports", "9 volumes", "10 volumes", "11 volumes", "12 tty"]),
         ("n8n", None, &[]),
         ("ollama", None, &["11 deploy.resources.reservations.devices"]),
-        ("ghost", None, &["5 build", "6 entrypoint", "12 environment", "13 secrets", "15 logging", "19 secrets"]),
+        ("ghost", None, &["5 build", "12 environment", "13 secrets", "15 logging", "19 secrets"]),
     ];
     for (name, service, found) in expected {
         assert_eq!(against(&sample(name), service), found, "{name} {service:?}");
@@ -97,13 +98,53 @@ fn what_is_imported_is_what_the_file_says() {
 }
 
 #[test]
+fn several_services_become_one_app_with_the_one_in_front_as_its_own() {
+    let imported = import_with(&sample("nextcloud"), None, &[]).expect("is imported");
+    let spec = imported.spec;
+    assert_eq!((imported.name.as_str(), spec.image.as_str(), &spec.alias), ("app", "nextcloud:33.0.3", &None));
+    assert_eq!(spec.depends_on, ["db", "redis"]);
+    assert_eq!(spec.services.keys().collect::<Vec<_>>(), ["db", "redis"]);
+    // A volume is the app's, whichever service mounts it.
+    assert_eq!(spec.services["db"].volumes[0].source, "app-db");
+    assert_eq!(spec.services["db"].env["MYSQL_DATABASE"], "nextcloud");
+    let text = "name: shop\nservices:\n  db:\n    image: db:1\n    ports: [\"1:1\"]\n    healthcheck:\n      test: [CMD, pg_isready, -q]\n      interval: 2s\n  front:\n    image: web:1\n    networks: [inside]\n    ports: [\"80:80\"]\n    cap_add: [CAP_NET_ADMIN, CHOWN]\n    deploy: {resources: {limits: {cpus: '0.5'}}}\n    depends_on:\n      db: {condition: service_healthy, restart: true}\nnetworks:\n  inside: {driver: bridge}\n";
+    let imported = import_with(text, None, &[]).expect("is imported");
+    let (name, spec) = (imported.name, imported.spec);
+    assert_eq!((name.as_str(), spec.alias.as_deref(), spec.cpu_limit_millis), ("shop", Some("front"), Some(500)));
+    assert_eq!(spec.capabilities, ["NET_ADMIN"]);
+    assert_eq!(spec.services["db"].health.as_ref().map(ToString::to_string).as_deref(), Some("run:pg_isready -q"));
+}
+
+#[test]
+fn what_several_services_cannot_have_is_named_with_its_line() {
+    for (service, line, said) in [
+        ("depends_on: {db: {condition: service_completed_successfully}}", 6, "until it is healthy, not until it ends"),
+        ("depends_on: [cache]", 6, "there is no service \"cache\""),
+        ("depends_on: [web]", 6, "depends on what depends on it"),
+        ("networks: [lan]", 6, "lan is outside of the file"),
+        ("networks: {own: {ipv4_address: 10.0.0.1}}", 6, "addresses and other names are not supported"),
+        ("ports: [\"1:1\"]", 6, "host port 1 is published twice"),
+        ("labels: {dev.tomo.app: x}", 6, "those are Tomo's own"),
+        ("cap_add: [SYS_ADMIN]", 6, "no host can give"),
+        ("user: \"a b\"", 6, "is no user"),
+        ("cpus: many", 6, "is no number of cores"),
+    ] {
+        let text = format!(
+            "services:\n  db:\n    image: db:1\n  web:\n    image: web:1\n    {service}\n  x:\n    image: x:1\n    ports: [\"1:1\"]\nnetworks:\n  lan: {{external: true}}\n  own: {{}}\n"
+        );
+        let found = import_with(&text, None, &[]).expect_err(service);
+        assert!(found[0].line == line && found[0].message.contains(said), "{service}: {found:?}");
+    }
+}
+
+#[test]
 fn only_what_is_named_is_left_out_and_that_is_said() {
     let found = import_with(&sample("pihole"), None, &["cap_add"]).expect_err("the volume stays wrong");
     assert_eq!(found.len(), 1, "{found:?}");
     let imported = import_with(&sample("pihole"), None, &["cap_add", "volumes"]).expect("is imported");
     let left_out: Vec<u64> =
         imported.notes.iter().filter(|note| note.message.contains("left out")).map(|note| note.line).collect();
-    assert_eq!(left_out, [14, 15]);
+    assert_eq!(left_out, [14, 17]);
     assert!(imported.spec.volumes.is_empty());
     assert!(import_with(&sample("pihole"), None, &["cap", "vol"]).is_err(), "a part of a key is none");
 }
@@ -131,7 +172,7 @@ const ESCAPES: [&str; 42] = [
     "cap_add: [ALL]",
     "cap_add: [SYS_ADMIN]",
     "cap_add: [CAP_SYS_PTRACE]",
-    "cap_add: [NET_BIND_SERVICE]",
+    "cap_add: [net_admin, sys_module]",
     "security_opt: [\"seccomp:unconfined\"]",
     "security_opt: [\"apparmor=unconfined\"]",
     "security_opt: [\"label:disable\"]",
@@ -252,8 +293,9 @@ fn values_are_filled_in_as_compose_does() {
     ] {
         assert_eq!(fill::fill(text, &values).ok().as_deref(), filled, "{text}");
     }
-    assert_eq!(fill::words("a 'b c' \"d \\\" e\" f\\ g ''").expect("words"), ["a", "b c", "d \" e", "f g", ""]);
-    assert!(fill::words("a 'b").is_err());
+    let words = crate::text::words;
+    assert_eq!(words("a 'b c' \"d \\\" e\" f\\ g ''").expect("words"), ["a", "b c", "d \" e", "f g", ""]);
+    assert!(words("a 'b").is_err());
 }
 
 #[test]
@@ -272,13 +314,27 @@ fn an_app_comes_back_from_its_file_as_it_was() {
             VolumeSpec { source: "web-data".to_owned(), target: "/data".to_owned(), read_only: false },
             VolumeSpec { source: "/srv/x".to_owned(), target: "/x".to_owned(), read_only: true },
         ],
-        restart: tomo_proto::model::app::RestartPolicy::OnFailure,
+        restart: crate::model::app::RestartPolicy::OnFailure,
         memory_limit_bytes: Some(100_000_000),
         health: Some(HealthCheck::Http { port: 80, path: "/ok".to_owned() }),
+        entrypoint: ["/bin/x", "a b"].map(str::to_owned).into(),
+        user: Some("1000:1000".to_owned()),
+        cpu_limit_millis: Some(1_250),
+        labels: [("traefik.http.routers.x.rule".to_owned(), "Host(`x`)".to_owned())].into(),
+        capabilities: vec!["NET_ADMIN".to_owned()],
+        ..AppSpec::default()
     };
-    for spec in [spec, AppSpec { image: "x:1".to_owned(), ..AppSpec::default() }] {
+    let command = ["pg_isready", "-U", "a b"].map(str::to_owned).into();
+    let db = AppSpec { image: "db:1".to_owned(), health: Some(HealthCheck::Command { command }), ..AppSpec::default() };
+    let several = AppSpec {
+        services: [("db".to_owned(), db)].into(),
+        depends_on: vec!["db".to_owned()],
+        alias: Some("front".to_owned()),
+        ..spec.clone()
+    };
+    for spec in [spec, several, AppSpec { image: "x:1".to_owned(), ..AppSpec::default() }] {
         let text = export("web", &spec);
-        assert!(text.lines().flat_map(str::chars).all(tomo_proto::text::is_display_safe), "{text}");
+        assert!(text.lines().flat_map(str::chars).all(crate::text::is_display_safe), "{text}");
         let imported = import_with(&text, None, &[]).unwrap_or_else(|found| panic!("{found:?}\n{text}"));
         assert_eq!((imported.name.as_str(), &imported.spec), ("web", &spec), "{text}");
     }

@@ -1,6 +1,6 @@
 //! Ports and volumes, in both ways to write them.
 
-use tomo_proto::model::app::{PortSpec, Protocol, VolumeSpec};
+use crate::model::app::{PortSpec, Protocol, VolumeSpec};
 
 use super::node::{Entry, Item, Node};
 

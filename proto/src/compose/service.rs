@@ -2,89 +2,47 @@
 
 use std::collections::BTreeMap;
 
-use tomo_proto::model::{
-    app::{AppSpec, RestartPolicy, VolumeSpec},
-    spec::SECRET_REFERENCE,
+use crate::{
+    model::{
+        app::{AppSpec, RestartPolicy, VolumeSpec},
+        spec::{MORE_CAPABILITIES, SECRET_REFERENCE, USUAL_CAPABILITIES},
+    },
+    text::words,
 };
 
 use super::{
     Finding, Wanted,
     container::{long_port, long_volume, ports, volume},
-    fill::{env_file, fill, fill_all, words},
-    health,
+    fill::{env_file, fill, fill_all},
+    keys::{REFUSED, UNSUPPORTED, WITHOUT_EFFECT, is_usual},
     node::{Entry, Item, Node},
 };
-use crate::cli::spec;
-
-/// What no host's policy can allow, and what holds instead.
-const REFUSED: [(&str, &str); 19] = [
-    ("privileged", "there is no privileged container"),
-    ("network_mode", "an app has a network of its own, not the host's nor another container's"),
-    ("pid", "an app sees its own processes only"),
-    ("ipc", "an app has shared memory of its own"),
-    ("uts", "an app has a host name of its own"),
-    ("userns_mode", "an app does not choose its user namespace"),
-    ("cgroup", "an app does not choose its control group"),
-    ("cgroup_parent", "an app does not choose its control group"),
-    ("devices", "an app gets no device"),
-    ("device_cgroup_rules", "an app gets no device"),
-    ("gpus", "an app gets no device"),
-    ("cap_add", "an app gets no capability beyond the engine's usual ones"),
-    ("security_opt", "an app does not loosen what confines it"),
-    ("sysctls", "an app sets nothing of the kernel"),
-    ("runtime", "an app does not choose its runtime"),
-    ("volumes_from", "an app gets no other container's volumes"),
-    ("use_api_socket", "an app does not get the engine"),
-    ("credential_spec", "an app gets no credentials of the host"),
-    ("isolation", "an app does not choose how it is isolated"),
-];
-
-/// What an app cannot say yet, where there is more to say than that.
-const UNSUPPORTED: [(&str, &str); 10] = [
-    ("build", "Tomo runs images: build it elsewhere, push it, and name the image"),
-    ("entrypoint", "an app has a command only, which the image's entrypoint gets"),
-    ("depends_on", "an app is one container: deploy the other service first, as an app of its own"),
-    ("links", "an app is one container with a network of its own"),
-    ("networks", "an app has a network of its own"),
-    ("labels", "the labels of a container are Tomo's"),
-    ("secrets", "a secret is a variable: store it with `tomo secret set NAME`, then VARIABLE: secret://NAME"),
-    ("configs", "bring the file with a volume, or with the image"),
-    ("extends", "write out what it takes from there"),
-    ("logging", "the agent limits what a container logs"),
-];
-
-/// What means nothing here, and why.
-const WITHOUT_EFFECT: [(&str, &str); 5] = [
-    ("container_name", "has no effect: the container is named for the app"),
-    ("expose", "has no effect: only published ports are reached"),
-    ("pull_policy", "has no effect: an image that is on the server is taken as it is"),
-    ("stop_signal", "has no effect: it gets the signal that its image names"),
-    ("attach", "has no effect"),
-];
 
 /// How an exported file says what compose cannot.
 pub(super) const HEALTH: &str = "x-tomo-health";
 
 /// Reads a service.
 pub(super) struct Reader<'a> {
-    wanted: &'a Wanted<'a>,
+    pub(super) wanted: &'a Wanted<'a>,
     name: &'a str,
     /// What the file says of its volumes.
-    volumes: Vec<Entry>,
+    volumes: &'a [Entry],
+    /// Networks that are not the file's own.
+    outside: &'a [String],
     pub(super) spec: AppSpec,
     /// Where each field of the configuration comes from.
-    lines: BTreeMap<&'static str, u64>,
+    pub(super) lines: BTreeMap<&'static str, u64>,
     pub(super) found: Vec<Finding>,
     pub(super) notes: Vec<Finding>,
 }
 
 impl<'a> Reader<'a> {
     /// `name`: what the app is called.
-    pub(super) fn new(wanted: &'a Wanted<'a>, name: &'a str, volumes: Vec<Entry>) -> Self {
+    pub(super) fn new(wanted: &'a Wanted<'a>, name: &'a str, volumes: &'a [Entry], outside: &'a [String]) -> Self {
         // What engines do with a service that says nothing.
         let spec = AppSpec { restart: RestartPolicy::No, ..AppSpec::default() };
         let (lines, found, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { wanted, name, volumes, spec, lines, found, notes }
+        Self { wanted, name, volumes, outside, spec, lines, found, notes }
     }
 
     /// The line that a field of the configuration comes from.
@@ -92,11 +50,11 @@ impl<'a> Reader<'a> {
         self.lines.get(field.split('.').next()?).copied()
     }
 
-    fn find(&mut self, line: u64, key: &str, message: impl Into<String>) {
+    pub(super) fn find(&mut self, line: u64, key: &str, message: impl Into<String>) {
         self.found.push(Finding::new(line, key, message));
     }
 
-    fn note(&mut self, line: u64, key: &str, message: impl Into<String>) {
+    pub(super) fn note(&mut self, line: u64, key: &str, message: impl Into<String>) {
         self.notes.push(Finding::new(line, key, message));
     }
 
@@ -126,6 +84,16 @@ impl<'a> Reader<'a> {
                 self.spec.image = self.text(&key, &value).unwrap_or_default();
             }
             "command" => self.command(&value),
+            "entrypoint" => self.entrypoint(&value),
+            "user" => {
+                self.lines.insert("user", line);
+                self.spec.user = self.text(&key, &value);
+            }
+            "labels" => self.labels(&value),
+            "cap_add" => self.capabilities(&value),
+            "depends_on" => self.depends_on(&value),
+            "networks" => self.networks(&value),
+            "cpus" => self.cpus(&key, &value),
             "environment" => self.environment(&value),
             "env_file" => self.env_files(&value),
             "ports" => self.ports(&value),
@@ -134,9 +102,9 @@ impl<'a> Reader<'a> {
             "mem_limit" => self.memory(&key, &value),
             "healthcheck" => self.healthcheck(line, value),
             "deploy" => self.deploy(value),
-            HEALTH => match self.text(&key, &value).map(|text| spec::health(&text)) {
+            HEALTH => match self.text(&key, &value).map(|text| text.parse()) {
                 Some(Ok(health)) => self.spec.health = Some(health),
-                Some(Err(error)) => self.find(line, &key, error.to_string()),
+                Some(Err(error)) => self.find(line, &key, error),
                 None => {}
             },
             extension if extension.starts_with("x-") => {}
@@ -150,7 +118,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn text(&mut self, key: &str, value: &Item) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str, value: &Item) -> Option<String> {
         let text = value.text();
         if text.is_none() {
             self.find(value.line, key, "is no text or number");
@@ -160,18 +128,141 @@ impl<'a> Reader<'a> {
 
     fn command(&mut self, value: &Item) {
         self.lines.insert("command", value.line);
+        self.spec.command = self.words("command", value);
+    }
+
+    fn entrypoint(&mut self, value: &Item) {
+        self.lines.insert("entrypoint", value.line);
+        self.spec.entrypoint = self.words("entrypoint", value);
+    }
+
+    /// A command line, in one text or word by word.
+    fn words(&mut self, key: &str, value: &Item) -> Vec<String> {
         let words = match &value.node {
             Node::List(_) => value.texts().map(|texts| texts.into_iter().map(|(_, text)| text).collect()),
             Node::Nothing => Some(Vec::new()),
             _ => match value.text().map(|line| words(&line)) {
                 Some(Ok(words)) => Some(words),
-                Some(Err(error)) => return self.find(value.line, "command", error),
+                Some(Err(error)) => {
+                    self.find(value.line, key, error);
+                    return Vec::new();
+                }
                 None => None,
             },
         };
-        match words {
-            Some(words) => self.spec.command = words,
-            None => self.find(value.line, "command", "is neither a line nor a list of words"),
+        words.unwrap_or_else(|| {
+            self.find(value.line, key, "is neither a line nor a list of words");
+            Vec::new()
+        })
+    }
+
+    fn labels(&mut self, value: &Item) {
+        self.lines.insert("labels", value.line);
+        let pairs: Option<Vec<(String, String)>> = match &value.node {
+            Node::Map(entries) => {
+                let pair = |entry: &Entry| match &entry.value.node {
+                    Node::Nothing => Some((entry.key.clone(), String::new())),
+                    _ => Some((entry.key.clone(), entry.value.text()?)),
+                };
+                entries.iter().map(pair).collect()
+            }
+            Node::Nothing => Some(Vec::new()),
+            _ => value.texts().map(|texts| {
+                let pair = |text: String| match text.split_once('=') {
+                    Some((key, value)) => (key.to_owned(), value.to_owned()),
+                    None => (text, String::new()),
+                };
+                texts.into_iter().map(|(_, text)| pair(text)).collect()
+            }),
+        };
+        match pairs {
+            Some(pairs) => self.spec.labels.extend(pairs),
+            None => self.find(value.line, "labels", "is neither a mapping nor a list of KEY=VALUE"),
+        }
+    }
+
+    fn capabilities(&mut self, value: &Item) {
+        self.lines.insert("capabilities", value.line);
+        let Some(texts) = value.texts() else { return self.find(value.line, "cap_add", "is no list of names") };
+        for (line, text) in texts {
+            let name = text.to_uppercase().trim_start_matches("CAP_").to_owned();
+            let known = USUAL_CAPABILITIES.contains(&name.as_str());
+            if known || MORE_CAPABILITIES.contains(&name.as_str()) {
+                // What every container has need not be asked of a host.
+                self.spec.capabilities.extend((!known).then_some(name));
+            } else {
+                let why = "no host can give an app that capability";
+                self.find(line, "cap_add", format!("{text} is refused, whatever a host's policy says: {why}"));
+            }
+        }
+    }
+
+    fn depends_on(&mut self, value: &Item) {
+        self.lines.insert("depends_on", value.line);
+        let entries = match &value.node {
+            Node::Map(entries) => entries,
+            _ => match value.texts() {
+                Some(texts) => return texts.into_iter().for_each(|(line, text)| self.wait_for(line, text)),
+                None => return self.find(value.line, "depends_on", "is no list of services"),
+            },
+        };
+        for Entry { key, line, value } in entries {
+            let Node::Map(how) = &value.node else { continue };
+            for entry in how {
+                match (entry.key.as_str(), entry.value.text().as_deref()) {
+                    ("condition", Some("service_started" | "service_healthy")) | ("required" | "restart", _) => {}
+                    ("condition", _) => {
+                        self.find(
+                            *line,
+                            "depends_on",
+                            format!("{key}: a service is waited for until it is healthy, not until it ends"),
+                        );
+                    }
+                    (other, _) => self.find(*line, "depends_on", format!("{other} is not supported")),
+                }
+            }
+            self.wait_for(*line, key.clone());
+        }
+    }
+
+    fn wait_for(&mut self, line: u64, name: String) {
+        if self.wanted.service.is_some() {
+            let why = "is another service of the file: without --service all of them become one app";
+            return self.find(line, "depends_on", format!("{name} {why}"));
+        }
+        self.spec.depends_on.push(name);
+    }
+
+    /// The services of an app share one network of its own; what another one would be good for is not there.
+    fn networks(&mut self, value: &Item) {
+        let named: Vec<(u64, &str)> = match &value.node {
+            Node::Map(entries) => {
+                for entry in entries.iter().filter(|entry| !entry.value.says_nothing()) {
+                    self.find(
+                        entry.line,
+                        "networks",
+                        format!("{}: addresses and other names are not supported", entry.key),
+                    );
+                }
+                entries.iter().map(|entry| (entry.line, entry.key.as_str())).collect()
+            }
+            Node::List(items) => items
+                .iter()
+                .filter_map(|item| match &item.node {
+                    Node::Text(text) => Some((item.line, text.as_str())),
+                    _ => None,
+                })
+                .collect(),
+            _ => return self.find(value.line, "networks", "is no list of networks"),
+        };
+        for (line, name) in named {
+            if self.outside.iter().any(|outside| outside == name) {
+                self.find(
+                    line,
+                    "networks",
+                    format!("{name} is outside of the file: an app reaches others by their published ports"),
+                );
+            }
         }
     }
 
@@ -311,88 +402,5 @@ impl<'a> Reader<'a> {
             Ok(policy) => self.spec.restart = policy,
             Err(error) => self.find(value.line, "restart", error),
         }
-    }
-
-    fn memory(&mut self, key: &str, value: &Item) {
-        self.lines.insert("memory_limit_bytes", value.line);
-        let Some(text) = self.text(key, value) else { return };
-        match spec::size(&text) {
-            Ok(bytes) => self.spec.memory_limit_bytes = Some(bytes),
-            Err(error) => self.find(value.line, key, error.to_string()),
-        }
-    }
-
-    fn healthcheck(&mut self, line: u64, value: Item) {
-        self.lines.insert("health", line);
-        if self.wanted.health.is_some() {
-            return self.note(line, "healthcheck", "--health counts instead");
-        }
-        let Node::Map(entries) = value.node else { return self.find(line, "healthcheck", "is no mapping") };
-        let says = |key: &str| entries.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.text());
-        if says("disable").is_some_and(|text| text == "true") {
-            return;
-        }
-        for Entry { key, line, value } in &entries {
-            match key.as_str() {
-                "test" => match health::of_test(value) {
-                    Ok(health) => self.spec.health = health,
-                    Err(error) => self.find(*line, "healthcheck", error),
-                },
-                "interval" | "timeout" | "retries" | "start_period" | "start_interval" => {
-                    let key = format!("healthcheck.{key}");
-                    self.note(*line, &key, "has no effect: a deploy asks again and again, for 90 s at most");
-                }
-                "disable" => {}
-                other => self.find(*line, &format!("healthcheck.{other}"), "is not supported"),
-            }
-        }
-    }
-
-    fn deploy(&mut self, value: Item) {
-        let Node::Map(entries) = value.node else { return };
-        for Entry { key, line, value } in entries {
-            let path = format!("deploy.{key}");
-            match (key.as_str(), value.text().as_deref(), value.node) {
-                ("resources", _, Node::Map(parts)) => self.resources(parts),
-                ("replicas", Some("1"), _) | ("mode", Some("replicated"), _) => {}
-                (_, _, Node::Nothing) => {}
-                _ => self.find(line, &path, "is not supported"),
-            }
-        }
-    }
-
-    fn resources(&mut self, parts: Vec<Entry>) {
-        for Entry { key, value, .. } in parts {
-            let Node::Map(limits) = value.node else { continue };
-            for limit in limits {
-                let path = format!("deploy.resources.{key}.{}", limit.key);
-                match (key.as_str(), limit.key.as_str()) {
-                    ("limits", "memory") => self.memory(&path, &limit.value),
-                    ("reservations", "devices") => {
-                        self.find(
-                            limit.line,
-                            &path,
-                            "is refused, whatever a host's policy says: an app gets no device",
-                        );
-                    }
-                    ("reservations", "memory") => self.note(limit.line, &path, "has no effect: nothing is reserved"),
-                    _ => self.find(limit.line, &path, "is not supported"),
-                }
-            }
-        }
-    }
-}
-
-/// Whether a key says what holds for every app.
-fn is_usual(key: &str, value: &Item) -> bool {
-    let texts = value.texts().unwrap_or_default();
-    let all = |usual: &[&str]| !texts.is_empty() && texts.iter().all(|(_, text)| usual.contains(&text.as_str()));
-    match key {
-        "security_opt" => all(&["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"]),
-        "network_mode" => all(&["bridge"]),
-        "ipc" | "cgroup" => all(&["private"]),
-        "networks" => all(&["default"]),
-        "scale" => all(&["1"]),
-        _ => false,
     }
 }

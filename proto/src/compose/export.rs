@@ -1,8 +1,8 @@
 //! An app as a compose file, which compose and `tomo app import` both read.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
-use tomo_proto::{
+use crate::{
     model::app::{AppSpec, HealthCheck, RestartPolicy},
     text::is_display_safe,
 };
@@ -10,27 +10,61 @@ use tomo_proto::{
 use super::service::HEALTH;
 
 /// Writes an app's configuration out. Secrets stay names.
-pub(crate) fn export(name: &str, spec: &AppSpec) -> String {
+#[must_use]
+pub fn export(name: &str, spec: &AppSpec) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("a text takes everything");
-    if spec.env.values().any(|value| value.starts_with("secret://")) {
+    let all = || std::iter::once(spec).chain(spec.services.values());
+    if all().flat_map(|one| one.env.values()).any(|value| value.starts_with("secret://")) {
         line("# secret://NAME stands for a value that is sealed in Tomo; compose does not know it.".to_owned());
     }
+    if !spec.services.is_empty() {
+        line(format!("name: {}", quoted(name)));
+    }
     line("services:".to_owned());
+    service(spec.alias.as_deref().unwrap_or(name), spec, &mut line);
+    spec.services.iter().for_each(|(name, spec)| service(name, spec, &mut line));
+    let named: BTreeSet<&str> =
+        spec.all_volumes().filter(|volume| !volume.is_bind()).map(|volume| volume.source.as_str()).collect();
+    if !named.is_empty() {
+        line("volumes:".to_owned());
+    }
+    for name in named {
+        // Without its name, compose would call it by the folder's.
+        line(format!("  {}:\n    name: {}", quoted(name), quoted(name)));
+    }
+    out
+}
+
+fn service(name: &str, spec: &AppSpec, line: &mut impl FnMut(String)) {
     line(format!("  {}:", quoted(name)));
     line(format!("    image: {}", quoted(&spec.image)));
-    if !spec.command.is_empty() {
-        let words: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
-        line(format!("    command: [{}]", words.join(", ")));
+    for (key, words) in [("entrypoint", &spec.entrypoint), ("command", &spec.command), ("cap_add", &spec.capabilities)]
+    {
+        if !words.is_empty() {
+            let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+            line(format!("    {key}: [{}]", words.join(", ")));
+        }
+    }
+    if let Some(user) = &spec.user {
+        line(format!("    user: {}", quoted(user)));
     }
     let restart = match spec.restart {
         RestartPolicy::OnFailure => "on-failure:5",
         other => other.as_str(),
     };
     line(format!("    restart: {}", quoted(restart)));
-    if !spec.env.is_empty() {
-        line("    environment:".to_owned());
-        spec.env.iter().for_each(|(key, value)| line(format!("      {}: {}", quoted(key), quoted(value))));
+    if !spec.depends_on.is_empty() {
+        line("    depends_on:".to_owned());
+    }
+    for name in &spec.depends_on {
+        line(format!("      {}: {{condition: service_healthy}}", quoted(name)));
+    }
+    for (key, pairs) in [("environment", &spec.env), ("labels", &spec.labels)] {
+        if !pairs.is_empty() {
+            line(format!("    {key}:"));
+            pairs.iter().for_each(|(key, value)| line(format!("      {}: {}", quoted(key), quoted(value))));
+        }
     }
     if !spec.ports.is_empty() {
         line("    ports:".to_owned());
@@ -61,23 +95,18 @@ pub(crate) fn export(name: &str, spec: &AppSpec) -> String {
     if let Some(bytes) = spec.memory_limit_bytes {
         line(format!("    mem_limit: {bytes}"));
     }
+    if let Some(millis) = spec.cpu_limit_millis {
+        line(format!("    cpus: \"{}.{:03}\"", millis / 1_000, millis % 1_000));
+    }
     match &spec.health {
-        Some(HealthCheck::Http { port, path }) => {
-            line(format!("    {HEALTH}: {}", quoted(&format!("http:{port}{path}"))))
+        Some(HealthCheck::Command { command }) => {
+            let words: Vec<String> =
+                std::iter::once("CMD").chain(command.iter().map(String::as_str)).map(quoted).collect();
+            line(format!("    healthcheck: {{test: [{}]}}", words.join(", ")));
         }
-        Some(HealthCheck::Tcp { port }) => line(format!("    {HEALTH}: \"tcp:{port}\"")),
+        Some(health) => line(format!("    {HEALTH}: {}", quoted(&health.to_string()))),
         None => {}
     }
-    let named: Vec<&str> =
-        spec.volumes.iter().filter(|volume| !volume.is_bind()).map(|volume| volume.source.as_str()).collect();
-    if !named.is_empty() {
-        line("volumes:".to_owned());
-    }
-    for name in named {
-        // Without its name, compose would call it by the folder's.
-        line(format!("  {}:\n    name: {}", quoted(name), quoted(name)));
-    }
-    out
 }
 
 /// A text in quotes, safe to show; a dollar sign stands for itself.

@@ -1,29 +1,34 @@
-//! Health checks: compose runs a command inside the container, an app is asked from outside. What asks a port of the container's own is
-//! the same question.
+//! Health checks: compose has the engine run a command inside the container. What only asks a port of the container's own is asked from
+//! outside instead.
 
-use tomo_proto::model::app::HealthCheck;
+use crate::{model::app::HealthCheck, text::words};
 
-use super::{
-    fill::words,
-    node::{Item, Node},
-};
+use super::node::{Item, Node};
 
 /// What a `test` comes to; none for `NONE`.
 ///
 /// # Errors
-/// It is no question to a port.
+/// It runs nothing.
 pub(super) fn of_test(test: &Item) -> Result<Option<HealthCheck>, String> {
-    let line = match &test.node {
+    // The words that run, and the same as they are looked at: a shell's line has more.
+    let (command, line) = match &test.node {
         Node::List(_) => {
             let texts: Vec<String> = test.texts().unwrap_or_default().into_iter().map(|(_, text)| text).collect();
             match texts.split_first() {
                 Some((kind, _)) if kind == "NONE" => return Ok(None),
-                Some((kind, rest)) if kind == "CMD" || kind == "CMD-SHELL" => rest.join(" "),
-                _ => texts.join(" "),
+                Some((kind, rest)) if kind == "CMD" => (rest.to_vec(), rest.join(" ")),
+                Some((kind, rest)) if kind == "CMD-SHELL" => (shell(&rest.join(" ")), rest.join(" ")),
+                _ => return Err("begins with none of NONE, CMD and CMD-SHELL".to_owned()),
             }
         }
-        _ => test.text().unwrap_or_default(),
+        _ => {
+            let line = test.text().unwrap_or_default();
+            (shell(&line), line)
+        }
     };
+    if command.is_empty() || line.is_empty() {
+        return Err("runs nothing".to_owned());
+    }
     let words = words(&line).unwrap_or_default();
     let program = words.first().map_or("", |word| word.rsplit('/').next().unwrap_or_default());
     let asked = match program {
@@ -31,8 +36,11 @@ pub(super) fn of_test(test: &Item) -> Result<Option<HealthCheck>, String> {
         "nc" | "ncat" => words.iter().rev().find_map(|word| word.parse().ok()).map(|port| HealthCheck::Tcp { port }),
         _ => None,
     };
-    let advice = "give --health http:PORT/PATH or tcp:PORT; or leave it out with --leave-out healthcheck";
-    asked.map(Some).ok_or_else(|| format!("runs a command inside, and an app is asked from outside: {advice}"))
+    Ok(Some(asked.unwrap_or(HealthCheck::Command { command })))
+}
+
+fn shell(line: &str) -> Vec<String> {
+    ["/bin/sh", "-c", line].map(str::to_owned).into()
 }
 
 /// An address of the container itself.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::text::display_line;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
-use tomo_proto::text::display_line;
 
 use super::Finding;
 

@@ -1,5 +1,4 @@
-//! What stands for something else in a compose file: `${NAME}` and its forms, the lines of an environment file, and a command written
-//! as one line.
+//! What stands for something else in a compose file: `${NAME}` and its forms, and the lines of an environment file.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +79,7 @@ fn value_of(inside: &str, values: &BTreeMap<String, String>) -> Result<String, S
 ///
 /// # Errors
 /// The first line that is none of that, by number.
-pub(crate) fn env_file(text: &str) -> Result<Vec<(String, String)>, String> {
+pub fn env_file(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut pairs = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -98,27 +97,4 @@ pub(crate) fn env_file(text: &str) -> Result<Vec<(String, String)>, String> {
         pairs.push((key.trim().to_owned(), value.to_owned()));
     }
     Ok(pairs)
-}
-
-/// The words of a command line: blanks part them, quotes and backslashes keep them together. No shell is meant.
-pub(super) fn words(line: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    let mut letters = line.chars();
-    while let Some(one) = letters.next() {
-        match (one, quote) {
-            (_, Some(open)) if one == open => quote = None,
-            ('\'' | '"', None) => {
-                quote = Some(one);
-                word.get_or_insert_default();
-            }
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(letters.next()),
-            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(one),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote is not closed".to_owned());
-    }
-    words.extend(word);
-    Ok(words)
 }
