@@ -1,7 +1,7 @@
 //! Backups of the daemon itself: a consistent copy of the store and every key file, sealed as one file under the vault's data key.
 //!
 //! The file begins with what is needed to open it with the master password and nothing else, so that it opens on a bare host. Then come
-//! the files in pieces (see [`crate::seal`]), each bound to the head.
+//! the files in pieces (see `seal`), each bound to the head.
 
 use std::{
     fs::{self, File},
