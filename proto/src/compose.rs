@@ -4,6 +4,7 @@
 
 mod container;
 mod export;
+mod files;
 mod fill;
 mod health;
 mod keys;
@@ -16,6 +17,7 @@ mod tests;
 use std::{collections::BTreeMap, fmt};
 
 pub use export::export;
+use files::Sources;
 pub use fill::env_file;
 use node::{Entry, Item, Node};
 
@@ -94,13 +96,20 @@ pub fn import(text: &str, wanted: &Wanted<'_>) -> Result<Imported, Vec<Finding>>
     let root = node::parse(text).map_err(|finding| vec![finding])?;
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     let (mut services, mut volumes, mut outside, mut project) = (Vec::new(), Vec::new(), Vec::new(), None);
+    let mut sources = Sources::default();
     for Entry { key, line, value } in root {
         match (key.as_str(), value.text(), value.node) {
             ("services", _, Node::Map(entries)) => services = entries,
             ("volumes", _, Node::Map(entries)) => volumes = entries,
             ("networks", _, Node::Map(entries)) => outside = networks(entries, &mut notes),
+            ("secrets", _, Node::Map(entries)) => {
+                sources.secrets = files::sources(&key, entries, wanted.values, &mut found, &mut notes)
+            }
+            ("configs", _, Node::Map(entries)) => {
+                sources.configs = files::sources(&key, entries, wanted.values, &mut found, &mut notes)
+            }
             ("name", name, _) => project = name.filter(|name| check_app_name(name).is_ok()),
-            ("volumes" | "networks" | "version", ..) => {}
+            ("volumes" | "networks" | "secrets" | "configs" | "version", ..) => {}
             (extension, ..) if extension.starts_with("x-") => {}
             ("services", ..) => found.push(Finding::new(line, &key, "holds no services")),
             _ => found.push(Finding::new(line, &key, "is not supported")),
@@ -116,7 +125,7 @@ pub fn import(text: &str, wanted: &Wanted<'_>) -> Result<Imported, Vec<Finding>>
     let mut readers = Vec::new();
     for (at, Entry { key, line, value }) in services.into_iter().enumerate() {
         let wanted = if at == main { wanted } else { &of_others };
-        let mut reader = service::Reader::new(wanted, &name, &volumes, &outside);
+        let mut reader = service::Reader::new(wanted, &name, &volumes, &outside, &sources);
         reader.read(value);
         found.append(&mut reader.found);
         notes.append(&mut reader.notes);

@@ -11,6 +11,8 @@ use tomo_tests::{
     docker::{Image, docker, unique},
 };
 
+use crate::deploy::{free_port, served_at};
+
 const SERVER: &str = "web-1";
 
 /// A folder with a compose file and values beside it.
@@ -91,4 +93,57 @@ async fn what_reaches_for_the_host_from_a_compose_file_is_refused() {
     }
     let apps = daemon.admin().call(&AppList::default()).await.expect("lists").apps;
     assert!(apps.is_empty(), "nothing was made of any of them: {apps:?}");
+}
+
+/// A web server that shows every file inside, and ends when it is told to.
+const SERVE: &str = "busybox httpd -f -p 8080 -h / & trap 'kill $$!; exit 0' TERM; wait $$!";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_and_configs_of_a_compose_file_are_files_inside() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::spawn(&daemon, SERVER, ALLOW_ALL).await;
+    let (tomo, image, name, key) = (Tomo::at_socket(&daemon), Image::web(), unique("vault"), unique("key"));
+    let port = free_port();
+    let compose = format!(
+        "services:\n  web:\n    image: {image}\n    user: \"1000\"\n    command: [sh, -c, {SERVE:?}]\n    ports: [\"127.0.0.1:{port}:8080\"]\n    \
+         secrets: [key]\n    configs: [{{source: conf, target: /etc/app/app.conf}}]\n    x-tomo-health: tcp:8080\n  \
+         worker:\n    image: {image}\n    secrets: [key]\n  idle:\n    image: {image}\n    configs: [conf]\n\
+         secrets:\n  key:\n    name: {key}\n    file: ./key.txt\nconfigs:\n  conf:\n    file: ./app.conf\n",
+        image = image.name(),
+    );
+    let (folder, file) = project(&compose, "");
+    fs::write(folder.path().join("app.conf"), "mode = fast\n").expect("a file can be written");
+    let missing = import(&tomo, &file, &["--app", &name]).await;
+    assert!(missing.stderr.contains(&format!("`tomo secret set {key}` < ./key.txt")), "{missing:?}");
+    assert!(missing.code == Some(1) && missing.stderr.contains("names the secret"), "{missing:?}");
+    drop(tomo.run_with_input(["secret", "set", &key], "hunter2-first\n").await.ok());
+    let planned = import(&tomo, &file, &["--app", &name]).await.ok();
+    assert!(planned.stdout.contains("mode = fast") && !planned.stdout.contains("hunter2"), "{planned:?}");
+    assert_eq!(served_at(port, "/run/secrets/key").await.as_deref(), Some("hunter2-first"));
+    assert_eq!(served_at(port, "/etc/app/app.conf").await.as_deref(), Some("mode = fast\n"));
+    let ids =
+        || ["", "-worker", "-idle"].map(|end| docker(&["inspect", "-f", "{{.Id}}", &format!("tomo-{name}{end}")]));
+    let before = ids();
+    let shown = tomo.run(["app", "get", &name]).await.ok().stdout;
+    assert!(
+        shown.contains(&format!("/run/secrets/key = secret://{key}")) && shown.contains("/etc/app/app.conf (12B)"),
+        "{shown}"
+    );
+
+    // A value that is entered anew reaches whoever reads it, with the next deploy; who does not goes on.
+    drop(tomo.run_with_input(["secret", "set", &key], "hunter2-second\n").await.ok());
+    drop(import(&tomo, &file, &["--app", &name]).await.ok());
+    assert_eq!(served_at(port, "/run/secrets/key").await.as_deref(), Some("hunter2-second"));
+    let after = ids();
+    assert!(before[1] != after[1] && before[2] == after[2], "{before:?} {after:?}");
+
+    let exported = tomo.run(["app", "export", &name]).await.ok().stdout;
+    assert!(exported.contains(&format!("file: \"./{key}\"")) && !exported.contains("hunter2"), "{exported}");
+    let (_other, again) = project(&exported, "");
+    let same = import(&tomo, &again, &[]).await.ok();
+    let changes = same.stdout.lines().filter(|line| line.trim_start().starts_with(['+', '-', '~'])).count();
+    assert_eq!(changes, 0, "{same:?}");
+    let admin = daemon.admin();
+    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
+    admin.carry_out(plan).await.expect("begins");
 }

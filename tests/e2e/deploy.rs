@@ -83,8 +83,12 @@ fn leftovers(name: &str) -> String {
 
 /// What a port of this host serves under `/`.
 pub(crate) async fn served(port: u16) -> Option<String> {
+    served_at(port, "/").await
+}
+
+pub(crate) async fn served_at(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await.ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
     answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())

@@ -160,6 +160,11 @@ fn escapes() -> Vec<(String, Value)> {
     for label in ["dev.tomo.app", "dev.tomo.name", "dev.tomo.service", "a b", ""] {
         found.push((format!("label {label}"), json!({ "image": IMAGE, "labels": { label: "x" } })));
     }
+    for path in ["relative", "/", "/etc/../x", "/etc//x", "/dir/", "/proc/1/mem", "/sys/x", "/dev", "/data/x", "/a\nb"]
+    {
+        let volume = json!({ "source": "data", "target": "/data" });
+        found.push((format!("file {path}"), json!({ "image": IMAGE, "volumes": [volume], "files": { path: "x" } })));
+    }
     for port in [22, 80, 443, 1_023] {
         found.push((format!("port {port}"), json!({ "image": IMAGE, "ports": [{ "container": 80, "host": port }] })));
     }
@@ -286,6 +291,7 @@ async fn ordinary_apps_are_accepted() {
             json!({ "image": "traefik:v3.6", "command": ["--providers.file=true"], "ports": [
             { "container": 80, "host": 80 }, { "container": 443, "host": 443 }] }),
         ),
+        ("configured", json!({ "image": "nginx:1.29", "files": { "/etc/nginx/conf.d/a.conf": "server {}\n" } })),
         (
             "labelled",
             json!({ "image": "nginx:1.29", "labels": { "traefik.http.routers.web.rule": "Host(`a.example`)" } }),

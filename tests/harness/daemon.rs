@@ -25,6 +25,7 @@ pub const PASSWORD: &str = "correct horse battery staple";
 #[derive(Debug, Default)]
 pub struct Setup {
     settings: Vec<(String, String)>,
+    log: Option<&'static str>,
     clock: Clock,
     disk_megabytes: Option<u32>,
 }
@@ -60,6 +61,13 @@ impl Setup {
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What the binary logs, instead of what it usually does.
+    #[must_use]
+    pub const fn log(mut self, targets: &'static str) -> Self {
+        self.log = Some(targets);
         self
     }
 
@@ -155,6 +163,7 @@ impl TestDaemon {
             .arg(self.folder.path().join("daemon.toml"))
             .env_clear()
             .env("NO_COLOR", "1")
+            .envs(self.setup.log.map(|targets| ("TOMO_LOG", targets)))
             .envs(self.settings());
         command
     }

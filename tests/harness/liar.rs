@@ -4,7 +4,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, SystemTime},
 };
 
 use quinn::{Connection, Endpoint, VarInt, crypto::rustls::QuicServerConfig};
@@ -163,7 +163,7 @@ pub struct Recorder {
 }
 
 /// Bytes on their way to the engine, and when they passed.
-type Heard = (Instant, Vec<u8>);
+type Heard = (SystemTime, Vec<u8>);
 
 impl Recorder {
     /// Listens in a folder and passes everything on to the engine.
@@ -198,7 +198,7 @@ impl Recorder {
 
     /// The same, each with when it passed.
     #[must_use]
-    pub fn requests_with_times(&self) -> Vec<(Instant, String)> {
+    pub fn requests_with_times(&self) -> Vec<(SystemTime, String)> {
         let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = |(at, bytes): &Heard| {
             let text = String::from_utf8_lossy(bytes);
@@ -209,6 +209,7 @@ impl Recorder {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "what another process wrote into its log is compared with it")]
 async fn pass_on(client: UnixStream, engine: PathBuf, heard: Arc<Mutex<Vec<Heard>>>) {
     let Ok(server) = UnixStream::connect(engine).await else { return };
     let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
@@ -216,7 +217,7 @@ async fn pass_on(client: UnixStream, engine: PathBuf, heard: Arc<Mutex<Vec<Heard
     let requests = async {
         let mut buffer = vec![0; 65_536];
         while let Ok(read @ 1..) = from_client.read(&mut buffer).await {
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push((Instant::now(), buffer[..read].to_vec()));
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push((SystemTime::now(), buffer[..read].to_vec()));
             if to_server.write_all(&buffer[..read]).await.is_err() {
                 break;
             }

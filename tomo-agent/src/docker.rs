@@ -4,7 +4,9 @@ mod archive;
 pub(crate) mod configuration;
 mod digest;
 pub(crate) mod examination;
+pub(crate) mod files;
 pub(crate) mod inventory;
+pub(crate) mod made;
 mod stock;
 pub(crate) mod terminal;
 
@@ -15,13 +17,12 @@ use bollard::{
     container::LogOutput,
     errors::Error,
     models::{
-        ContainerCreateBody, ContainerInspectResponse, ContainerUpdateBody, NetworkCreateRequest, RestartPolicy,
-        RestartPolicyNameEnum, VolumeCreateRequest,
+        ContainerCreateBody, ContainerInspectResponse, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum,
     },
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
-        LogsOptionsBuilder, RemoveContainerOptionsBuilder, RemoveVolumeOptions, RenameContainerOptionsBuilder,
-        RestartContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, InspectContainerOptions, LogsOptionsBuilder,
+        RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, RestartContainerOptionsBuilder,
+        StartContainerOptions, StopContainerOptionsBuilder,
     },
 };
 use futures::{Stream, StreamExt as _};
@@ -199,72 +200,6 @@ impl Engine {
         self.set_restart(container, never).await
     }
 
-    /// Whether there is a volume of this name.
-    pub(crate) async fn has_volume(&self, name: &str) -> Answer<bool> {
-        match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
-            Ok(_) => Ok(true),
-            Err(error) if error.code == ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes a named volume that carries Tomo's label; one that is there stays as it is.
-    pub(crate) async fn ensure_volume(&self, name: &str, app: &str, app_name: &str) -> Answer<()> {
-        let labels = Some(labels_of_app(app, app_name));
-        let request = VolumeCreateRequest { name: Some(name.to_owned()), labels, ..VolumeCreateRequest::default() };
-        self.docker.create_volume(request).await?;
-        Ok(())
-    }
-
-    /// Removes a named volume if Tomo made it for this app, or for an earlier one of its name; says whether it did.
-    pub(crate) async fn remove_volume(&self, name: &str, app_name: &str) -> Answer<bool> {
-        let volume = match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
-            Err(error) if error.code == ErrorCode::NotFound => return Ok(false),
-            other => other?,
-        };
-        if volume.labels.get(NAME_LABEL).is_none_or(|label| label != app_name) {
-            return Ok(false);
-        }
-        self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await?;
-        Ok(true)
-    }
-
-    /// Whether an app's network is there. One of that name that Tomo did not make for this app, or an earlier one of its name, is not
-    /// used.
-    pub(crate) async fn has_network_of(&self, name: &str, app_name: &str) -> Answer<bool> {
-        let found = self.docker.inspect_network(name, None::<InspectNetworkOptions>).await.map_err(EngineError::from);
-        let labels = match found {
-            Err(error) if error.code == ErrorCode::NotFound => return Ok(false),
-            other => other?.labels.unwrap_or_default(),
-        };
-        if labels.get(NAME_LABEL).is_some_and(|label| label == app_name) {
-            return Ok(true);
-        }
-        let message = format!("a network called \"{name}\" is there that does not belong to this app");
-        Err(EngineError { code: ErrorCode::Conflict, message })
-    }
-
-    /// Makes an app's own bridge network.
-    pub(crate) async fn create_network_of(&self, name: &str, app: &str, app_name: &str) -> Answer<()> {
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            labels: Some(labels_of_app(app, app_name)),
-            ..NetworkCreateRequest::default()
-        };
-        self.docker.create_network(request).await?;
-        Ok(())
-    }
-
-    /// Removes an app's own network, if it has one.
-    pub(crate) async fn remove_network_of(&self, name: &str, app_name: &str) -> Answer<()> {
-        match self.has_network_of(name, app_name).await {
-            Ok(true) => Ok(self.docker.remove_network(name).await?),
-            Err(error) if error.code != ErrorCode::Conflict => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// An image, or `None` if it is not on the host.
     pub(crate) async fn image(&self, image: &str) -> Answer<Option<Image>> {
         match self.docker.inspect_image(image).await.map_err(EngineError::from) {
@@ -367,10 +302,6 @@ impl Engine {
         let options = bollard::query_parameters::ListContainersOptionsBuilder::default().all(true).build();
         Ok(self.docker.list_containers(Some(options)).await?)
     }
-}
-
-fn labels_of_app(app: &str, app_name: &str) -> std::collections::HashMap<String, String> {
-    [(APP_LABEL, app), (NAME_LABEL, app_name)].map(|(label, value)| (label.to_owned(), value.to_owned())).into()
 }
 
 /// Pause before the engine is tried again.

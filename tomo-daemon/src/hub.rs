@@ -285,6 +285,7 @@ impl Hub {
             .map_err(|_| HubError::Busy)?
             .map_err(|_| HubError::Broken)?;
         let frame = encode(&request).map_err(|_| HubError::Broken)?;
+        tracing::debug!(command = %request.id, verb = request.command.verb(), "a command is sent");
         let mut sending = FramedWrite::new(sending, codec());
         sending.send(Bytes::from(frame)).await.map_err(|_| HubError::Broken)?;
         let (queue, events) = mpsc::channel(COMMAND_EVENTS);

@@ -4,6 +4,7 @@ use tomo_proto::model::{
     app::{AppDetail, Revision},
     image::ImageCheck,
     metric::Unit,
+    spec::SECRET_REFERENCE,
     stock::short,
 };
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
@@ -37,6 +38,14 @@ pub(crate) fn ratio(ratio: f64) -> String {
 /// A plain number; thousands as `K`, millions as `M`.
 pub(crate) fn number(value: f64) -> String {
     scaled(value, 1_000.0, &["", "K", "M", "G", "T"], 2)
+}
+
+/// A file of an app's: a secret by its name, anything else by its size.
+pub(crate) fn file(path: &str, contents: &str) -> String {
+    match contents.strip_prefix(SECRET_REFERENCE) {
+        Some(name) => format!("{path} = {SECRET_REFERENCE}{name}"),
+        None => format!("{path} ({})", bytes(contents.len() as u64)),
+    }
 }
 
 /// A span of time in its two largest units.

@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::{
-    model::app::{AppSpec, HealthCheck, RestartPolicy},
+    model::{
+        app::{AppSpec, HealthCheck, RestartPolicy},
+        spec::SECRET_REFERENCE,
+    },
     text::is_display_safe,
 };
 
@@ -15,7 +18,7 @@ pub fn export(name: &str, spec: &AppSpec) -> String {
     let mut out = String::new();
     let mut line = |text: String| writeln!(out, "{text}").expect("a text takes everything");
     let all = || std::iter::once(spec).chain(spec.services.values());
-    if all().flat_map(|one| one.env.values()).any(|value| value.starts_with("secret://")) {
+    if all().flat_map(|one| one.env.values()).any(|value| secret(value).is_some()) {
         line("# secret://NAME stands for a value that is sealed in Tomo; compose does not know it.".to_owned());
     }
     if !spec.services.is_empty() {
@@ -33,7 +36,30 @@ pub fn export(name: &str, spec: &AppSpec) -> String {
         // Without its name, compose would call it by the folder's.
         line(format!("  {}:\n    name: {}", quoted(name), quoted(name)));
     }
+    let texts: BTreeSet<&str> = all().flat_map(|one| one.files.values()).map(String::as_str).collect();
+    let (secrets, contents): (Vec<&str>, Vec<&str>) = texts.into_iter().partition(|text| secret(text).is_some());
+    for (at, name) in secrets.iter().filter_map(|text| secret(text)).enumerate() {
+        let head = if at == 0 { "secrets:\n" } else { "" };
+        // Whoever uses compose writes the value there.
+        line(format!("{head}  {}:\n    file: {}", quoted(name), quoted(&format!("./{name}"))));
+    }
+    for (at, text) in contents.iter().enumerate() {
+        let head = if at == 0 { "configs:\n" } else { "" };
+        line(format!("{head}  {}:\n    content: {}", config(text), quoted(text)));
+    }
     out
+}
+
+/// The name of the secret that stands for a value.
+fn secret(text: &str) -> Option<&str> {
+    text.strip_prefix(SECRET_REFERENCE)
+}
+
+/// What the contents of a file are called: the same wherever they are.
+fn config(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let hex: String = digest.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("file-{hex}")
 }
 
 fn service(name: &str, spec: &AppSpec, line: &mut impl FnMut(String)) {
@@ -90,6 +116,16 @@ fn service(name: &str, spec: &AppSpec, line: &mut impl FnMut(String)) {
         line(format!("        target: {}", quoted(&volume.target)));
         if volume.read_only {
             line("        read_only: true".to_owned());
+        }
+    }
+    let (secrets, configs): (Vec<_>, Vec<_>) = spec.files.iter().partition(|(_, text)| secret(text).is_some());
+    for (key, files) in [("secrets", secrets), ("configs", configs)] {
+        if !files.is_empty() {
+            line(format!("    {key}:"));
+        }
+        for (path, text) in files {
+            let source = secret(text).map_or_else(|| config(text), quoted);
+            line(format!("      - source: {source}\n        target: {}", quoted(path)));
         }
     }
     if let Some(bytes) = spec.memory_limit_bytes {

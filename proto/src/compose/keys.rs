@@ -25,11 +25,9 @@ pub(super) const REFUSED: [(&str, &str); 18] = [
 ];
 
 /// What an app cannot say yet, where there is more to say than that.
-pub(super) const UNSUPPORTED: [(&str, &str); 6] = [
+pub(super) const UNSUPPORTED: [(&str, &str); 4] = [
     ("build", "Tomo runs images: build it elsewhere, push it, and name the image"),
     ("links", "the services of an app reach each other by their names"),
-    ("secrets", "a secret is a variable: store it with `tomo secret set NAME`, then VARIABLE: secret://NAME"),
-    ("configs", "bring the file with a volume, or with the image"),
     ("extends", "write out what it takes from there"),
     ("logging", "the agent limits what a container logs"),
 ];

@@ -13,6 +13,7 @@ use crate::{
 use super::{
     Finding, Wanted,
     container::{long_port, long_volume, ports, volume},
+    files::Sources,
     fill::{env_file, fill, fill_all},
     keys::{REFUSED, UNSUPPORTED, WITHOUT_EFFECT, is_usual},
     node::{Entry, Item, Node},
@@ -29,6 +30,7 @@ pub(super) struct Reader<'a> {
     volumes: &'a [Entry],
     /// Networks that are not the file's own.
     outside: &'a [String],
+    pub(super) sources: &'a Sources,
     pub(super) spec: AppSpec,
     /// Where each field of the configuration comes from.
     pub(super) lines: BTreeMap<&'static str, u64>,
@@ -38,11 +40,17 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// `name`: what the app is called.
-    pub(super) fn new(wanted: &'a Wanted<'a>, name: &'a str, volumes: &'a [Entry], outside: &'a [String]) -> Self {
+    pub(super) fn new(
+        wanted: &'a Wanted<'a>,
+        name: &'a str,
+        volumes: &'a [Entry],
+        outside: &'a [String],
+        sources: &'a Sources,
+    ) -> Self {
         // What engines do with a service that says nothing.
         let spec = AppSpec { restart: RestartPolicy::No, ..AppSpec::default() };
         let (lines, found, notes) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { wanted, name, volumes, outside, spec, lines, found, notes }
+        Self { wanted, name, volumes, outside, sources, spec, lines, found, notes }
     }
 
     /// The line that a field of the configuration comes from.
@@ -98,6 +106,8 @@ impl<'a> Reader<'a> {
             "env_file" => self.env_files(&value),
             "ports" => self.ports(&value),
             "volumes" => self.volumes(&value),
+            "secrets" => self.files("secrets", &value),
+            "configs" => self.files("configs", &value),
             "restart" => self.restart(&value),
             "mem_limit" => self.memory(&key, &value),
             "healthcheck" => self.healthcheck(line, value),

@@ -59,7 +59,7 @@ fn files_of_real_projects_are_imported_or_what_is_missing_is_named_with_its_line
         ("mosquitto", None, &["7 ports", "9 volumes", "10 volumes", "11 volumes", "12 tty"]),
         ("n8n", None, &[]),
         ("ollama", None, &["11 deploy.resources.reservations.devices"]),
-        ("ghost", None, &["5 build", "12 environment", "13 secrets", "15 logging", "19 secrets"]),
+        ("ghost", None, &["5 build", "12 environment", "15 logging"]),
     ];
     for (name, service, found) in expected {
         assert_eq!(against(&sample(name), service), found, "{name} {service:?}");
@@ -299,6 +299,65 @@ fn values_are_filled_in_as_compose_does() {
 }
 
 #[test]
+fn secrets_and_configs_become_files_of_the_container() {
+    let text = r#"
+services:
+  web:
+    image: web:1
+    secrets:
+      - key
+      - source: other
+        target: token
+        mode: 0400
+      - source: key
+        target: /srv/key
+    configs:
+      - plain
+      - source: read
+        target: /etc/read.env
+secrets:
+  key:
+    file: ./key.txt
+  other:
+    external: true
+    name: web.token
+configs:
+  plain:
+    content: "host=${HOST}"
+  read:
+    file: db.env
+"#;
+    let imported = import_with(text, None, &[]).expect("fits");
+    let files: Vec<(&str, &str)> = imported
+        .spec
+        .files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.lines().next().unwrap_or_default()))
+        .collect();
+    let expected = [
+        ("/etc/read.env", "# of the database"),
+        ("/plain", "host=vault.example"),
+        ("/run/secrets/key", "secret://key"),
+        ("/run/secrets/token", "secret://web.token"),
+        ("/srv/key", "secret://key"),
+    ];
+    assert_eq!(files, expected);
+    let notes: Vec<String> = imported.notes.iter().map(Finding::to_string).collect();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("17: secrets.key: is the secret key") && note.ends_with("< ./key.txt")),
+        "{notes:?}"
+    );
+    assert!(notes.iter().any(|note| note.starts_with("9: secrets: mode has no effect")), "{notes:?}");
+
+    let wrong = text.replace("- plain", "- gone").replace("db.env", "lost.env").replace("/srv/key", "/proc/key");
+    assert_eq!(against(&wrong, None), ["13 configs", "14 configs"]);
+    let wrong = text.replace("/srv/key", "/proc/key");
+    assert_eq!(against(&wrong, None), ["13 files./proc/key"]);
+}
+
+#[test]
 fn an_app_comes_back_from_its_file_as_it_was() {
     let spec = AppSpec {
         image: "x/y:1".to_owned(),
@@ -322,6 +381,13 @@ fn an_app_comes_back_from_its_file_as_it_was() {
         cpu_limit_millis: Some(1_250),
         labels: [("traefik.http.routers.x.rule".to_owned(), "Host(`x`)".to_owned())].into(),
         capabilities: vec!["NET_ADMIN".to_owned()],
+        files: [
+            ("/run/secrets/key", "secret://web.key"),
+            ("/etc/x.conf", "a: $HOME\n\tb\u{1b}[31m\n"),
+            ("/etc/y.conf", ""),
+        ]
+        .map(|(path, text)| (path.to_owned(), text.to_owned()))
+        .into(),
         ..AppSpec::default()
     };
     let command = ["pg_isready", "-U", "a b"].map(str::to_owned).into();

@@ -15,6 +15,10 @@ pub const SECRET_REFERENCE: &str = "secret://";
 const MEMORY_MIN: u64 = 6 << 20;
 const MAX_ITEMS: usize = 128;
 const MAX_VALUE: usize = 32 * 1024;
+/// Bytes in the path of a file: what an archive's plainest form can name.
+const MAX_PATH: usize = 200;
+/// Folders that are no part of a container's own file system.
+const KERNELS_OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// The engine's own lower bound for a limit of CPU time.
 const CPU_MIN_MILLIS: u32 = 10;
 /// Containers of an app beside its own.
@@ -134,6 +138,7 @@ impl AppSpec {
             ("command", self.command.len()),
             ("ports", self.ports.len()),
             ("env", self.env.len()),
+            ("files", self.files.len()),
             ("volumes", self.volumes.len()),
             ("entrypoint", self.entrypoint.len()),
             ("labels", self.labels.len()),
@@ -228,11 +233,55 @@ impl AppSpec {
                 return Err(invalid("volumes", format!("two volumes are mounted at {target}")));
             }
         }
+        self.check_files()?;
         if self.memory_limit_bytes.is_some_and(|bytes| bytes < MEMORY_MIN) {
             return Err(invalid("memory_limit_bytes", "a memory limit is at least 6 MiB"));
         }
         self.health.as_ref().map_or(Ok(()), HealthCheck::check)
     }
+}
+
+impl AppSpec {
+    /// A file lies in the container itself: in a volume, other containers and the one before this would have it too.
+    fn check_files(&self) -> Result<(), Misfit> {
+        for (path, contents) in &self.files {
+            let field = || format!("files.{path}");
+            let shown = display_line(path, 80);
+            let mut parts = path.strip_prefix('/').into_iter().flat_map(|rest| rest.split('/')).peekable();
+            if parts.peek().is_none()
+                || parts.any(|part| matches!(part, "" | "." | ".."))
+                || !path.chars().all(is_display_safe)
+            {
+                return Err(invalid("files", format!("\"{shown}\" is no absolute path of a file, as /etc/app.conf")));
+            }
+            if path.len() > MAX_PATH {
+                return Err(invalid("files", format!("\"{shown}\" is longer than {MAX_PATH} bytes")));
+            }
+            if let Some(top) = KERNELS_OWN.iter().find(|top| is_within(path, top)) {
+                return Err(invalid(field(), format!("{shown} is in {top}, which the engine fills itself")));
+            }
+            if let Some(volume) = self.volumes.iter().find(|volume| is_within(path, &volume.target)) {
+                let message =
+                    format!("{shown} is in the volume mounted at {}: choose a path outside of it", volume.target);
+                return Err(invalid(field(), message));
+            }
+            if let Some(other) = self.files.keys().find(|other| *other != path && is_within(path, other)) {
+                return Err(invalid(field(), format!("{shown} is below {other}, which is a file")));
+            }
+            if contents.len() > MAX_VALUE {
+                return Err(invalid(field(), format!("{shown} is larger than {MAX_VALUE} bytes")));
+            }
+            if let Some(name) = contents.strip_prefix(SECRET_REFERENCE) {
+                check_name(name).map_err(|error| invalid(field(), error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a path is that folder or something in it.
+fn is_within(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// No engine takes it.

@@ -10,7 +10,7 @@ use tomo_proto::{
 
 use crate::{
     commands::{Failure, deploy, progress},
-    docker::{APP_LABEL, Engine, NAME_LABEL},
+    docker::{APP_LABEL, Engine, NAME_LABEL, made::of_app},
     exec::Events,
 };
 
@@ -90,9 +90,9 @@ pub(super) async fn remove(
     for id in others.chain(found.clone()) {
         engine.remove(&id).await?;
     }
-    engine.remove_network_of(&deploy::network_of(&app), &app).await?;
+    engine.remove_network(&deploy::network_of(&app), of_app(&app)).await?;
     for volume in volumes {
-        if !engine.remove_volume(volume, &app).await? && engine.has_volume(volume).await? {
+        if !engine.remove_volume(volume, of_app(&app)).await? && engine.has_volume(volume).await? {
             let shown = display_line(volume, 80);
             progress(events, format!("volume {shown} stays: Tomo did not make it for this app"), None).await;
         }

@@ -24,10 +24,14 @@ pub(super) use swap::{label, network_of, runs};
 
 use crate::{
     commands::{Failure, Stop, logs, progress},
-    docker::{Engine, EngineError},
+    docker::{
+        Engine, EngineError,
+        made::{marks_of_app, of_app},
+    },
     exec::Events,
     journal::{Entry, Journal, Kept},
 };
+pub(super) use container::files_of;
 use container::{body_of, is_made_of, restart_of};
 use parts::{Looked, Part};
 use swap::{New, STOP_SECS, name_of};
@@ -81,7 +85,7 @@ impl Deploying<'_> {
 
         self.make_network(entry).await?;
         for (at, part) in looked.parts.iter().enumerate() {
-            self.make(entry, at, part).await?;
+            Box::pin(self.make(entry, at, part)).await?;
         }
         for (at, part) in looked.parts.iter().enumerate() {
             self.stop_what_is_in_the_way(entry, course, &looked, part).await?;
@@ -110,13 +114,13 @@ impl Deploying<'_> {
     async fn make_network(&self, entry: &mut Entry) -> Result<(), Failure> {
         let (engine, deploy) = (self.engine, self.deploy);
         let network = network_of(&deploy.name);
-        if deploy.spec.services.is_empty() || engine.has_network_of(&network, &deploy.name).await? {
+        if deploy.spec.services.is_empty() || engine.has_network(&network, of_app(&deploy.name)).await? {
             return Ok(());
         }
         // Noted first: what nobody knows of would stay.
         swap_of(entry)?.made_network = true;
         self.note(entry)?;
-        Ok(engine.create_network_of(&network, &deploy.app.to_string(), &deploy.name).await?)
+        Ok(engine.make_network(&network, false, &marks_of_app(&deploy.app.to_string(), &deploy.name)).await?)
     }
 
     /// Makes a new container beside the old one, or takes the one that was kept.
@@ -127,8 +131,11 @@ impl Deploying<'_> {
         let name = part.service.container(&deploy.name);
         let (beside, aside) = (swap::beside(&name), swap::aside(&name));
         let body = body_of(deploy, &part.service, &part.image_id, &self.free_ports)?;
-        let kept = swap.own(engine, &aside).await?.filter(|kept| is_made_of(&body, kept));
-        if let Some(id) = kept.and_then(|kept| kept.id) {
+        let files = files_of(deploy, part.service.spec)?;
+        if let Some(kept) = swap.own(engine, &aside).await?
+            && is_made_of(engine, &body, &files, &kept).await?
+            && let Some(id) = kept.id
+        {
             let known = self.journal.kept().into_iter().find(|kept| kept.container == name);
             swap.note_new(at, New { id: id.clone(), kept_until: Some(known.map_or(0, |kept| kept.until_ms)) });
             self.note(entry)?;
@@ -140,15 +147,17 @@ impl Deploying<'_> {
             if !engine.has_volume(&volume.source).await? {
                 swap_of(entry)?.volumes.push(volume.source.clone());
                 self.note(entry)?;
-                engine.ensure_volume(&volume.source, &deploy.app.to_string(), &deploy.name).await?;
+                let app = deploy.app.to_string();
+                engine.make_volume(&volume.source, &marks_of_app(&app, &deploy.name)).await?;
             }
         }
         if let Some(left) = swap_of(entry)?.own(engine, &beside).await?.and_then(|left| left.id) {
             engine.remove(&left).await?;
         }
         let id = engine.create(&beside, body).await?;
-        swap_of(entry)?.note_new(at, New { id, kept_until: None });
-        self.note(entry)
+        swap_of(entry)?.note_new(at, New { id: id.clone(), kept_until: None });
+        self.note(entry)?;
+        Ok(engine.write_files(&id, &files).await?)
     }
 
     /// Stops those of the old containers that a new one cannot run beside.

@@ -6,14 +6,21 @@ use tomo_proto::{error::ErrorCode, model::stock::Item, wire::command::Outcome};
 
 use crate::{
     commands::{Failure, progress},
-    docker::{Engine, EngineError},
+    docker::{Engine, MADE_LABEL, made::Mark},
     exec::Events,
     policy::Policy,
 };
 
+/// What somebody asks for is made for no app and no command.
+const FOR_SOMEBODY: Mark<'_> = (MADE_LABEL, "1");
+
 pub(super) async fn create_volume(engine: &Engine, name: &str, events: &Events) -> Result<Outcome, Failure> {
     progress(events, format!("make volume {name}"), None).await;
-    made(engine.create_volume(name).await, "volume", name)
+    if engine.has_volume(name).await? {
+        return Err(taken("volume", name));
+    }
+    engine.make_volume(name, &[FOR_SOMEBODY]).await?;
+    Ok(Outcome::done())
 }
 
 pub(super) async fn create_network(
@@ -23,15 +30,16 @@ pub(super) async fn create_network(
     events: &Events,
 ) -> Result<Outcome, Failure> {
     progress(events, format!("make network {name}"), None).await;
-    made(engine.create_network(name, internal).await, "network", name)
+    if engine.network_labels(name).await?.is_some() {
+        return Err(taken("network", name));
+    }
+    engine.make_network(name, internal, &[FOR_SOMEBODY]).await?;
+    Ok(Outcome::done())
 }
 
-fn made(answer: Result<bool, EngineError>, kind: &str, name: &str) -> Result<Outcome, Failure> {
-    if answer? {
-        return Ok(Outcome::done());
-    }
-    let message = format!("there is a {kind} called \"{name}\" already");
-    Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another name, or use that one"))
+fn taken(kind: &str, name: &str) -> Failure {
+    Failure::new(ErrorCode::Conflict, format!("there is a {kind} called \"{name}\" already"))
+        .with_next("choose another name, or use that one")
 }
 
 /// Removes exactly the given things, if each is still as it was when that was decided, and the policy lets each go.

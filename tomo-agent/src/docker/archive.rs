@@ -1,39 +1,30 @@
 //! What is in a volume, read and written by the engine itself: a container that mounts it is made, never started, and its archive taken
 //! or given. Nothing of the image runs.
 
-use std::{collections::HashMap, pin::Pin, time::Duration};
+use std::{pin::Pin, time::Duration};
 
 use bollard::{
     body_try_stream,
-    models::{
-        ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, Mount, MountType, MountVolumeOptions,
-        NetworkCreateRequest, VolumeCreateRequest,
-    },
+    models::{ContainerCreateBody, ContainerSummaryStateEnum, HostConfig, Mount, MountType, MountVolumeOptions},
     query_parameters::{
         DownloadFromContainerOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
-        RemoveVolumeOptions, UploadToContainerOptionsBuilder,
+        UploadToContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use tomo_proto::error::ErrorCode;
 
-use crate::docker::{Answer, Engine, EngineError, MADE_LABEL, stock::is_ours};
+use crate::docker::{
+    Answer, Engine, EngineError,
+    made::{is_ours, labels, of_command},
+};
 
 /// Where a volume is mounted to be read or written. The archive is taken from above it: the engine refuses links that lead out of where
 /// it unpacks.
 const PLACE: &str = "/tomo-volume";
 /// A volume takes as long as it takes; whoever waits has a deadline of its own.
 const NO_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3_600);
-
-/// A volume, as far as its backup is concerned.
-#[derive(Debug)]
-pub(crate) struct FoundVolume {
-    /// Whether Tomo made it.
-    pub(crate) ours: bool,
-    /// What its label says that it was made for; see [`Engine::make_volume`].
-    pub(crate) made_for: Option<String>,
-}
 
 /// A container that runs and mounts a volume.
 #[derive(Debug, Clone)]
@@ -44,56 +35,6 @@ pub(crate) struct User {
 }
 
 impl Engine {
-    pub(crate) async fn find_volume(&self, name: &str) -> Answer<Option<FoundVolume>> {
-        match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
-            Ok(found) => {
-                let (ours, made_for) = (is_ours(&found.labels), found.labels.get(MADE_LABEL).cloned());
-                Ok(Some(FoundVolume { ours, made_for }))
-            }
-            Err(error) if error.code == ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes a volume whose label says what for.
-    pub(crate) async fn make_volume(&self, name: &str, made_for: &str) -> Answer<()> {
-        let labels = Some([(MADE_LABEL.to_owned(), made_for.to_owned())].into());
-        let request = VolumeCreateRequest { name: Some(name.to_owned()), labels, ..VolumeCreateRequest::default() };
-        self.docker.create_volume(request).await?;
-        Ok(())
-    }
-
-    /// Removes a volume if it was made for that.
-    pub(crate) async fn unmake_volume(&self, name: &str, made_for: &str) -> Answer<()> {
-        match self.find_volume(name).await? {
-            Some(found) if found.made_for.as_deref() == Some(made_for) => {
-                Ok(self.docker.remove_volume(name, None::<RemoveVolumeOptions>).await?)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes a network that leads nowhere.
-    pub(crate) async fn make_network(&self, name: &str, made_for: &str) -> Answer<()> {
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            internal: Some(true),
-            labels: Some([(MADE_LABEL.to_owned(), made_for.to_owned())].into()),
-            ..NetworkCreateRequest::default()
-        };
-        self.docker.create_network(request).await?;
-        Ok(())
-    }
-
-    /// Removes a network; one that is gone already is no failure.
-    pub(crate) async fn unmake_network(&self, name: &str) -> Answer<()> {
-        match self.docker.remove_network(name).await.map_err(EngineError::from) {
-            Err(error) if error.code != ErrorCode::NotFound => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     /// Containers that run and mount a volume, by name.
     pub(crate) async fn users_of(&self, volume: &str) -> Answer<Vec<User>> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
@@ -138,7 +79,7 @@ impl Engine {
             image: Some(image.id),
             // An image without a command of its own makes no container without one.
             cmd: Some(vec!["never-started".to_owned()]),
-            labels: Some(HashMap::from([(MADE_LABEL.to_owned(), made_for.to_owned())])),
+            labels: Some(labels(&[of_command(made_for)])),
             host_config: Some(HostConfig {
                 mounts: Some(vec![mount]),
                 network_mode: Some("none".to_owned()),

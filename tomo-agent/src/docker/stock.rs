@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use bollard::{
-    models::{ContainerSummary, ContainerSummaryStateEnum, NetworkCreateRequest, VolumeCreateRequest},
+    models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{
         ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptions, ListVolumesOptions,
         RemoveContainerOptions, RemoveImageOptions, RemoveVolumeOptions,
@@ -16,12 +16,11 @@ use tokio::{
     time::timeout,
 };
 use tomo_proto::{
-    error::ErrorCode,
     model::stock::{Image, Item, Network, Stock, Stopped, Volume},
     text::display_line,
 };
 
-use crate::docker::{APP_LABEL, Answer, Engine, EngineError, MADE_LABEL, inventory::parse_time};
+use crate::docker::{Answer, Engine, inventory::parse_time, made::is_ours};
 
 /// Things of each kind.
 const MOST: usize = 2_000;
@@ -33,11 +32,6 @@ const USAGE_TIMEOUT: Duration = Duration::from_secs(15);
 const USAGE_BYTES: u64 = 16 << 20;
 /// Networks that every engine has.
 const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
-
-/// Whether labels say that Tomo made it.
-pub(super) fn is_ours(labels: &HashMap<String, String>) -> bool {
-    labels.contains_key(APP_LABEL) || labels.contains_key(MADE_LABEL)
-}
 
 fn name_of(container: &ContainerSummary) -> String {
     let name = container.names.iter().flatten().next().map_or("", String::as_str);
@@ -139,36 +133,6 @@ impl Engine {
         let mut answer = Vec::new();
         stream.take(USAGE_BYTES).read_to_end(&mut answer).await.ok()?;
         sizes(&answer)
-    }
-
-    /// Makes a volume that carries Tomo's label; says whether it is new.
-    pub(crate) async fn create_volume(&self, name: &str) -> Answer<bool> {
-        match self.docker.inspect_volume(name).await.map_err(EngineError::from) {
-            Ok(_) => return Ok(false),
-            Err(error) if error.code != ErrorCode::NotFound => return Err(error),
-            Err(_) => {}
-        }
-        let labels = Some([(MADE_LABEL.to_owned(), "1".to_owned())].into());
-        let request = VolumeCreateRequest { name: Some(name.to_owned()), labels, ..VolumeCreateRequest::default() };
-        self.docker.create_volume(request).await?;
-        Ok(true)
-    }
-
-    /// Makes a bridge network that carries Tomo's label. The engine allows several of one name; Tomo does not.
-    pub(crate) async fn create_network(&self, name: &str, internal: bool) -> Answer<bool> {
-        let known = self.docker.list_networks(None::<ListNetworksOptions>).await?;
-        if known.iter().any(|network| network.name.as_deref() == Some(name)) {
-            return Ok(false);
-        }
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            internal: Some(internal),
-            labels: Some([(MADE_LABEL.to_owned(), "1".to_owned())].into()),
-            ..NetworkCreateRequest::default()
-        };
-        self.docker.create_network(request).await?;
-        Ok(true)
     }
 
     /// Takes one thing away, without force: the engine refuses what is in use.

@@ -280,9 +280,9 @@ impl Handle<AppDeploy> for Services {
         let server = self.context.store.read(|view| {
             let server = lookup::server(view, &caller, &request.server).map_err(|error| error.with_field("server"))?;
             let secrets = view.list::<SecretRecord>()?;
-            for (key, name) in secret::references(&request.spec) {
+            for (field, name) in secret::references(&request.spec) {
                 if !secrets.iter().any(|record| record.name == name) {
-                    return Err(secret::missing(key, name));
+                    return Err(secret::missing(field, name));
                 }
             }
             for other in

@@ -36,10 +36,14 @@ fn require_plan(caller: &Caller) -> Result<(), ServiceError> {
     Err(ServiceError::new(ErrorCode::Denied, "secrets need the scope plan").with_next("ask an operator or admin"))
 }
 
-/// Names of the secrets that an app's environments refer to, with the variable.
-pub(super) fn references(spec: &AppSpec) -> impl Iterator<Item = (&str, &str)> {
-    let env = spec.in_order().into_iter().flat_map(|service| &service.spec.env);
-    env.filter_map(|(key, value)| Some((key.as_str(), value.strip_prefix(SECRET_REFERENCE)?)))
+/// Names of the secrets that an app's environments and files refer to, with the field that does.
+pub(super) fn references(spec: &AppSpec) -> impl Iterator<Item = (String, &str)> {
+    spec.in_order().into_iter().flat_map(|service| {
+        let env = service.spec.env.iter().map(|(key, value)| ("env", key, value));
+        let files = service.spec.files.iter().map(|(path, value)| ("files", path, value));
+        env.chain(files)
+            .filter_map(|(kind, key, value)| Some((format!("{kind}.{key}"), value.strip_prefix(SECRET_REFERENCE)?)))
+    })
 }
 
 impl HandlePerson<SetSecret> for Services {
@@ -159,8 +163,8 @@ impl Context {
         let vault = self.open_vault().await?;
         let secrets = self.store.read(|view| view.list::<SecretRecord>())?;
         let mut opened = BTreeMap::new();
-        for (key, name) in references(spec) {
-            let record = secrets.iter().find(|record| record.name == name).ok_or_else(|| missing(key, name))?;
+        for (field, name) in references(spec) {
+            let record = secrets.iter().find(|record| record.name == name).ok_or_else(|| missing(field, name))?;
             let value = vault.open(SecretRecord::TABLE, record.key, "value", &record.sealed);
             let value = value.map_err(|error| ServiceError::new(ErrorCode::Internal, error.to_string()))?;
             opened.insert(name.to_owned(), SecretText::new(String::from_utf8_lossy(&value).into_owned()));
@@ -192,11 +196,11 @@ pub(super) fn generate(way: Generate) -> SecretText {
     })
 }
 
-/// A variable names a secret that is not there.
-pub(super) fn missing(key: &str, name: &str) -> ServiceError {
+/// A variable or a file names a secret that is not there.
+pub(super) fn missing(field: String, name: &str) -> ServiceError {
     let name = tomo_proto::text::display_line(name, 60);
-    ServiceError::new(ErrorCode::NotFound, format!("variable {key} names the secret \"{name}\", which is not there"))
-        .with_field(format!("env.{key}"))
+    ServiceError::new(ErrorCode::NotFound, format!("{field} names the secret \"{name}\", which is not there"))
+        .with_field(field)
         .with_next(format!("a person enters it: tomo secret set {name}"))
 }
 

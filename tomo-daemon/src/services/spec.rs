@@ -73,6 +73,9 @@ fn lines_of_container(spec: &AppSpec) -> BTreeMap<String, String> {
     for (key, value) in &spec.env {
         lines.insert(format!("env.{key}"), value.clone());
     }
+    for (path, contents) in &spec.files {
+        lines.insert(format!("files.{path}"), contents.clone());
+    }
     for volume in &spec.volumes {
         let read_only = if volume.read_only { " read-only" } else { "" };
         lines.insert(format!("volumes.{}", volume.target), format!("{}{read_only}", volume.source));

@@ -55,7 +55,7 @@ pub(crate) enum AppCommand {
     Restart(Operate),
     /// Deploy an app: shows the plan, asks, applies, waits.
     Deploy(Box<Deploy>),
-    /// Deploy a service of a compose file: shows the plan, asks, applies, waits.
+    /// Deploy a compose file as one app: shows the plan, asks, applies, waits.
     Import(Box<Import>),
     /// Print an app as a compose file.
     Export {
@@ -130,7 +130,7 @@ pub(crate) struct Deploy {
     #[arg(
         long, value_name = "ID",
         conflicts_with_all = [
-            "image", "ports", "env", "volumes", "restart", "memory", "cpus", "user", "labels", "capabilities", "health", "command"
+            "image", "ports", "env", "volumes", "files", "restart", "memory", "cpus", "user", "labels", "capabilities", "health", "command"
         ]
     )]
     pub(crate) template: Option<String>,
@@ -147,6 +147,9 @@ pub(crate) struct Deploy {
     /// Mount a volume (NAME:TARGET) or a folder of the host (/PATH:TARGET), with :ro to only read; may be given several times.
     #[arg(short, long = "volume", value_name = "VOLUME", value_parser = spec::volume)]
     pub(crate) volumes: Vec<VolumeSpec>,
+    /// Put a file into the container: PATH=@FILE from here, or PATH=secret://NAME for a stored secret; may be given several times.
+    #[arg(long = "file", value_name = "PATH=CONTENTS", value_parser = spec::file)]
+    pub(crate) files: Vec<(String, String)>,
     /// When the engine restarts it: unless-stopped, always, on-failure or no.
     #[arg(long, default_value = "unless-stopped")]
     pub(crate) restart: RestartPolicy,

@@ -24,7 +24,7 @@ const VALUES: &str = ".env";
 
 pub(super) async fn import(client: &Client, wanted: Import, as_json: bool) -> anyhow::Result<()> {
     let shown = wanted.file.display();
-    let text = read(&wanted.file).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+    let text = read_text(&wanted.file).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
     let folder = wanted.file.parent().unwrap_or(Path::new(""));
     let values = values(folder, &wanted.set)?;
     let imported = compose::import(
@@ -36,7 +36,7 @@ pub(super) async fn import(client: &Client, wanted: Import, as_json: bool) -> an
             base: wanted.base.as_deref(),
             leave_out: &wanted.leave_out,
             health: wanted.health,
-            read: &|path| read(&folder.join(path)),
+            read: &|path| read_text(&folder.join(path)),
         },
     );
     let imported = match imported {
@@ -73,7 +73,7 @@ fn values(folder: &Path, set: &[(String, String)]) -> anyhow::Result<BTreeMap<St
     let path = folder.join(VALUES);
     let mut values = BTreeMap::new();
     if path.exists() {
-        let pairs = read(&path).and_then(|text| compose::env_file(&text));
+        let pairs = read_text(&path).and_then(|text| compose::env_file(&text));
         values.extend(pairs.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?);
     }
     values.extend(set.iter().cloned());
@@ -81,7 +81,7 @@ fn values(folder: &Path, set: &[(String, String)]) -> anyhow::Result<BTreeMap<St
 }
 
 /// A file of bounded size.
-fn read(path: &Path) -> Result<String, String> {
+pub(super) fn read_text(path: &Path) -> Result<String, String> {
     let read = || {
         let file = fs::File::open(path)?;
         let mut text = String::new();

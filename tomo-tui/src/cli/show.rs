@@ -41,6 +41,9 @@ pub(super) fn app(detail: &AppDetail) {
     for (key, value) in &detail.spec.env {
         fact("env", format!("{key}={value}"));
     }
+    for (path, contents) in &detail.spec.files {
+        fact("file", format::file(path, contents));
+    }
     for volume in &detail.spec.volumes {
         fact("volume", format!("{}:{}{}", volume.source, volume.target, if volume.read_only { ":ro" } else { "" }));
     }

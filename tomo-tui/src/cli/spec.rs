@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tomo_proto::model::app::{AppSpec, PortSpec, Protocol, VolumeSpec};
 
-use crate::args::Deploy;
+use crate::{args::Deploy, cli::compose::read_text};
 
 pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
     AppSpec {
@@ -17,6 +17,7 @@ pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
         health: deploy.health.clone(),
         cpu_limit_millis: deploy.cpus,
         user: deploy.user.clone(),
+        files: deploy.files.iter().cloned().collect(),
         labels: deploy.labels.iter().cloned().collect(),
         capabilities: deploy.capabilities.clone(),
         ..AppSpec::default()
@@ -53,6 +54,21 @@ pub(crate) fn cpus(text: &str) -> anyhow::Result<u32> {
     let cores = text.parse::<f64>().ok().filter(|cores| (0.0..=1_024.0).contains(cores));
     let cores = cores.with_context(|| format!("\"{text}\" is no number of cores, as in 0.5"))?;
     Ok((cores * 1_000.0).round() as u32)
+}
+
+/// `/etc/app.conf=@app.conf`, `/run/secrets/key=secret://NAME`.
+pub(crate) fn file(text: &str) -> anyhow::Result<(String, String)> {
+    let pair = text.split_once('=').filter(|(path, _)| path.starts_with('/'));
+    let (path, contents) = pair.with_context(|| {
+        format!(
+            "\"{text}\" is no file: write PATH=@FILE for a file that is here, or PATH=secret://NAME for a stored secret"
+        )
+    })?;
+    let contents = match contents.strip_prefix('@') {
+        Some(here) => read_text(here.as_ref()).map_err(|error| anyhow::anyhow!("cannot read {here}: {error}"))?,
+        None => contents.to_owned(),
+    };
+    Ok((path.to_owned(), contents))
 }
 
 /// `data:/var/lib/x`, `/srv/x:/x:ro`.

@@ -17,7 +17,7 @@ use tomo_proto::{
 
 use crate::{
     commands::{Failure, deploy::swap::network_of},
-    docker::{APP_LABEL, MADE_LABEL, NAME_LABEL, REVISION_LABEL},
+    docker::{APP_LABEL, Engine, EngineError, MADE_LABEL, NAME_LABEL, REVISION_LABEL, files::Files},
     identity::sha256_hex,
 };
 
@@ -39,16 +39,7 @@ pub(super) fn body_of(
     free_ports: &str,
 ) -> Result<ContainerCreateBody, Failure> {
     let spec = service.spec;
-    let mut env = Vec::with_capacity(spec.env.len());
-    for (key, value) in &spec.env {
-        let value = match value.strip_prefix(SECRET_REFERENCE) {
-            Some(name) => deploy.secrets.get(name).map(|secret| secret.reveal().to_owned()).ok_or_else(|| {
-                Failure::new(ErrorCode::NotFound, format!("the secret \"{name}\" of variable {key} did not come along"))
-            })?,
-            None => value.clone(),
-        };
-        env.push(format!("{key}={value}"));
-    }
+    let env = with_secrets(deploy, &spec.env)?.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     let mut bindings: HashMap<String, Option<Vec<PortBinding>>> = HashMap::new();
     for port in &spec.ports {
         let host_ip = if port.loopback { "127.0.0.1".to_owned() } else { String::new() };
@@ -106,6 +97,23 @@ pub(super) fn body_of(
     })
 }
 
+/// The files of one service's container.
+pub(in crate::commands) fn files_of(deploy: &DeployApp, spec: &AppSpec) -> Result<Files, Failure> {
+    with_secrets(deploy, &spec.files)
+}
+
+/// Variables or files with the secrets that they name.
+fn with_secrets(deploy: &DeployApp, named: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>, Failure> {
+    let each = named.iter().map(|(key, value)| {
+        let Some(name) = value.strip_prefix(SECRET_REFERENCE) else { return Ok((key.clone(), value.clone())) };
+        let secret = deploy.secrets.get(name).ok_or_else(|| {
+            Failure::new(ErrorCode::NotFound, format!("the secret \"{name}\" of {key} did not come along"))
+        })?;
+        Ok((key.clone(), secret.reveal().to_owned()))
+    });
+    each.collect()
+}
+
 /// The app's own container is made anew with each revision, another service only if it changes.
 fn labels_of(deploy: &DeployApp, service: &Service<'_>, image_id: &str) -> Result<HashMap<String, String>, Failure> {
     let revision = deploy.revision.to_string();
@@ -161,9 +169,18 @@ pub(in crate::commands) fn trial_body(
     Ok(body)
 }
 
-/// Whether a container is what this body would make, apart from when it is restarted: then it serves in its place. The label leaves the
-/// values of secrets out, which stand in its environment.
-pub(super) fn is_made_of(body: &ContainerCreateBody, found: &ContainerInspectResponse) -> bool {
+/// Whether a container is what this body and these files would make, apart from when it is restarted: then it serves in its place. The
+/// label leaves the values of secrets out, which stand in its environment and its files.
+pub(super) async fn is_made_of(
+    engine: &Engine,
+    body: &ContainerCreateBody,
+    files: &Files,
+    found: &ContainerInspectResponse,
+) -> Result<bool, EngineError> {
+    Ok(has_body(body, found) && engine.has_files(found.id.as_deref().unwrap_or_default(), files).await?)
+}
+
+fn has_body(body: &ContainerCreateBody, found: &ContainerInspectResponse) -> bool {
     let of = |labels: Option<&HashMap<String, String>>| labels.and_then(|labels| labels.get(MADE_OF_LABEL)).cloned();
     let Some(config) = &found.config else { return false };
     let made_of = of(body.labels.as_ref());

@@ -11,7 +11,7 @@ use crate::{
         Failure,
         deploy::{
             Deploying,
-            container::{body_of, is_made_of, port_in_the_way, volume_in_the_way},
+            container::{body_of, files_of, is_made_of, port_in_the_way, volume_in_the_way},
             host,
             swap::{self, Old, is_on_its_way, label, name_of, runs},
         },
@@ -120,8 +120,12 @@ impl<'a> Deploying<'a> {
         let mut parts = Vec::new();
         for part in looked.parts {
             let body = body_of(deploy, &part.service, &part.image_id, &self.free_ports)?;
-            let is_as_wanted = |old: &ContainerInspectResponse| runs(old) && is_made_of(&body, old);
-            if part.service.name.is_none() || !part.old.as_ref().is_some_and(is_as_wanted) {
+            let files = files_of(deploy, part.service.spec)?;
+            let stays = match part.old.as_ref().filter(|old| part.service.name.is_some() && runs(old)) {
+                Some(old) => is_made_of(engine, &body, &files, old).await?,
+                None => false,
+            };
+            if !stays {
                 parts.push(part);
             }
         }

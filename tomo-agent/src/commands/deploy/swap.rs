@@ -12,7 +12,7 @@ use tomo_proto::{
 use crate::{
     clock::now_ms,
     commands::Failure,
-    docker::{APP_LABEL, Engine, EngineError},
+    docker::{APP_LABEL, Engine, EngineError, made::of_app},
     journal::{Journal, Kept},
 };
 
@@ -159,10 +159,10 @@ impl Swap {
             self.put_part_back(engine, journal, part).await?;
         }
         for volume in &self.volumes {
-            engine.remove_volume(volume, &self.app_name).await?;
+            engine.remove_volume(volume, of_app(&self.app_name)).await?;
         }
         if self.made_network {
-            engine.remove_network_of(&network_of(&self.app_name), &self.app_name).await?;
+            engine.remove_network(&network_of(&self.app_name), of_app(&self.app_name)).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use tomo_proto::{
 use super::{Carrying, Scratch, facts, no_volume};
 use crate::{
     commands::{Failure, progress},
-    docker::User,
+    docker::{User, made::is_ours},
     journal::Entry,
 };
 
@@ -27,8 +27,8 @@ impl Carrying<'_> {
     async fn read_for_backup(&self, entry: &mut Entry, volume: &str, stop: bool) -> Result<Outcome, Failure> {
         let engine = self.engine;
         let shown = display_line(volume, 80);
-        let found = engine.find_volume(volume).await?.ok_or_else(|| no_volume(volume))?;
-        if !found.ours {
+        let labels = engine.volume_labels(volume).await?.ok_or_else(|| no_volume(volume))?;
+        if !is_ours(&labels) {
             self.policy.check_foreign("backup", &format!("volume \"{shown}\""))?;
         }
         let users = engine.users_of(volume).await?;

@@ -10,9 +10,10 @@ use super::{Carrying, Scratch, facts};
 use crate::{
     commands::{
         Failure,
-        deploy::{KEPT_LINES, Trial, trial_body},
+        deploy::{KEPT_LINES, Trial, files_of, trial_body},
         logs, progress, pull,
     },
+    docker::made::of_command,
     journal::Entry,
 };
 
@@ -55,8 +56,9 @@ impl Carrying<'_> {
         }
         self.note(entry)?;
         progress(self.events, "start the app on it, in a network of its own", None).await;
-        engine.make_network(name, &entry.command.to_string()).await?;
+        engine.make_network(name, true, &[of_command(&entry.command.to_string())]).await?;
         engine.create(name, body).await?;
+        engine.write_files(name, &files_of(app, &app.spec)?).await?;
         engine.start(name).await.map_err(|error| {
             let message = format!("restored, but app \"{}\" does not start on it: {}", app.name, error.message);
             Failure::new(ErrorCode::Conflict, message)

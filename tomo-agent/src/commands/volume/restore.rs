@@ -20,6 +20,7 @@ use tomo_proto::{
 use super::{Carrying, Scratch, TELL_EVERY, facts, how_far};
 use crate::{
     commands::{Failure, progress},
+    docker::made::of_command,
     exec::Events,
     journal::Entry,
 };
@@ -60,7 +61,7 @@ impl Carrying<'_> {
         entry.scratch = Some(scratch);
         self.note(entry)?;
         progress(self.events, "make the volume", None).await;
-        self.engine.make_volume(volume, &made_for).await?;
+        self.engine.make_volume(volume, &[of_command(&made_for)]).await?;
         self.engine.hold_volume(&holder, volume, &made_for, false).await?;
         self.events.tell(CommandEvent::Send).await;
         let received = Received::default();

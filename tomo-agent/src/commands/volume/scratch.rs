@@ -5,7 +5,7 @@ use tomo_proto::id::CommandId;
 
 use crate::{
     commands::deploy::runs,
-    docker::{Engine, EngineError},
+    docker::{Engine, EngineError, made::of_command},
 };
 
 /// As the journal keeps it. Names are noted before things are made.
@@ -50,10 +50,10 @@ impl Scratch {
             engine.remove(name).await?;
         }
         for name in &self.volumes {
-            engine.unmake_volume(name, &self.made_for).await?;
+            engine.remove_volume(name, of_command(&self.made_for)).await?;
         }
         for name in &self.networks {
-            engine.unmake_network(name).await?;
+            engine.remove_network(name, of_command(&self.made_for)).await?;
         }
         Ok(())
     }

@@ -112,6 +112,9 @@ impl AppView {
         for (key, value) in &detail.spec.env {
             fact("env", format!("{key}={value}"), theme.text);
         }
+        for (path, contents) in &detail.spec.files {
+            fact("file", format::file(path, contents), theme.text);
+        }
         for volume in &detail.spec.volumes {
             let mode = if volume.read_only { " (read-only)" } else { "" };
             fact("volume", format!("{} at {}{mode}", volume.source, volume.target), theme.text);
