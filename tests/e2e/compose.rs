@@ -9,6 +9,7 @@ use tomo_tests::{
     cli::{Output, Tomo},
     daemon::TestDaemon,
     docker::{Image, docker, unique},
+    terminal::{Key, Terminal},
 };
 
 use crate::deploy::{free_port, served_at};
@@ -93,6 +94,48 @@ async fn what_reaches_for_the_host_from_a_compose_file_is_refused() {
     }
     let apps = daemon.admin().call(&AppList::default()).await.expect("lists").apps;
     assert!(apps.is_empty(), "nothing was made of any of them: {apps:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compose_file_is_imported_in_the_dashboard() {
+    let daemon = TestDaemon::start().await;
+    let _agent = TestAgent::spawn(&daemon, SERVER, ALLOW_ALL).await;
+    let (tomo, image, name, key) = (Tomo::at_socket(&daemon), Image::web(), unique("cart"), unique("key"));
+    let compose = format!(
+        "name: {name}\nservices:\n  web:\n    image: {image}\n    ports: [\"127.0.0.1::8080\"]\n    secrets: [key]\n    tty: true\n  \
+         store:\n    image: {image}\nsecrets:\n  key:\n    name: {key}\n    file: ./key.txt\n",
+        image = image.name(),
+    );
+    let (_folder, file) = project(&compose, "");
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 36);
+    terminal.wait_for(SERVER).await;
+    terminal.type_text("2I");
+    terminal.wait_for("Import a compose file").await;
+    terminal.type_text(&file.display().to_string());
+    terminal.press(Key::Control('s'));
+    // What stands against it is said with its line, and what was typed is still there.
+    terminal.wait_for("line 7: tty: is not supported").await;
+    terminal.wait_for("compose.yaml").await;
+    for _ in 0..3 {
+        terminal.press(Key::Tab);
+    }
+    terminal.type_text(&format!("{key}=hunter2"));
+    terminal.press(Key::Tab);
+    terminal.type_text("tty");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("It fits").await;
+    terminal.wait_for("tty: is left out").await;
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("Approve and apply").await;
+    assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("succeeded").await;
+    let files = docker(&["exec", &format!("tomo-{name}"), "busybox", "cat", "/run/secrets/key"]);
+    assert_eq!(files, "hunter2");
+    let admin = daemon.admin();
+    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
+    admin.carry_out(plan).await.expect("begins");
 }
 
 /// A web server that shows every file inside, and ends when it is told to.

@@ -18,7 +18,7 @@ use tomo_proto::{
 };
 
 use crate::cli::mcp::McpClient;
-pub(crate) use app::{AppCommand, Deploy, Import};
+pub(crate) use app::{AppCommand, ComposeFile, Deploy, Import};
 pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
 pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand};

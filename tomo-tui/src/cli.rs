@@ -7,7 +7,7 @@ mod app;
 mod audit;
 mod backup;
 pub(crate) mod catalog;
-mod compose;
+pub(crate) mod compose;
 mod container;
 pub(crate) mod mcp;
 pub(crate) mod onboard;

@@ -7,20 +7,24 @@ use super::node::{Entry, Item, Node};
 /// Most ports that a range may stand for.
 const RANGE: u16 = 100;
 
-/// `8080:80`, `127.0.0.1:53:53/udp`, `3000-3002:3000-3002`.
+/// `8080:80`, `127.0.0.1:53:53/udp`, `3000-3002:3000-3002`; without a port of the host, `80` or `127.0.0.1::80`, the engine chooses one.
 pub(super) fn ports(text: &str) -> Result<Vec<PortSpec>, String> {
     let (rest, protocol) = match text.split_once('/') {
         None | Some((_, "tcp")) => (text.split('/').next().unwrap_or_default(), Protocol::Tcp),
         Some((rest, "udp")) => (rest, Protocol::Udp),
         Some((_, other)) => return Err(format!("\"{text}\": {other} is none of tcp and udp")),
     };
-    let (front, inside) = rest.rsplit_once(':').ok_or_else(|| {
-        format!("\"{text}\" leaves the host's port to chance: write HOST:CONTAINER, e.g. 8080:{rest}")
-    })?;
+    let (front, inside) = rest.rsplit_once(':').unwrap_or(("", rest));
     let (address, outside) = front.rsplit_once(':').map_or((None, front), |(address, port)| (Some(address), port));
     let loopback = loopback(address)?;
-    let none = || format!("\"{text}\" is no port: write HOST:CONTAINER, two numbers from 1 to 65535");
-    let (host, container) = (range(outside).ok_or_else(none)?, range(inside).ok_or_else(none)?);
+    let none =
+        || format!("\"{text}\" is no port: write HOST:CONTAINER, two numbers from 1 to 65535, or CONTAINER alone");
+    let container = range(inside).ok_or_else(none)?;
+    if outside.is_empty() && container.1 - container.0 < RANGE {
+        let any = |container| PortSpec { container, host: None, protocol, loopback };
+        return Ok((container.0..=container.1).map(any).collect());
+    }
+    let host = range(outside).ok_or_else(none)?;
     if host.1 - host.0 != container.1 - container.0 || host.1 - host.0 >= RANGE {
         return Err(format!("\"{text}\": both ranges have the same number of ports, at most {RANGE}"));
     }
@@ -59,9 +63,8 @@ pub(super) fn long_port(entries: &[Entry]) -> Result<Vec<PortSpec>, String> {
         }
     }
     let inside = inside.ok_or("target is missing")?;
-    let outside = outside.ok_or_else(|| format!("published is missing: the host's port for {inside}"))?;
-    let address = address.map_or_else(String::new, |address| format!("{address}:"));
-    ports(&format!("{address}{outside}:{inside}/{protocol}"))
+    let (address, outside) = (address.unwrap_or_default(), outside.unwrap_or_default());
+    ports(&format!("{address}:{outside}:{inside}/{protocol}"))
 }
 
 /// `data:/var/lib/x`, `/srv/x:/x:ro`, `./x:/x`; `base` is the server's folder that `.` stands for.

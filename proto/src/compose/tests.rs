@@ -56,7 +56,7 @@ fn files_of_real_projects_are_imported_or_what_is_missing_is_named_with_its_line
         ("paperless", Some("webserver"), &["11 depends_on", "16 volumes", "17 env_file"]),
         ("minio", None, &[]),
         ("registry", None, &[]),
-        ("mosquitto", None, &["7 ports", "9 volumes", "10 volumes", "11 volumes", "12 tty"]),
+        ("mosquitto", None, &["9 volumes", "10 volumes", "11 volumes", "12 tty"]),
         ("n8n", None, &[]),
         ("ollama", None, &["11 deploy.resources.reservations.devices"]),
         ("ghost", None, &["5 build", "12 environment", "15 logging"]),
@@ -365,6 +365,8 @@ fn an_app_comes_back_from_its_file_as_it_was() {
         ports: vec![
             PortSpec { container: 80, host: Some(8080), protocol: Protocol::Tcp, loopback: true },
             PortSpec { container: 53, host: Some(53), protocol: Protocol::Udp, loopback: false },
+            PortSpec { container: 81, host: None, protocol: Protocol::Tcp, loopback: true },
+            PortSpec { container: 82, host: None, protocol: Protocol::Udp, loopback: false },
         ],
         env: [("A", "no"), ("B", "secret://b"), ("C", "1.10"), ("D", "a: #b\n\u{e9}\u{1b}[31m\u{202e}")]
             .map(|(key, value)| (key.to_owned(), value.to_owned()))

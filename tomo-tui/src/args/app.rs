@@ -181,11 +181,20 @@ pub(crate) struct Deploy {
 /// How a compose file becomes an app.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Import {
-    /// The compose file. Values for its ${NAME}s are taken from .env beside it.
-    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) file: ComposeFile,
     /// Server it runs on.
     #[arg(long)]
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// A compose file, and what is to be known beside it.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct ComposeFile {
+    /// The compose file. Values for its ${NAME}s are taken from .env beside it.
+    pub(crate) file: PathBuf,
     /// Name of the app; otherwise that of the file, or of its main service.
     #[arg(long, value_parser = name)]
     pub(crate) app: Option<String>,
@@ -204,6 +213,4 @@ pub(crate) struct Import {
     /// How to tell that it works, instead of the file's healthcheck: http:PORT/PATH, tcp:PORT or run:COMMAND.
     #[arg(long)]
     pub(crate) health: Option<HealthCheck>,
-    #[command(flatten)]
-    pub(crate) consent: Consent,
 }

@@ -6,12 +6,12 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tomo_proto::{
     api::app::{AppDeploy, AppGet},
-    compose::{self, FILE_BYTES, Finding, Wanted},
+    compose::{self, FILE_BYTES, Finding, Imported, Wanted},
     error::{ApiError, ErrorCode},
 };
 
 use crate::{
-    args::Import,
+    args::{ComposeFile, Import},
     cli::{
         change,
         output::{self, note, own},
@@ -22,26 +22,48 @@ use crate::{
 /// Values for the placeholders of a compose file lie here, beside it.
 const VALUES: &str = ".env";
 
-pub(super) async fn import(client: &Client, wanted: Import, as_json: bool) -> anyhow::Result<()> {
-    let shown = wanted.file.display();
-    let text = read_text(&wanted.file).map_err(|error| anyhow::anyhow!("cannot read {shown}: {error}"))?;
+/// Why a compose file becomes no app.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It, or what lies beside it, cannot be read.
+    Unreadable(String),
+    /// What an app cannot say.
+    Found(Vec<Finding>),
+}
+
+/// Reads a compose file, with what lies beside it.
+///
+/// # Errors
+/// Everything that stands against it.
+pub(crate) fn read_file(wanted: &ComposeFile) -> Result<Imported, Unfit> {
+    let unreadable = |path: &Path, error: String| Unfit::Unreadable(format!("cannot read {}: {error}", path.display()));
+    let text = read_text(&wanted.file).map_err(|error| unreadable(&wanted.file, error))?;
     let folder = wanted.file.parent().unwrap_or(Path::new(""));
-    let values = values(folder, &wanted.set)?;
-    let imported = compose::import(
-        &text,
-        &Wanted {
-            service: wanted.service.as_deref(),
-            name: wanted.app.as_deref(),
-            values: &values,
-            base: wanted.base.as_deref(),
-            leave_out: &wanted.leave_out,
-            health: wanted.health,
-            read: &|path| read_text(&folder.join(path)),
-        },
-    );
-    let imported = match imported {
+    let beside = folder.join(VALUES);
+    let mut values = BTreeMap::new();
+    if beside.exists() {
+        let pairs = read_text(&beside).and_then(|text| compose::env_file(&text));
+        values.extend(pairs.map_err(|error| unreadable(&beside, error))?);
+    }
+    values.extend(wanted.set.iter().cloned());
+    let wanted = Wanted {
+        service: wanted.service.as_deref(),
+        name: wanted.app.as_deref(),
+        values: &values,
+        base: wanted.base.as_deref(),
+        leave_out: &wanted.leave_out,
+        health: wanted.health.clone(),
+        read: &|path| read_text(&folder.join(path)),
+    };
+    compose::import(&text, &wanted).map_err(Unfit::Found)
+}
+
+pub(super) async fn import(client: &Client, wanted: Import, as_json: bool) -> anyhow::Result<()> {
+    let shown = wanted.file.file.display();
+    let imported = match read_file(&wanted.file) {
         Ok(imported) => imported,
-        Err(found) => return Err(refused(&shown.to_string(), &found, as_json)?.into()),
+        Err(Unfit::Unreadable(why)) => bail!(why),
+        Err(Unfit::Found(found)) => return Err(refused(&shown.to_string(), &found, as_json)?.into()),
     };
     imported.notes.iter().for_each(|one| note(format!("note: {shown}:{one}")));
     let deploy = AppDeploy {
@@ -66,18 +88,6 @@ fn refused(shown: &str, found: &[Finding], as_json: bool) -> anyhow::Result<Clie
     let count = if found.len() == 1 { "one thing".to_owned() } else { format!("{} things", found.len()) };
     let error = ApiError::new(ErrorCode::Invalid, format!("{count} in {shown} cannot be imported"));
     Ok(error.with_next("change the file; what the app can do without: --leave-out KEY").into())
-}
-
-/// What placeholders stand for: `.env` beside the file, and what is given here.
-fn values(folder: &Path, set: &[(String, String)]) -> anyhow::Result<BTreeMap<String, String>> {
-    let path = folder.join(VALUES);
-    let mut values = BTreeMap::new();
-    if path.exists() {
-        let pairs = read_text(&path).and_then(|text| compose::env_file(&text));
-        values.extend(pairs.map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?);
-    }
-    values.extend(set.iter().cloned());
-    Ok(values)
 }
 
 /// A file of bounded size.

@@ -61,6 +61,7 @@ pub(crate) enum Action {
     UpdateAgent,
     UnlockVault,
     Deploy,
+    ImportCompose,
     Redeploy,
     StartApp,
     StopApp,
@@ -205,6 +206,14 @@ pub(crate) const TABLE: &[Entry] = &[
         &["n"],
         &[Context::Overview, Context::Apps, Context::Server, Context::Catalog, Context::Template],
         3,
+    ),
+    change(
+        Action::ImportCompose,
+        "import",
+        "Deploys a compose file of this computer as one app: what it says, a preview, then the change.",
+        &["I"],
+        &[Context::Apps, Context::Catalog],
+        4,
     ),
     change(
         Action::Redeploy,

@@ -29,17 +29,22 @@ use tomo_proto::{
         terminal::TerminalOf,
         volume_backup::VolumeBackupCreate,
     },
+    compose::Finding,
     error::ErrorCode,
     model::{metric::names, plan::Plan, server::ServerSummary, stock::Item},
 };
 
 use crate::{
-    cli::ssh_config,
+    cli::{
+        compose::{self, Unfit},
+        ssh_config,
+    },
     client::{Client, ClientError},
     dashboard::{
         action::Action,
         event::{Answer, Event, MetricsRange},
         layers::{
+            compose::{ComposeRequest, Composed},
             deploy::{DeployRequest, secret_name},
             make::Made,
         },
@@ -173,6 +178,7 @@ pub(crate) enum Effect {
     EditServer(Box<Edit>),
     /// Reads the SSH client's own file.
     ReadSshConfig,
+    ReadCompose(Box<ComposeRequest>),
     /// Looks around on a server by SSH, with the kept credential.
     TestServer(String),
     ForgetCredential(String),
@@ -381,6 +387,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let read = ssh_config::of_file(&ssh_config::usual_file());
             Answer::SshConfig(read.map_err(|error| format!("{error:#} – another file: tomo server import FILE")))
         }
+        Effect::ReadCompose(request) => Answer::Composed(read_compose(*request).map(Box::new)),
         Effect::TestServer(server) => {
             let request = ConnectServer {
                 server,
@@ -420,6 +427,17 @@ async fn servers(client: &Client) -> Result<Vec<ServerSummary>, ClientError> {
     }
 }
 
+fn read_compose(request: ComposeRequest) -> Result<Composed, Vec<String>> {
+    let lines = |found: Vec<Finding>| found.iter().map(Finding::to_string).map(|one| format!("line {one}")).collect();
+    let imported = compose::read_file(&request.file).map_err(|unfit| match unfit {
+        Unfit::Unreadable(why) => vec![why],
+        Unfit::Found(found) => lines(found),
+    })?;
+    let (name, spec) = (imported.name, imported.spec);
+    let deploy = AppDeploy { server: request.server, name, spec, ..AppDeploy::default() };
+    Ok(Composed { deploy, notes: lines(imported.notes) })
+}
+
 /// A plan can only name secrets that are there; those of a plan that is not made go again.
 async fn deploy(client: &Client, request: DeployRequest) -> Answer {
     let mut stored = Vec::new();
@@ -433,8 +451,16 @@ async fn deploy(client: &Client, request: DeployRequest) -> Answer {
 }
 
 async fn plan_deploy(client: &Client, request: DeployRequest, stored: &mut Vec<String>) -> Result<Plan, ClientError> {
-    let DeployRequest { secrets, generate, mut deploy } = request;
-    let mut taken = if secrets.is_empty() { Vec::new() } else { client.person(&ListSecrets {}).await?.names };
+    let DeployRequest { secrets, named, generate, mut deploy } = request;
+    let brings = !secrets.is_empty() || !named.is_empty();
+    let mut taken = if brings { client.person(&ListSecrets {}).await?.names } else { Vec::new() };
+    for (name, value) in named {
+        client.person(&SetSecret { name: name.clone(), value }).await?;
+        // One that was there before is not this plan's to delete.
+        if !taken.contains(&name) {
+            stored.push(name);
+        }
+    }
     for (variable, value) in secrets {
         let name = secret_name(&deploy.name, &variable, &taken);
         client.person(&SetSecret { name: name.clone(), value }).await?;

@@ -28,7 +28,7 @@ use tomo_proto::{
 use crate::{
     cli::ssh_config::Entry,
     client::{ClientError, Terminal},
-    dashboard::visit::Reached,
+    dashboard::{layers::compose::Composed, visit::Reached},
 };
 
 /// One thing that happened.
@@ -124,6 +124,8 @@ pub(crate) enum Answer {
     Reached(u64, Told<Reached>),
     /// The hosts of the SSH client's file, or why it is of no use.
     SshConfig(Result<Vec<Entry>, String>),
+    /// A compose file, or everything that stands against it.
+    Composed(Result<Box<Composed>, Vec<String>>),
     /// The server whose credential is no longer kept.
     Forgotten(Told<String>),
     Unlocked(Told<VaultStatus>),

@@ -1,5 +1,6 @@
 //! What lies over a view and has the keys: help, palette, questions, forms.
 
+pub(crate) mod compose;
 pub(crate) mod confirm;
 pub(crate) mod deploy;
 pub(crate) mod help;
@@ -21,6 +22,7 @@ pub(crate) enum Layer {
     Palette(palette::Palette),
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
+    Compose(Box<compose::ComposeForm>),
     Server(Box<server::ServerForm>),
     Import(Box<import::ImportForm>),
     Unlock(Box<unlock::UnlockForm>),
@@ -35,6 +37,7 @@ impl Layer {
             Self::Palette(palette) => palette.draw(canvas, area),
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
+            Self::Compose(compose) => compose.draw(canvas, area),
             Self::Server(server) => server.draw(canvas, area),
             Self::Import(import) => import.draw(canvas, area),
             Self::Unlock(unlock) => unlock.draw(canvas, area),
@@ -50,6 +53,7 @@ impl Layer {
             Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
             Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
             Self::Deploy(deploy) => deploy.hint(),
+            Self::Compose(compose) => compose.hint(),
             Self::Server(server) => server.hint(),
             Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
             Self::Unlock(unlock) => unlock.hint(),
@@ -62,6 +66,7 @@ impl Layer {
     pub(crate) fn is_dirty(&self) -> bool {
         match self {
             Self::Deploy(deploy) => deploy.form.is_dirty(),
+            Self::Compose(compose) => compose.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
             _ => false,
         }
@@ -71,6 +76,7 @@ impl Layer {
     pub(crate) fn form(&mut self) -> Option<&mut Form> {
         match self {
             Self::Deploy(deploy) => Some(&mut deploy.form),
+            Self::Compose(compose) => Some(&mut compose.form),
             Self::Server(server) => Some(&mut server.form),
             Self::Import(import) => Some(&mut import.form),
             Self::Unlock(unlock) => Some(&mut unlock.form),
@@ -83,6 +89,7 @@ impl Layer {
     pub(crate) fn free(&mut self) {
         match self {
             Self::Deploy(deploy) => deploy.busy = false,
+            Self::Compose(compose) => compose.free(),
             Self::Server(server) => server.free(),
             Self::Unlock(unlock) => unlock.free(),
             Self::Make(make) => make.free(),
@@ -113,6 +120,7 @@ impl Layer {
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
             Self::Deploy(_)
+            | Self::Compose(_)
             | Self::Server(_)
             | Self::Import(_)
             | Self::Unlock(_)

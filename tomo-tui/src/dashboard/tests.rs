@@ -2,6 +2,7 @@
 
 mod any_keys;
 mod catalog;
+mod compose;
 mod containers;
 mod following;
 mod screens;

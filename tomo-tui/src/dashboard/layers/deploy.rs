@@ -24,9 +24,11 @@ use crate::{
 };
 
 /// A deploy as it was typed, with the variables or questions whose values no tool may carry.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct DeployRequest {
     pub(crate) secrets: Vec<(String, SecretText)>,
+    /// Secrets that the configuration names already.
+    pub(crate) named: Vec<(String, SecretText)>,
     /// Questions of a template whose secrets are made, if the app is a new one.
     pub(crate) generate: Vec<(String, Generate)>,
     pub(crate) deploy: AppDeploy,
@@ -46,7 +48,7 @@ pub(crate) struct DeployForm {
     error: Option<String>,
 }
 
-fn each<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+pub(super) fn each<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse).collect()
 }
 
@@ -58,7 +60,7 @@ fn volumes(text: &str) -> Result<Vec<VolumeSpec>, String> {
     each(text, |line| spec::volume(line).map_err(|error| error.to_string()))
 }
 
-fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
+pub(super) fn pairs(text: &str) -> Result<BTreeMap<String, String>, String> {
     let pair = |line: &str| match line.split_once('=') {
         Some((key, value)) if !key.is_empty() && !key.contains(char::is_whitespace) => {
             Ok((key.to_owned(), value.to_owned()))
@@ -253,7 +255,7 @@ impl DeployForm {
             ..self.base.clone()
         };
         let deploy = AppDeploy { server, name, spec, ..AppDeploy::default() };
-        Ok(DeployRequest { secrets, generate: Vec::new(), deploy })
+        Ok(DeployRequest { secrets, deploy, ..DeployRequest::default() })
     }
 
     /// The daemon said no: to a field if it names one.

@@ -7,6 +7,7 @@ use crate::dashboard::{
     effect::Effect,
     layers::{
         Layer,
+        compose::ComposeForm,
         confirm::Confirm,
         deploy::DeployForm,
         help::Help,
@@ -82,6 +83,10 @@ impl State {
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Deploy => self.deploy(),
+            Action::ImportCompose => {
+                let form = ComposeForm::new(self.server_names(), self.server_on_screen());
+                self.layer = Some(Layer::Compose(Box::new(form)));
+            }
             Action::Redeploy => self.redeploy(),
             Action::AddServer => self.layer = Some(Layer::Server(Box::new(ServerForm::add(self.now_ms)))),
             Action::ImportServers => self.effects.push(Effect::ReadSshConfig),
@@ -335,8 +340,12 @@ impl State {
     }
 
     /// Opens the form of a new app: that of a template, where one is on screen.
+    fn server_names(&self) -> Vec<String> {
+        self.servers.items().iter().map(|server| server.name.clone()).collect()
+    }
+
     fn deploy(&mut self) {
-        let servers: Vec<String> = self.servers.items().iter().map(|server| server.name.clone()).collect();
+        let servers = self.server_names();
         let form = match &self.view {
             View::Catalog => {
                 let Some(template) = self.catalog.selected() else { return };

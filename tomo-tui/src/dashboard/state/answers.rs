@@ -250,7 +250,7 @@ impl State {
                 self.fetch(Fetch::Plans);
             }
             Answer::Started(Ok(operation)) => {
-                if let Some(Layer::Deploy(_) | Layer::Make(_)) = self.layer {
+                if let Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_)) = self.layer {
                     self.layer = None;
                 }
                 self.open(View::Operation(OperationView::of(*operation)));
@@ -263,6 +263,12 @@ impl State {
             Answer::Enrolment(Err(error)) => self.server_refused(error),
             Answer::Reached(number, told) => self.reached(number, told),
             Answer::SshConfig(told) => self.read_ssh_config(told),
+            Answer::Composed(read) => {
+                if let Some(Layer::Compose(form)) = &mut self.layer {
+                    let request = form.read(read.map(|read| *read));
+                    self.effects.extend(request.map(|request| Effect::Deploy(Box::new(request))));
+                }
+            }
             Answer::Forgotten(Ok(server)) => {
                 self.toasts.push(Kind::Info, format!("no credential is kept for {server}"), self.now_ms);
                 self.fetch(Fetch::View);
@@ -292,7 +298,7 @@ impl State {
             | Answer::Forgotten(Err(error))
             | Answer::Terminal(_, Err(error))
             | Answer::Cancelled(Err(error)) => {
-                if let Some(layer @ (Layer::Deploy(_) | Layer::Make(_))) = &mut self.layer {
+                if let Some(layer @ (Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_))) = &mut self.layer {
                     layer.free();
                 }
                 self.failed(error);
@@ -337,18 +343,22 @@ impl State {
                 if !secrets.is_empty() {
                     self.secrets.insert(plan.plan, secrets);
                 }
-                if let Some(Layer::Deploy(_)) = self.layer {
+                if let Some(Layer::Deploy(_) | Layer::Compose(_)) = self.layer {
                     self.below = self.layer.take();
                 }
                 self.layer = Some(Layer::Confirm(Confirm::plan(plan, true)));
             }
             Err(ClientError::Api(error)) => {
                 let sealed = error.code == ErrorCode::Sealed;
-                if let (Some(Layer::Deploy(deploy)), false) = (&mut self.layer, sealed) {
-                    deploy.refused(error.field.as_deref(), error.message);
-                } else {
-                    self.layer.iter_mut().for_each(Layer::free);
-                    self.failed(ClientError::Api(error));
+                match &mut self.layer {
+                    Some(Layer::Deploy(deploy)) if !sealed => deploy.refused(error.field.as_deref(), error.message),
+                    Some(Layer::Compose(compose)) if !sealed => {
+                        compose.refused(std::iter::once(error.message).chain(error.next).collect());
+                    }
+                    _ => {
+                        self.layer.iter_mut().for_each(Layer::free);
+                        self.failed(ClientError::Api(error));
+                    }
                 }
             }
             Err(error) => {
@@ -381,7 +391,7 @@ impl State {
     /// Something needs a secret. Over a form, whose keys are letters, the master password is asked for at once.
     fn sealed(&mut self, error: &ClientError) {
         self.heard_sealed = true;
-        let is_form = matches!(self.layer, Some(Layer::Deploy(_) | Layer::Server(_)));
+        let is_form = matches!(self.layer, Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Server(_)));
         if is_form && self.disabled(Action::UnlockVault).is_none() {
             self.below = self.layer.take();
             self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new())));

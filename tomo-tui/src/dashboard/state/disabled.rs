@@ -162,7 +162,7 @@ impl State {
                 Some(operation) if operation.status == OperationStatus::Running => None,
                 Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
             },
-            Action::Deploy if self.servers.loaded && self.servers.items().is_empty() => {
+            Action::Deploy | Action::ImportCompose if self.servers.loaded && self.servers.items().is_empty() => {
                 Some("there is no server to deploy to: add one first".to_owned())
             }
             Action::Deploy => match &self.view {

@@ -9,6 +9,7 @@ use crate::dashboard::{
     effect::Effect,
     layers::{
         Layer,
+        compose::ComposeRequest,
         confirm::{Confirm, Decision},
         deploy::DeployRequest,
         palette::Target,
@@ -190,6 +191,10 @@ impl State {
                 let told = deploy.key(key);
                 self.follow_deploy(told);
             }
+            Some(Layer::Compose(compose)) => {
+                let told = compose.key(key);
+                self.follow_compose(told);
+            }
             Some(Layer::Server(server)) => {
                 let told = server.key(key);
                 self.follow_server(told);
@@ -225,6 +230,11 @@ impl State {
                 let told = deploy.follow(told);
                 self.follow_deploy(told);
             }
+            (Some(Layer::Compose(compose)), _) => {
+                let told = compose.form.click(column, row);
+                let told = compose.follow(told);
+                self.follow_compose(told);
+            }
             (Some(Layer::Server(server)), _) => {
                 let told = server.form.click(column, row);
                 let told = server.follow(told);
@@ -258,6 +268,14 @@ impl State {
         match told {
             None => {}
             Some(Ok(request)) => self.effects.push(Effect::Deploy(Box::new(request))),
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    fn follow_compose(&mut self, told: Option<Result<ComposeRequest, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::ReadCompose(Box::new(request))),
             Some(Err(())) => self.leave_form(),
         }
     }

@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 27] = [
+const SCREENS: [(&str, &str); 28] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -19,6 +19,7 @@ const SCREENS: [(&str, &str); 27] = [
     ("plans", "3"),
     ("plan_confirm", "3 A"),
     ("deploy", "n"),
+    ("compose", "2 I"),
     ("help", "?"),
     ("palette", ": s h"),
     ("login", ""),

@@ -77,7 +77,8 @@ pub(super) fn request(template: &Template, form: &Form, server: String, name: St
         }
     }
     let template = Some(template.id.clone());
-    DeployRequest { secrets, generate, deploy: AppDeploy { server, name, template, answers, ..AppDeploy::default() } }
+    let deploy = AppDeploy { server, name, template, answers, ..AppDeploy::default() };
+    DeployRequest { secrets, generate, deploy, ..DeployRequest::default() }
 }
 
 /// The field that something the daemon said is about: the one of the question, or of the port that it names.
