@@ -171,7 +171,16 @@ impl Engine {
 
     /// Removes a container whether it runs or not, with its anonymous volumes.
     pub(crate) async fn remove(&self, container: &str) -> Answer<()> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        self.remove_with(container, true).await
+    }
+
+    /// Removes a container whether it runs or not, and none of its volumes.
+    pub(crate) async fn remove_without_volumes(&self, container: &str) -> Answer<()> {
+        self.remove_with(container, false).await
+    }
+
+    async fn remove_with(&self, container: &str, volumes: bool) -> Answer<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(volumes).build();
         match self.docker.remove_container(container, Some(options)).await.map_err(EngineError::from) {
             Err(error) if error.code != ErrorCode::NotFound => Err(error),
             _ => Ok(()),

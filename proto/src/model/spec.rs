@@ -23,8 +23,14 @@ const KERNELS_OWN: [&str; 3] = ["/proc", "/sys", "/dev"];
 const CPU_MIN_MILLIS: u32 = 10;
 /// Containers of an app beside its own.
 const MAX_SERVICES: usize = 16;
-/// Ends of the names that containers have during a deploy.
-const ON_THEIR_WAY: [&str; 3] = [".new", ".was", ".old"];
+/// End of the name of an app's new container until it takes the old one's place,
+pub const BESIDE: &str = ".new";
+/// of the old one's from then on,
+pub const BETWEEN: &str = ".was";
+/// and once it is kept, in the place of the one that was kept before.
+pub const ASIDE: &str = ".old";
+/// All of them: no app and no service is called so.
+pub const ON_THEIR_WAY: [&str; 3] = [BESIDE, BETWEEN, ASIDE];
 /// Head of the labels that are Tomo's own.
 const OWN_LABELS: &str = "dev.tomo.";
 

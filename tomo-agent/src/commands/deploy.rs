@@ -18,7 +18,7 @@ use tomo_proto::{
 };
 
 pub(super) use container::trial_body;
-pub(super) use probe::{Trial, address_of};
+pub(super) use probe::{SETTLE, Trial, address_of};
 pub(crate) use swap::Swap;
 pub(super) use swap::{label, network_of, runs};
 
@@ -93,7 +93,7 @@ impl Deploying<'_> {
         }
         for (part, trial) in looked.parts.iter().zip(&mut course.trials) {
             tokio::select! {
-                settled = trial.settle(self.engine, self.events, &part.service, &self.deploy.name) => settled?,
+                settled = trial.pass(self.engine, self.events, &part.service, &self.deploy.name, SETTLE) => settled?,
                 failure = self.stop.reached() => return Err(failure),
             }
         }
@@ -193,7 +193,7 @@ impl Deploying<'_> {
         })?;
         self.step(entry, &format!("wait until {} is healthy", service.name.unwrap_or("it"))).await?;
         tokio::select! {
-            passed = trial.pass(self.engine, self.events, service, &deploy.name) => passed?,
+            passed = trial.pass(self.engine, self.events, service, &deploy.name, Duration::ZERO) => passed?,
             failure = self.stop.reached() => return Err(failure),
         }
         course.downtime = course.down_since.map(|since| since.elapsed());
@@ -350,13 +350,16 @@ fn facts(container: String, kept_until: Option<u64>) -> BTreeMap<String, String>
     facts
 }
 
-/// Removes a kept container whose time is over, unless it is the app again or a person has started it.
+/// Removes a kept container whose time is over, unless it is the app again, or a person has started it or given it another name.
 pub(crate) async fn remove_kept(engine: &Engine, journal: &Journal, kept: &Kept) -> Result<(), EngineError> {
     if !journal.kept().contains(kept) {
         return Ok(());
     }
-    if engine.find(&kept.id).await?.is_some_and(|found| !runs(&found) && name_of(&found) != kept.container) {
-        engine.remove(&kept.id).await?;
+    if let Some(found) = engine.find(&kept.id).await?
+        && !runs(&found)
+        && name_of(&found) == swap::aside(&kept.container)
+    {
+        swap::remove_old(engine, &found).await?;
     }
     journal.forget(&kept.container);
     Ok(())

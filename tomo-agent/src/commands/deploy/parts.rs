@@ -47,7 +47,7 @@ pub(super) struct Looked<'a> {
 impl Looked<'_> {
     /// The same for the journal.
     pub(super) fn swaps(&self, app: &str) -> Vec<swap::Part> {
-        let old = |old: &ContainerInspectResponse| Some(Old { id: old.id.clone()?, ran: runs(old) });
+        let old = |old: &ContainerInspectResponse| Some(Old { id: old.id.clone()?, ran: runs(old), called: None });
         let made = self.parts.iter().map(|part| swap::Part {
             container: part.service.container(app),
             old: part.old.as_ref().and_then(old),

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What starts and dies does so within this time: no container takes over earlier.
-const SETTLE: Duration = Duration::from_secs(6);
+pub(crate) const SETTLE: Duration = Duration::from_secs(6);
 const LOOK: Duration = Duration::from_millis(250);
 /// Answers that are kept, the newest.
 const ANSWERS: usize = 40;
@@ -47,30 +47,18 @@ impl Trial {
         Self { container, began: Instant::now(), limit, exit_code: None, answers: Vec::new(), has_failed: false }
     }
 
-    /// Waits until the container is healthy.
+    /// Waits until the container is healthy, and has lived for a time (see [`SETTLE`]) or for as long as it may take.
     pub(crate) async fn pass(
         &mut self,
         engine: &Engine,
         events: &Events,
         service: &Service<'_>,
         app: &str,
+        lived: Duration,
     ) -> Result<(), Failure> {
-        let passed = self.wait(engine, events, service, app, Duration::ZERO).await;
+        let passed = self.wait(engine, events, service, app, lived.min(self.limit)).await;
         self.has_failed = passed.is_err();
         passed
-    }
-
-    /// Waits until it has lived for a moment, and is healthy then.
-    pub(crate) async fn settle(
-        &mut self,
-        engine: &Engine,
-        events: &Events,
-        service: &Service<'_>,
-        app: &str,
-    ) -> Result<(), Failure> {
-        let settled = self.wait(engine, events, service, app, SETTLE.min(self.limit)).await;
-        self.has_failed = settled.is_err();
-        settled
     }
 
     async fn wait(

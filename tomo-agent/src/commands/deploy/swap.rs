@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tomo_proto::{
     error::ErrorCode,
     id::AppId,
+    model::spec::{ASIDE, BESIDE, BETWEEN, ON_THEIR_WAY},
     wire::command::{DeployApp, Outcome},
 };
 
@@ -16,9 +17,6 @@ use crate::{
     journal::{Journal, Kept},
 };
 
-const BESIDE: &str = ".new";
-const BETWEEN: &str = ".was";
-const ASIDE: &str = ".old";
 /// Seconds a container gets to end.
 pub(super) const STOP_SECS: u32 = 10;
 
@@ -49,12 +47,22 @@ pub(super) struct Part {
     pub(super) new: Option<New>,
 }
 
+impl Part {
+    /// What the old container was called before.
+    fn old_name<'a>(&'a self, old: &'a Old) -> &'a str {
+        old.called.as_deref().unwrap_or(&self.container)
+    }
+}
+
 /// The container that is replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Old {
     pub(super) id: String,
     /// Whether it ran.
     pub(super) ran: bool,
+    /// What it is called where it is not called as its part: it gets that name back.
+    #[serde(default)]
+    pub(super) called: Option<String>,
 }
 
 /// The container that takes its place.
@@ -65,24 +73,24 @@ pub(super) struct New {
     pub(super) kept_until: Option<u64>,
 }
 
-/// The name of a container until it takes the old one's place,
+/// The name of a new container,
 pub(super) fn beside(container: &str) -> String {
     format!("{container}{BESIDE}")
 }
 
-/// of the old one from then on,
+/// of the old one that gives way to it,
 pub(super) fn between(container: &str) -> String {
     format!("{container}{BETWEEN}")
 }
 
-/// and once it is kept, in the place of the one that was kept before.
+/// and of one that is kept.
 pub(super) fn aside(container: &str) -> String {
     format!("{container}{ASIDE}")
 }
 
 /// Whether a name is one of those.
 pub(super) fn is_on_its_way(container: &str) -> bool {
-    [BESIDE, BETWEEN, ASIDE].iter().any(|end| container.ends_with(end))
+    ON_THEIR_WAY.iter().any(|end| container.ends_with(end))
 }
 
 impl Swap {
@@ -126,6 +134,21 @@ impl Swap {
         name: &str,
     ) -> Result<Option<ContainerInspectResponse>, EngineError> {
         Ok(engine.find(name).await?.filter(|found| label(found, APP_LABEL) == Some(&self.app.to_string())))
+    }
+
+    /// The container that is kept under a name: one of this app, or one that was replaced by it.
+    async fn kept(
+        &self,
+        engine: &Engine,
+        journal: &Journal,
+        name: &str,
+    ) -> Result<Option<ContainerInspectResponse>, EngineError> {
+        let found = engine.find(name).await?;
+        let is_kept = |found: &ContainerInspectResponse| {
+            label(found, APP_LABEL) == Some(&self.app.to_string())
+                || journal.kept().iter().any(|kept| found.id.as_ref() == Some(&kept.id))
+        };
+        Ok(found.filter(is_kept))
     }
 
     /// Whether the new containers are the app by now: one of them has its name.
@@ -175,7 +198,7 @@ impl Swap {
         if let Some((old, found)) = &old
             && name_of(found) == between(&part.container)
         {
-            engine.rename(&old.id, &part.container).await?;
+            engine.rename(&old.id, part.old_name(old)).await?;
         }
         if let Some(New { id, kept_until: Some(until_ms) }) = &part.new
             && let Some(found) = engine.find(id).await?
@@ -195,7 +218,7 @@ impl Swap {
     pub(super) async fn name_all(&self, engine: &Engine) -> Result<(), EngineError> {
         for part in &self.parts {
             if let Some(old) = &part.old
-                && engine.find(&old.id).await?.is_some_and(|found| name_of(&found) == part.container)
+                && engine.find(&old.id).await?.is_some_and(|found| name_of(&found) == part.old_name(old))
             {
                 engine.rename(&old.id, &between(&part.container)).await?;
             }
@@ -222,17 +245,15 @@ impl Swap {
     async fn finish_part(&self, engine: &Engine, journal: &Journal, part: &Part) -> Result<Option<u64>, EngineError> {
         let Some(old) = &part.old else { return Ok(None) };
         let aside = aside(&part.container);
-        let Some(is_aside) = engine.find(&old.id).await?.map(|found| name_of(&found) == aside) else {
-            return Ok(None);
-        };
-        if !is_aside {
-            if let Some(before) = self.own(engine, &aside).await?.and_then(|before| before.id) {
-                engine.remove(&before).await?;
+        let Some(found) = engine.find(&old.id).await? else { return Ok(None) };
+        if name_of(&found) != aside {
+            if let Some(before) = self.kept(engine, journal, &aside).await? {
+                remove_old(engine, &before).await?;
             }
             engine.rename(&old.id, &aside).await?;
         }
         if self.keep_secs == 0 {
-            engine.remove(&old.id).await?;
+            remove_old(engine, &found).await?;
             return Ok(None);
         }
         engine.stop(&old.id, STOP_SECS).await?;
@@ -266,6 +287,15 @@ impl Swap {
             (true, false) => "; the old container is as it was",
             (false, _) => "; nothing of it is left",
         }
+    }
+}
+
+/// Removes a replaced container. The volumes of one that Tomo did not make stay, those without a name too: its app has them now.
+pub(super) async fn remove_old(engine: &Engine, old: &ContainerInspectResponse) -> Result<(), EngineError> {
+    let id = old.id.as_deref().unwrap_or_default();
+    match label(old, APP_LABEL) {
+        Some(_) => engine.remove(id).await,
+        None => engine.remove_without_volumes(id).await,
     }
 }
 

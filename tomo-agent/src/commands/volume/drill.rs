@@ -10,7 +10,7 @@ use super::{Carrying, Scratch, facts};
 use crate::{
     commands::{
         Failure,
-        deploy::{KEPT_LINES, Trial, files_of, trial_body},
+        deploy::{KEPT_LINES, SETTLE, Trial, files_of, trial_body},
         logs, progress, pull,
     },
     docker::made::of_command,
@@ -69,7 +69,7 @@ impl Carrying<'_> {
         progress(self.events, "wait until it is healthy", None).await;
         let service = Service { name: None, spec: &app.spec };
         tokio::select! {
-            passed = trial.settle(self.engine, self.events, &service, &app.name) => passed,
+            passed = trial.pass(self.engine, self.events, &service, &app.name, SETTLE) => passed,
             failure = self.stop.reached() => Err(failure),
         }
     }
