@@ -269,7 +269,7 @@ fn server_get(facts: &Facts, include: &str) -> String {
 }
 
 /// What mends a wrong configuration.
-const AGAIN: &str = "deploy it again with app_deploy: the whole configuration, as app_get shows it, with that changed";
+const AGAIN: &str = "deploy it again with that changed, and the rest of its configuration as it is";
 
 /// What the engine or the deploy says, or else the app's log.
 fn told_or_written(facts: &Facts, needles: &[&str], finding: impl Fn() -> Finding) -> Option<Finding> {
@@ -549,7 +549,7 @@ fn container_gone(facts: &Facts) -> Option<Finding> {
     if facts.container.is_some() || !has_engine || !facts.was_deployed || facts.status != AppStatus::Failed {
         return None;
     }
-    let why = "its container is gone, removed by somebody else than Tomo: deploy it again with app_deploy, as app_get shows it";
+    let why = "its container is gone, removed by somebody else than Tomo: deploy it again as it was";
     Some(Finding::symptom(CauseCode::ContainerGone, why, look(facts)))
 }
 

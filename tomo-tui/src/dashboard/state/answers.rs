@@ -6,6 +6,7 @@ use tomo_proto::{
 };
 
 use crate::{
+    cli::output::as_subcommand,
     client::ClientError,
     dashboard::{
         action::{self, Action},
@@ -353,7 +354,8 @@ impl State {
                 match &mut self.layer {
                     Some(Layer::Deploy(deploy)) if !sealed => deploy.refused(error.field.as_deref(), error.message),
                     Some(Layer::Compose(compose)) if !sealed => {
-                        compose.refused(std::iter::once(error.message).chain(error.next).collect());
+                        let next = error.next.map(|next| format!("next: {}", as_subcommand(&next)));
+                        compose.refused(std::iter::once(error.message).chain(next).collect());
                     }
                     _ => {
                         self.layer.iter_mut().for_each(Layer::free);
@@ -436,7 +438,7 @@ pub(super) fn message(error: &ClientError) -> String {
             format!("{} – next: {} ({})", api.message, unlock.title, unlock.keys[0])
         }
         ClientError::Api(api) => match &api.next {
-            Some(next) => format!("{} – next: {next}", api.message),
+            Some(next) => format!("{} – next: {}", api.message, as_subcommand(next)),
             None => api.message.clone(),
         },
         other => other.to_string(),
