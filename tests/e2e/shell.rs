@@ -261,7 +261,7 @@ fn signal(terminal: &Terminal, signal: Signal) {
 async fn busy(tomo: &Tomo, name: &str) -> Terminal {
     let mut terminal = shell(tomo, &["app", "shell", name]);
     terminal.wait_for(PROMPT).await;
-    terminal.type_text("trap '' HUP; busybox sleep 1000\r");
+    terminal.type_text("(trap '' HUP; busybox sleep 2000) & trap '' HUP; busybox sleep 1000\r");
     runs(&format!("tomo-{name}"), "sleep 1000").await;
     terminal
 }
@@ -285,6 +285,15 @@ async fn whatever_ends_a_terminal_nothing_of_it_goes_on_in_the_container() {
     assert!(terminal.wait_for_exit().await.success());
     assert!(terminal.text().contains("left: the program there was ended"), "{terminal:?}");
     nothing_is_left(&container, "after it was left").await;
+
+    // What a program has left behind goes with it, also where it ends by itself.
+    let mut terminal = shell(&tomo, &["app", "shell", &name]);
+    terminal.wait_for(PROMPT).await;
+    terminal.type_text("(trap '' HUP; busybox sleep 2000) &\r");
+    runs(&container, "sleep 2000").await;
+    terminal.type_text("exit\r");
+    assert!(terminal.wait_for_exit().await.success());
+    nothing_is_left(&container, "after its program has ended").await;
 
     // A login that ends takes its terminals along.
     let person = daemon.sign_in_as(Role::Deployer).await;

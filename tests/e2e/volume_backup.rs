@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use tomo_daemon::clock::Clock;
 use tomo_proto::{
     api::{
         app::{AppDeploy, AppGet, AppRemove},
-        operation::OperationCancel,
+        operation::{OperationCancel, OperationList},
         overview::Overview,
         person::{InitVault, LockVault, RotateVault, SecretText, UnlockVault},
         server::ServerGet,
@@ -25,7 +26,7 @@ use tomo_proto::{
     model::{
         agent::AgentState,
         app::{AppSpec, HealthCheck, VolumeSpec},
-        operation::{Operation, OperationStatus},
+        operation::{Operation, OperationKind, OperationStatus},
         plan::Approval,
         volume_backup::VolumeBackup,
     },
@@ -394,6 +395,58 @@ async fn a_backup_that_is_cut_off_leaves_nothing_and_the_app_runs_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_app_is_not_changed_while_a_backup_has_one_of_its_services_stopped() {
+    let (image, volume, app) = (Image::web(), Volume::make(), unique("shop"));
+    let way = EngineWay::to(Path::new(ENGINE));
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::with_engine(&daemon, SERVER, ALLOW_ALL, &way.socket()).await;
+    let admin = daemon.admin();
+    let of_version = |version: &str| {
+        let mut store = spec(&image, &volume);
+        store.env.insert("VERSION".to_owned(), version.to_owned());
+        let services = [("store".to_owned(), store)].into();
+        AppSpec { image: image.name().to_owned(), services, ..AppSpec::default() }
+    };
+    deploy(&admin, &app, of_version("1")).await;
+
+    way.stop_at(2, Side::After);
+    let backing_up = admin.call(&backup_of(&volume, true)).await.expect("is begun");
+    way.held().await;
+    let before = way.calls().len();
+    let (server, name) = (SERVER.to_owned(), app.clone());
+    let request = AppDeploy { server, name, spec: of_version("2"), ..AppDeploy::default() };
+    let plan = admin.call(&request).await.expect("is planned");
+    let going_on = async {
+        let list = OperationList::default();
+        eventually("the deploy has been sent", async || {
+            let all = admin.call(&list).await.ok()?.operations;
+            all.into_iter().find(|one| one.kind == OperationKind::DeployApp && one.step == "send to the agent")
+        })
+        .await;
+        way.let_go();
+    };
+    let (deployed, ()) = tokio::join!(admin.carry_out(plan), going_on);
+    assert_eq!(deployed.expect("is allowed").status, OperationStatus::Succeeded);
+    assert_eq!(admin.wait_for(backing_up).await.expect("ends").status, OperationStatus::Succeeded);
+    // What was stopped for the backup runs again before anything new is made, and of the two that wrote there one is left.
+    let calls = way.calls();
+    assert_eq!((before, calls[before].as_str()), (2, "start"), "{calls:?}");
+    let mounted = docker(&["ps", "-q", "--filter", &format!("volume={}", volume.name)]);
+    assert_eq!(mounted.lines().count(), 1, "{mounted}");
+
+    // A container that would not come back is not stopped.
+    remove(&admin, &app).await;
+    let gone = unique("gone");
+    let mount = format!("{}:/data", volume.name);
+    drop(docker(&["run", "-d", "--rm", "--name", &gone, "-v", &mount, image.name()]));
+    let refused = admin.wait_for(admin.call(&backup_of(&volume, true)).await.expect("is begun")).await.expect("ends");
+    assert!(error(&refused).1.contains("--rm") && runs(&gone), "{refused:?}");
+    drop(docker(&["rm", "-f", &gone]));
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_cut_off_or_cancelled_leaves_no_volume() {
     let (_image, volume) = (Image::web(), Volume::make());
     fs::write(volume.folder().join("file"), "content").expect("can be written");
@@ -530,7 +583,8 @@ async fn a_backup_that_finds_no_room_says_so_and_leaves_nothing() {
 async fn a_scheduled_volume_is_backed_up_and_drilled_by_itself_and_the_oldest_backups_go() {
     let (_image, volume) = (Image::web(), Volume::make());
     fs::write(volume.folder().join("file"), "content").expect("can be written");
-    let daemon = TestDaemon::start().await;
+    let clock = Clock::manual(Clock::system().now_ms());
+    let daemon = Setup::default().clock(clock.clone()).start().await;
     let admin = daemon.admin();
     let agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
     let (first, second) = (back_up(&admin, &volume, false).await, back_up(&admin, &volume, false).await);
@@ -538,7 +592,7 @@ async fn a_scheduled_volume_is_backed_up_and_drilled_by_itself_and_the_oldest_ba
         server: SERVER.to_owned(),
         volume: volume.name.clone(),
         every_hours: 24,
-        keep: Some(2),
+        keep: Some(1),
         drill_every_hours: Some(24),
         ..VolumeScheduleSet::default()
     };
@@ -558,18 +612,33 @@ async fn a_scheduled_volume_is_backed_up_and_drilled_by_itself_and_the_oldest_ba
     assert!(proven.proven && proven.result.contains("no app mounts it"), "{proven:?}");
     assert_eq!(problem().await, None);
 
-    // One more than are kept.
-    let third = back_up(&admin, &volume, false).await;
-    let kept = eventually("the oldest goes", async || {
-        let kept: Vec<_> = backups(&admin, &volume).await.into_iter().map(|backup| backup.backup).collect();
-        (kept.len() == 2).then_some(kept)
-    })
-    .await;
-    assert_eq!(kept, [third.backup, second.backup]);
-    eventually("its file goes too", async || (!Path::new(&first.file).exists()).then_some(())).await;
+    // Of those that it makes itself one is kept, and the last that is known to restore; what somebody made stays.
+    let day = async |count: usize| {
+        let before = newest(&admin, &volume).await.map(|backup| backup.backup);
+        clock.advance(25 * 3_600_000);
+        eventually_within(Duration::from_secs(60), "it is backed up by itself", async || {
+            let all = backups(&admin, &volume).await;
+            let made = all.first().filter(|newest| newest.scheduled && Some(newest.backup) != before);
+            made.filter(|_| all.len() == count).cloned()
+        })
+        .await
+    };
+    let proven = async || {
+        eventually_within(Duration::from_secs(60), "the newest is drilled by itself", async || {
+            newest(&admin, &volume).await?.drill
+        })
+        .await
+    };
+    day(3).await;
+    proven().await;
+    let kept = day(4).await;
+    proven().await;
+    let last = day(4).await;
+    let left: Vec<_> = backups(&admin, &volume).await.into_iter().map(|backup| backup.backup).collect();
+    assert_eq!(left, [last.backup, kept.backup, second.backup, first.backup]);
 
     // One that is due is made.
-    for backup in [second, third] {
+    for backup in [first, second, kept, last] {
         let request = VolumeBackupRemove { backup: backup.backup.to_string(), reason: None };
         let done = admin.carry_out(admin.call(&request).await.expect("is planned")).await.expect("ends");
         assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");

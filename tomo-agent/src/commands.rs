@@ -24,7 +24,7 @@ use tomo_proto::{
 pub(crate) use cut_off::cut_off;
 pub(crate) use deploy::{Deploying, Swap, remove_kept};
 pub(crate) use terminal::{LONGEST as LONGEST_TERMINAL, OpenTerminal, Session};
-pub(crate) use volume::{Carrying, Scratch, also_changed};
+pub(crate) use volume::{Carrying, Scratch, subject_of, subjects};
 
 use crate::{
     docker::{APP_LABEL, Engine, EngineError},

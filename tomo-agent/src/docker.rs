@@ -63,6 +63,13 @@ impl From<Error> for EngineError {
     }
 }
 
+impl EngineError {
+    /// The engine takes longer to answer than engines do.
+    pub(crate) fn silent() -> Self {
+        Self { code: ErrorCode::Conflict, message: "the engine does not answer in time".to_owned() }
+    }
+}
+
 /// An error with its causes; and what to do about the one that people meet first.
 fn in_full(error: &Error) -> String {
     let mut text = error.to_string();

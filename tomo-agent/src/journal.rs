@@ -49,9 +49,9 @@ impl Entry {
     }
 
     /// What it works on, as far as something of it still has to be seen to.
-    pub(crate) fn left_of(&self) -> Option<&str> {
-        let swap = self.swap.as_ref().map(|swap| swap.container.as_str());
-        swap.or_else(|| self.scratch.as_ref().map(|scratch| scratch.subject.as_str()))
+    pub(crate) fn left_of(&self) -> &[String] {
+        let swap = self.swap.as_ref().map(|swap| std::slice::from_ref(&swap.container));
+        swap.or_else(|| self.scratch.as_ref().map(|scratch| &*scratch.subjects)).unwrap_or_default()
     }
 }
 
@@ -188,7 +188,8 @@ mod tests {
         journal.forget("tomo-web");
         journal.forget("tomo-web");
         assert_eq!((journal.kept().len(), journal.entries().len()), (0, 2));
-        let terminal = OpenTerminal { command: CommandId::from_u64(3), program: "abc".to_owned() };
+        let terminal =
+            OpenTerminal { command: CommandId::from_u64(3), program: "abc".to_owned(), container: "c1".to_owned() };
         journal.open_terminal(&terminal).expect("writes");
         assert_eq!(journal.terminals(), std::slice::from_ref(&terminal));
         journal.close_terminal(terminal.command);

@@ -254,7 +254,8 @@ impl Policy {
             }
             // A drill runs the app, but publishes no port and mounts nothing of the host.
             Command::DrillVolume { app: Some(app), .. } => {
-                allowed.allow_verb("deploy").and_then(|()| allowed.allow_image(&app.spec.image)).map_err(refuse)
+                let spec = AppSpec { ports: Vec::new(), volumes: Vec::new(), ..app.spec.clone() };
+                allowed.allow_verb("deploy").and_then(|()| allowed.allow_spec(&spec)).map_err(refuse)
             }
             _ => Ok(()),
         }
@@ -451,6 +452,24 @@ mod tests {
                 keep_secs: 0,
             }),
         }
+    }
+
+    #[test]
+    fn a_drill_runs_its_app_with_no_more_than_a_deploy_does() {
+        let spec = AppSpec { image: "web:1".to_owned(), ..AppSpec::default() };
+        let drill = |spec: &AppSpec| match deploy(spec.clone()) {
+            Command::DeployApp { deploy } => Command::DrillVolume { volume: "data".to_owned(), app: Some(deploy) },
+            other => other,
+        };
+        let allowing = policy("verbs = [\"restore\", \"deploy\"]\nimages = [\"web:*\"]");
+        let bind = VolumeSpec { source: "/etc".to_owned(), target: "/x".to_owned(), read_only: false };
+        // What it publishes and mounts is left out of it.
+        allowing.check(&drill(&AppSpec { volumes: vec![bind], ..spec.clone() })).expect("is allowed");
+        let with = |name: &str| AppSpec { capabilities: vec![name.to_owned()], ..spec.clone() };
+        for spec in [with("NET_ADMIN"), with("SYS_RESOURCE"), AppSpec { image: "evil:1".to_owned(), ..spec.clone() }] {
+            allowing.check(&drill(&spec)).expect_err("is refused");
+        }
+        policy("verbs = [\"restore\"]\nimages = [\"web:*\"]").check(&drill(&spec)).expect_err("is refused");
     }
 
     #[test]

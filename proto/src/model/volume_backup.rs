@@ -26,6 +26,9 @@ pub struct VolumeBackup {
     pub app: Option<BackedUpApp>,
     /// Whether what mounts it was stopped meanwhile.
     pub stopped: bool,
+    /// Whether its volume's schedule made it: only such a one goes by itself when newer ones are there.
+    #[serde(default)]
+    pub scheduled: bool,
     /// What was in it.
     pub contents: Contents,
     /// File on the daemon's host.

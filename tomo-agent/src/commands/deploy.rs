@@ -20,7 +20,7 @@ use tomo_proto::{
 pub(super) use container::trial_body;
 pub(super) use probe::{SETTLE, Trial, address_of};
 pub(crate) use swap::Swap;
-pub(super) use swap::{label, network_of, runs};
+pub(super) use swap::{label, name_of, network_of, runs};
 
 use crate::{
     commands::{Failure, Stop, logs, progress},
@@ -34,7 +34,7 @@ use crate::{
 pub(super) use container::files_of;
 use container::{body_of, is_made_of, restart_of};
 use parts::{Looked, Part};
-use swap::{New, STOP_SECS, name_of};
+use swap::{New, STOP_SECS};
 
 /// Lines kept of a container that did not live.
 pub(super) const KEPT_LINES: u32 = 200;

@@ -51,6 +51,9 @@ pub(crate) struct OpenTerminal {
     pub(crate) command: CommandId,
     /// The engine's id of its program.
     pub(crate) program: String,
+    /// Id of the container that it runs in.
+    #[serde(default)]
+    pub(crate) container: String,
 }
 
 impl OpenTerminal {
@@ -64,7 +67,7 @@ impl OpenTerminal {
     ) -> Result<Self, Failure> {
         let words = if program.is_empty() { SHELL.map(str::to_owned).to_vec() } else { program.to_vec() };
         let program = engine.prepare_terminal(container, words, mark(command), size).await?;
-        Ok(Self { command, program })
+        Ok(Self { command, program, container: container.to_owned() })
     }
 
     /// Ends what still runs at it: as a terminal does that hangs up, then by force.
@@ -73,9 +76,15 @@ impl OpenTerminal {
     /// It still runs, or the engine does not say.
     pub(crate) async fn hang_up(&self, engine: &Engine) -> Result<(), EngineError> {
         let mut state = self.begun(engine, END).await?;
+        // What a program has begun may outlive it.
         for signal in ["HUP", "KILL"] {
-            let ProgramState::Runs(container) = state else { return Ok(()) };
-            engine.signal_marked(&container, &mark(self.command), signal).await?;
+            match &state {
+                ProgramState::Runs(container) => engine.signal_marked(container, &mark(self.command), signal).await?,
+                ProgramState::Ended(_) => {
+                    drop(engine.signal_marked(&self.container, &mark(self.command), signal).await);
+                }
+                ProgramState::Waits | ProgramState::NeverRan | ProgramState::Gone => return Ok(()),
+            }
             state = self.settled(engine, END).await?;
         }
         if let ProgramState::Runs(_) = state {
@@ -133,7 +142,8 @@ pub(crate) struct Session<'a> {
 impl Session<'_> {
     /// Runs the program until it or somebody ends the terminal; nothing of it runs afterwards, or it is said.
     pub(crate) async fn hold(&self, input: mpsc::Receiver<TerminalInput>) -> Result<Outcome, Failure> {
-        let (mut shows, mut typed) = self.engine.start_terminal(&self.terminal.program).await?;
+        let starting = timeout(BEGIN, self.engine.start_terminal(&self.terminal.program)).await;
+        let (mut shows, mut typed) = starting.unwrap_or_else(|_| Err(EngineError::silent()))?;
         if let ProgramState::NeverRan | ProgramState::Gone = self.terminal.begun(self.engine, BEGIN).await? {
             return Err(self.never_ran(&mut shows).await);
         }
@@ -149,7 +159,7 @@ impl Session<'_> {
         }
         let ended = self.terminal.hang_up(self.engine).await;
         if ended.is_err() {
-            drop(typed.write_all(LAST_KEYS).await);
+            drop(timeout(END, typed.write_all(LAST_KEYS)).await);
             if let ProgramState::Runs(_) = self.terminal.settled(self.engine, END).await? {
                 ended?;
             }

@@ -8,7 +8,7 @@ mod restore;
 mod scratch;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -26,8 +26,8 @@ use tomo_proto::{
 pub(crate) use scratch::Scratch;
 
 use crate::{
-    commands::{Failure, Stop, progress},
-    docker::{Engine, EngineError},
+    commands::{Failure, Stop, deploy::label, progress},
+    docker::{APP_LABEL, Engine, EngineError, NAME_LABEL},
     exec::Events,
     journal::{Entry, Journal},
     policy::Policy,
@@ -46,16 +46,36 @@ pub(crate) struct Carrying<'a> {
     pub(crate) events: &'a Events,
     pub(crate) stop: &'a Stop,
     pub(crate) journal: &'a Journal,
+    /// What it works on, whose turn it has.
+    pub(crate) subjects: Vec<String>,
 }
 
-/// Whatever else a backup changes: the containers that it stops.
-pub(crate) async fn also_changed(engine: &Engine, command: &Command) -> Result<Vec<String>, EngineError> {
-    match command {
+/// What a change works on, in the order in which two of them wait for each other. An app is one thing, whichever of its containers is
+/// named, and by which of its names.
+pub(crate) async fn subjects(engine: &Engine, command: &Command) -> Result<Vec<String>, EngineError> {
+    Ok(match command {
         Command::BackupVolume { volume, stop: true } => {
-            Ok(engine.users_of(volume).await?.into_iter().map(|user| user.name).collect())
+            let mut users = BTreeSet::new();
+            for user in engine.users_of(volume).await? {
+                users.insert(subject_of(engine, &user.id).await?);
+            }
+            std::iter::once(command.subject()).chain(users).collect()
         }
-        _ => Ok(Vec::new()),
-    }
+        Command::StartContainer { container, .. }
+        | Command::StopContainer { container, .. }
+        | Command::RestartContainer { container, .. }
+        | Command::RemoveContainer { container, .. } => vec![subject_of(engine, container.as_str()).await?],
+        _ => vec![command.subject()],
+    })
+}
+
+/// What a change of a container works on: its app, or itself.
+pub(crate) async fn subject_of(engine: &Engine, container: &str) -> Result<String, EngineError> {
+    let found = engine.find(container).await?;
+    let app =
+        found.as_ref().filter(|found| label(found, APP_LABEL).is_some()).and_then(|found| label(found, NAME_LABEL));
+    let app = app.map(|app| format!("tomo-{app}"));
+    Ok(app.or(found.and_then(|found| found.id)).unwrap_or_else(|| container.to_owned()))
 }
 
 impl Carrying<'_> {
@@ -78,7 +98,22 @@ impl Carrying<'_> {
                     return outcome;
                 }
                 Err(_) if Instant::now() < until => sleep(INSIST_EVERY).await,
-                Err(error) => return left(outcome, &error),
+                Err(error) => return self.left(outcome, &error).await,
+            }
+        }
+    }
+
+    /// The outcome where not all traces could be taken away. What was done stays done.
+    async fn left(&self, outcome: Outcome, error: &EngineError) -> Outcome {
+        let rest =
+            format!("what was made or stopped for it is seen to as soon as the engine lets it be: {}", error.message);
+        match outcome {
+            Outcome::Failed { code, message, next, downtime_ms, evidence } => {
+                Outcome::Failed { code, message: format!("{message}; {rest}"), next, downtime_ms, evidence }
+            }
+            succeeded @ Outcome::Succeeded { .. } => {
+                progress(self.events, rest, None).await;
+                succeeded
             }
         }
     }
@@ -120,18 +155,6 @@ impl Carrying<'_> {
 
 fn how_far(doing: &str, tar: &Tar) -> String {
     format!("{doing}: {} files, {} MiB", tar.files(), tar.bytes() >> 20)
-}
-
-/// An outcome whose traces could not all be taken away.
-fn left(outcome: Outcome, error: &EngineError) -> Outcome {
-    let rest =
-        format!("what was made or stopped for it is seen to as soon as the engine lets it be: {}", error.message);
-    match outcome {
-        Outcome::Failed { code, message, next, downtime_ms, evidence } => {
-            Outcome::Failed { code, message: format!("{message}; {rest}"), next, downtime_ms, evidence }
-        }
-        Outcome::Succeeded { .. } => Outcome::failed(ErrorCode::Conflict, rest, None),
-    }
 }
 
 /// What the daemon is told of what was read.

@@ -30,7 +30,7 @@ use tomo_proto::{
 use crate::{
     clock::now_ms,
     commands::{self, Carrying, Deploying, Stop},
-    docker::{Engine, EngineError, RETRY},
+    docker::{Engine, RETRY},
     exec::{EVENTS, Events, ExecConfig, Said, Stands},
     journal::{Entry, Journal},
     policy::Policy,
@@ -185,17 +185,18 @@ impl Half {
         }
         let stop = Stop::new(cancel, events.clone(), deadline.min(LONGEST));
         let outcome = if request.command.is_change() {
+            let subjects = match commands::subjects(engine, &request.command).await {
+                Ok(subjects) => subjects,
+                Err(error) => return commands::Failure::from(error).into(),
+            };
             let _turns = tokio::select! {
-                turns = self.turns_of(engine, &request.command) => match turns {
-                    Ok(turns) => turns,
-                    Err(error) => return commands::Failure::from(error).into(),
-                },
+                turns = self.turns(&subjects) => turns,
                 failure = stop.reached() => return failure.into(),
             };
-            if let Err(outcome) = self.settle_before(engine, &request.command.subject()).await {
+            if let Err(outcome) = self.settle_before(engine, &subjects).await {
                 return outcome;
             }
-            self.change(engine, &policy, request, events, &stop).await
+            self.change(engine, &policy, request, subjects, events, &stop).await
         } else {
             tokio::select! {
                 outcome = commands::run(engine, &policy, &request.command, events) => outcome,
@@ -229,14 +230,13 @@ impl Half {
         Err(Outcome::failed(ErrorCode::Conflict, reason, Some(next)))
     }
 
-    /// Waits until nothing else changes what a command changes.
-    async fn turns_of(&self, engine: &Engine, command: &Command) -> Result<Vec<OwnedMutexGuard<()>>, EngineError> {
-        let mut turns = vec![self.turn(command.subject()).await];
-        // In order of their names: two that want the same cannot wait for each other.
-        for subject in commands::also_changed(engine, command).await? {
-            turns.push(self.turn(subject).await);
+    /// Waits until nothing else changes any of that.
+    async fn turns(&self, subjects: &[String]) -> Vec<OwnedMutexGuard<()>> {
+        let mut turns = Vec::with_capacity(subjects.len());
+        for subject in subjects {
+            turns.push(self.turn(subject.clone()).await);
         }
-        Ok(turns)
+        turns
     }
 
     /// Waits until nothing else changes the same thing.
@@ -255,6 +255,7 @@ impl Half {
         engine: &Engine,
         policy: &Policy,
         request: &CommandRequest,
+        subjects: Vec<String>,
         events: &Events,
         stop: &Stop,
     ) -> Outcome {
@@ -272,7 +273,8 @@ impl Half {
                 Deploying { engine, deploy, free_ports, events, stop, journal }.run(&mut entry).await
             }
             command if command.carries_volume() => {
-                Carrying { engine, policy, events, stop, journal: &self.journal }.run(&mut entry, request).await
+                let journal = &self.journal;
+                Carrying { engine, policy, events, stop, journal, subjects }.run(&mut entry, request).await
             }
             command => tokio::select! {
                 outcome = commands::run(engine, policy, command, events) => outcome,

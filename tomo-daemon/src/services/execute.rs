@@ -406,7 +406,7 @@ impl Context {
         match (error, sent) {
             (HubError::Offline, Sent::New) => Ended::failed(
                 ServiceError::new(ErrorCode::AgentOffline, "the server's agent is not connected")
-                    .with_next("try again once server_get says it is up"),
+                    .with_next("try again once the server is up"),
             ),
             (HubError::Busy, Sent::New) => Ended::failed(ServiceError::new(ErrorCode::Conflict, error.to_string())),
             _ => unknown(&error.to_string()),

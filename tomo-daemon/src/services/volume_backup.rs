@@ -23,7 +23,7 @@ use tomo_proto::{
     text::display_line,
     wire::{
         archive::{Contents, Part},
-        command::{CANCELLED, Command, ContainerRef, DeployApp},
+        command::{Command, ContainerRef, DeployApp},
     },
 };
 use zeroize::Zeroizing;
@@ -214,8 +214,7 @@ impl Context {
         drop(self.open_vault().await?);
         let server = self.store.read(|view| view.get::<Server>(backup.server_id.to_u64()))?.ok_or_else(|| {
             let message = format!("server \"{}\", where a drill of {} belongs, is gone", backup.server, backup.backup);
-            ServiceError::new(ErrorCode::NotFound, message)
-                .with_next("volume_restore with the name of another server restores it there")
+            ServiceError::new(ErrorCode::NotFound, message).with_next("restore it on another server instead")
         })?;
         self.allow_verb(&server, "restore")?;
         if backup.app.is_some() {
@@ -302,10 +301,8 @@ pub(super) fn note_drill(
             );
             (true, format!("{compared}; {app}"))
         }
-        (OperationStatus::Failed, Some(error)) if error.code == ErrorCode::Conflict && error.message != CANCELLED => {
-            (false, error.message.clone())
-        }
-        // Whoever could not try has proven nothing.
+        // What was tried to its end left something behind. Whoever could not try has proven nothing.
+        (OperationStatus::Failed, Some(error)) if operation.evidence.is_some() => (false, error.message.clone()),
         _ => return Ok(()),
     };
     let at = operation.ended_at.unwrap_or(operation.started_at);

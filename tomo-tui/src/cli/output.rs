@@ -120,6 +120,7 @@ pub(crate) fn as_subcommand(next: &str) -> String {
             "app_deploy" => "app deploy NAME --server SERVER --image IMAGE".to_owned(),
             "auth_session_list" => "user sessions".to_owned(),
             "catalog_get" => "catalog show".to_owned(),
+            "volume_backup_list" => "volume backups".to_owned(),
             other => {
                 let other = other.strip_prefix("auth_").unwrap_or(other);
                 let (noun, verb) = other.split_once('_')?;
@@ -221,6 +222,7 @@ mod tests {
             (r#"catalog_get {"template":"gotify"}"#, "tomo catalog show gotify"),
             ("auth_token_list {}", "tomo token list"),
             ("auth_session_list {}", "tomo user sessions"),
+            (r#"volume_backup_list {"server":"web-1","volume":"data"}"#, "tomo volume backups web-1 data"),
             ("wait a second, then go on", "wait a second, then go on"),
             ("tomo plan approve plan-1", "tomo plan approve plan-1"),
         ] {

@@ -264,6 +264,7 @@ fn backup() -> VolumeBackup {
         server_id: ServerId::from_u64(1),
         volume: "shop-data".to_owned(),
         app: None,
+        scheduled: true,
         stopped: true,
         contents: Contents { files: 10_003, bytes: 5 << 30, checksum: "1".repeat(64) },
         file: "/var/lib/tomo/volume-backups/vol-000000000007.volume".to_owned(),

@@ -157,6 +157,7 @@ pub(in crate::commands) fn trial_body(
 ) -> Result<ContainerCreateBody, Failure> {
     let mut body = body_of(deploy, &Service { name: None, spec: &deploy.spec }, "", "")?;
     body.labels = Some(HashMap::from([(MADE_LABEL.to_owned(), made_for.to_owned())]));
+    body.networking_config = None;
     if let Some(host) = &mut body.host_config {
         host.port_bindings = None;
         host.network_mode = Some(restored.to_owned());

@@ -311,7 +311,7 @@ pub(crate) fn network_of(app: &str) -> String {
     format!("tomo-{app}")
 }
 
-pub(super) fn name_of(found: &ContainerInspectResponse) -> &str {
+pub(crate) fn name_of(found: &ContainerInspectResponse) -> &str {
     found.name.as_deref().unwrap_or_default().trim_start_matches('/')
 }
 

@@ -9,7 +9,7 @@ use tomo_proto::{
     },
 };
 
-use super::{Carrying, Scratch, facts, no_volume};
+use super::{Carrying, Scratch, facts, no_volume, scratch::Stopped};
 use crate::{
     commands::{Failure, progress},
     docker::{User, made::is_ours},
@@ -34,8 +34,9 @@ impl Carrying<'_> {
         let users = engine.users_of(volume).await?;
         if stop {
             self.check_stop(&users)?;
+            self.check_restart(&users).await?;
         }
-        let mut scratch = Scratch::of(format!("volume {volume}"), entry.command);
+        let mut scratch = Scratch::of(self.subjects.clone(), entry.command);
         let holder = scratch.name("volume");
         scratch.containers.push(holder.clone());
         entry.scratch = Some(scratch);
@@ -65,12 +66,25 @@ impl Carrying<'_> {
         Ok(())
     }
 
+    /// Whether each can be started again.
+    async fn check_restart(&self, users: &[User]) -> Result<(), Failure> {
+        for user in users {
+            let host = self.engine.find(&user.id).await?.and_then(|found| found.host_config);
+            if host.is_some_and(|host| host.auto_remove == Some(true)) {
+                let name = display_line(&user.name, 80);
+                let message = format!("\"{name}\" is removed once it stops (--rm), and would not come back");
+                return Err(Failure::new(ErrorCode::Conflict, message).with_next("back it up without stopping it"));
+            }
+        }
+        Ok(())
+    }
+
     async fn stop_users(&self, entry: &mut Entry, users: Vec<User>) -> Result<(), Failure> {
         for user in users {
             let name = display_line(&user.name, 80);
             progress(self.events, format!("stop \"{name}\"; after {STOP_SECS} s it is killed"), None).await;
             if let Some(scratch) = &mut entry.scratch {
-                scratch.stopped.push(user.id.clone());
+                scratch.stopped.push(Stopped { id: user.id.clone(), name: user.name.clone() });
             }
             self.note(entry)?;
             self.engine.stop(&user.id, STOP_SECS).await.map_err(|error| {

@@ -38,22 +38,22 @@ impl Carrying<'_> {
             let message = format!("there is a volume called \"{}\" already", display_line(volume, 80));
             return Err(Failure::new(ErrorCode::Conflict, message).with_next("choose another name"));
         }
-        let scratch = Scratch::of(format!("volume {volume}"), entry.command);
-        let read_back = self.fill(entry, scratch, volume).await?;
-        // From here on the volume stays.
-        if let Some(scratch) = &mut entry.scratch {
-            scratch.volumes.clear();
+        let scratch = Scratch::of(self.subjects.clone(), entry.command);
+        let filled = self.fill(entry, scratch, volume).await?;
+        filled.check()?;
+        // From here on the volume stays, for whoever reads the journal later too.
+        let made = entry.scratch.as_mut().map(|scratch| std::mem::take(&mut scratch.volumes));
+        if let Err(failure) = self.note(entry) {
+            if let (Some(scratch), Some(made)) = (&mut entry.scratch, made) {
+                scratch.volumes = made;
+            }
+            return Err(failure);
         }
-        Ok(Outcome::Succeeded { facts: facts(&read_back), downtime_ms: None })
+        Ok(Outcome::Succeeded { facts: facts(&filled.read_back), downtime_ms: None })
     }
 
-    /// Makes a volume of what the daemon sends; what it reads back as.
-    pub(super) async fn fill(
-        &self,
-        entry: &mut Entry,
-        mut scratch: Scratch,
-        volume: &str,
-    ) -> Result<Contents, Failure> {
+    /// Makes a volume of what the daemon sends.
+    pub(super) async fn fill(&self, entry: &mut Entry, mut scratch: Scratch, volume: &str) -> Result<Filled, Failure> {
         let made_for = entry.command.to_string();
         let holder = scratch.name("volume");
         scratch.containers.push(holder.clone());
@@ -81,15 +81,29 @@ impl Carrying<'_> {
         };
         progress(self.events, "read it back", None).await;
         let read_back = self.read(&holder, "read it back", false).await?;
-        // Another engine may pack the same files another way; how many there are and how much is in them stays.
-        if (read_back.files, read_back.bytes) != (sent.files, sent.bytes) {
-            let message = format!(
-                "it does not read back as it was: {} files with {} bytes instead of {} with {}",
-                read_back.files, read_back.bytes, sent.files, sent.bytes
-            );
-            return Err(Failure::new(ErrorCode::Conflict, message));
+        Ok(Filled { sent, read_back })
+    }
+}
+
+/// A volume that took all that was sent.
+pub(super) struct Filled {
+    sent: Contents,
+    pub(super) read_back: Contents,
+}
+
+impl Filled {
+    /// Whether it reads back as it was. Another engine may pack the same files another way; how many there are and how much is in them
+    /// stays.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let Self { sent, read_back } = self;
+        if (read_back.files, read_back.bytes) == (sent.files, sent.bytes) {
+            return Ok(());
         }
-        Ok(read_back)
+        let message = format!(
+            "it does not read back as it was: {} files with {} bytes instead of {} with {}",
+            read_back.files, read_back.bytes, sent.files, sent.bytes
+        );
+        Err(Failure::new(ErrorCode::Conflict, message))
     }
 }
 

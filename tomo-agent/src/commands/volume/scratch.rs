@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tomo_proto::id::CommandId;
 
 use crate::{
-    commands::deploy::runs,
+    commands::deploy::{name_of, runs},
     docker::{Engine, EngineError, made::of_command},
 };
 
@@ -12,20 +12,27 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scratch {
     /// What the command works on; of two changes of the same the second waits.
-    pub(crate) subject: String,
+    pub(crate) subjects: Vec<String>,
     /// What everything is labelled with.
     pub(super) made_for: String,
     pub(super) containers: Vec<String>,
     pub(super) volumes: Vec<String>,
     pub(super) networks: Vec<String>,
-    /// Ids of the containers that were stopped.
-    pub(super) stopped: Vec<String>,
+    pub(super) stopped: Vec<Stopped>,
+}
+
+/// A container that was stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Stopped {
+    pub(super) id: String,
+    /// What it was called. One that is called otherwise by now was replaced.
+    pub(super) name: String,
 }
 
 impl Scratch {
-    pub(super) fn of(subject: String, command: CommandId) -> Self {
+    pub(super) fn of(subjects: Vec<String>, command: CommandId) -> Self {
         Self {
-            subject,
+            subjects,
             made_for: command.to_string(),
             containers: Vec::new(),
             volumes: Vec::new(),
@@ -39,22 +46,34 @@ impl Scratch {
         format!("tomo-{what}-{}", self.made_for)
     }
 
-    /// Takes everything away, and starts what was stopped first: it has waited long enough.
+    /// Starts what was stopped first, which has waited long enough, and takes everything away. What does not go keeps nothing else from
+    /// going.
+    ///
+    /// # Errors
+    /// The first.
     pub(crate) async fn clear(&self, engine: &Engine) -> Result<(), EngineError> {
-        for id in &self.stopped {
-            if engine.find(id).await?.is_some_and(|found| !runs(&found)) {
-                engine.start(id).await?;
-            }
+        let mut ended = Ok(());
+        for stopped in &self.stopped {
+            ended = ended.and(stopped.start_again(engine).await);
         }
         for name in &self.containers {
-            engine.remove(name).await?;
+            ended = ended.and(engine.remove(name).await);
         }
         for name in &self.volumes {
-            engine.remove_volume(name, of_command(&self.made_for)).await?;
+            ended = ended.and(engine.remove_volume(name, of_command(&self.made_for)).await.map(drop));
         }
         for name in &self.networks {
-            engine.remove_network(name, of_command(&self.made_for)).await?;
+            ended = ended.and(engine.remove_network(name, of_command(&self.made_for)).await);
         }
-        Ok(())
+        ended
+    }
+}
+
+impl Stopped {
+    async fn start_again(&self, engine: &Engine) -> Result<(), EngineError> {
+        match engine.find(&self.id).await? {
+            Some(found) if name_of(&found) == self.name && !runs(&found) => engine.start(&self.id).await,
+            _ => Ok(()),
+        }
     }
 }

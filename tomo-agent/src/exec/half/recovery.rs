@@ -27,10 +27,7 @@ impl Half {
             if self.remembered().iter().any(|known| known.is_ours && is_under_way(known)) {
                 continue;
             }
-            let _turn = match entry.left_of() {
-                Some(subject) => Some(self.turn(subject.to_owned()).await),
-                None => None,
-            };
+            let _turns = self.turns(entry.left_of()).await;
             if let Err(error) = self.settle(engine, entry.command).await {
                 tracing::warn!(command = %entry.command, error = error.message, "what was cut off waits");
                 self.is_left.store(true, Ordering::SeqCst);
@@ -64,8 +61,8 @@ impl Half {
     }
 
     /// Settles what an earlier change of the same has left, before it is changed again.
-    pub(super) async fn settle_before(&self, engine: &Engine, subject: &str) -> Result<(), Outcome> {
-        let is_left = |entry: &Entry| entry.left_of() == Some(subject);
+    pub(super) async fn settle_before(&self, engine: &Engine, subjects: &[String]) -> Result<(), Outcome> {
+        let is_left = |entry: &Entry| entry.left_of().iter().any(|subject| subjects.contains(subject));
         for entry in self.journal.entries().into_iter().filter(is_left) {
             self.settle(engine, entry.command).await.map_err(|error| {
                 let message = format!("an earlier change is not undone yet: {}", error.message);
@@ -79,8 +76,11 @@ impl Half {
     pub(super) async fn tidy_up(&self, engine: &Engine) {
         loop {
             for kept in self.journal.kept().into_iter().filter(|kept| kept.until_ms <= now_ms()) {
-                let _turn = self.turn(kept.container.clone()).await;
-                if let Err(error) = commands::remove_kept(engine, &self.journal, &kept).await {
+                let removed = async {
+                    let _turn = self.turn(commands::subject_of(engine, &kept.id).await?).await;
+                    commands::remove_kept(engine, &self.journal, &kept).await
+                };
+                if let Err(error) = removed.await {
                     tracing::warn!(error = error.message, container = kept.container, "it cannot be removed yet");
                 }
             }

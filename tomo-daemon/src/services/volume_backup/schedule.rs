@@ -127,7 +127,12 @@ impl Context {
         let its = schedules.iter().find(|one| one.server_id == of.server_id && one.volume == of.volume);
         let Some(schedule) = its else { return Ok(()) };
         let keep = usize::try_from(schedule.keep).unwrap_or(usize::MAX);
-        let old: Vec<VolumeBackup> = self.backups_of(schedule)?.into_iter().skip(keep).collect();
+        let all = self.backups_of(schedule)?;
+        let is_proven = |one: &VolumeBackup| one.drill.as_ref().is_some_and(|drill| drill.proven);
+        let last_proven = all.iter().find(|one| is_proven(one)).map(|one| one.backup);
+        // What somebody made stays until somebody removes it, and so does the last one that is known to restore.
+        let old = all.into_iter().filter(|one| one.scheduled).skip(keep);
+        let old: Vec<VolumeBackup> = old.filter(|one| Some(one.backup) != last_proven).collect();
         let rows: Vec<_> = old.iter().map(|backup| forgotten(self, backup)).collect();
         let ids: Vec<u64> = old.iter().map(|backup| backup.backup.to_u64()).collect();
         self.store
@@ -189,7 +194,7 @@ fn problem_of(schedule: &VolumeSchedule, backups: &[VolumeBackup], now_ms: u64) 
         hours => u64::from(hours) * 2,
     };
     match last {
-        None => Some("no restore of it was ever proven: volume_drill does".to_owned()),
+        None => Some("no restore of it was ever proven, as a drill does".to_owned()),
         Some(drill) if !drill.proven => Some(format!("the last drill failed: {}", drill.result)),
         Some(drill) if hours(drill.at) > most_hours => {
             Some(format!("the last proven restore is {} days ago", hours(drill.at) / 24))

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{KEY, PARTS};
 use crate::{
     crypto::random_bytes,
-    services::{Context, error::ServiceError, execute::Ended, operation::Running, vault::OpenVault},
+    services::{Context, access::Caller, error::ServiceError, execute::Ended, operation::Running, vault::OpenVault},
     store::{
         Record as _,
         records::{VolumeBackupRecord, Work},
@@ -100,6 +100,7 @@ impl Context {
                 app: self.app_of_volume(&server, &head.volume)?,
                 volume: head.volume,
                 stopped,
+                scheduled: running.state.borrow().actor == Caller::daemon().actor(),
                 contents,
                 file_bytes: std::fs::metadata(&file).map_or(0, |facts| facts.len()),
                 file: file.display().to_string(),
@@ -126,8 +127,7 @@ fn nothing_is_left(ended: Ended) -> Ended {
             let why = error.message.split(':').next().unwrap_or_default();
             let message = format!("{why}: the backup was cut off, and nothing of it is left");
             Ended::failed(
-                ServiceError::new(ErrorCode::AgentOffline, message)
-                    .with_next("try again once server_get says it is up"),
+                ServiceError::new(ErrorCode::AgentOffline, message).with_next("try again once the server is up"),
             )
         }
         other => other,
@@ -135,7 +135,10 @@ fn nothing_is_left(ended: Ended) -> Ended {
 }
 
 fn is_of_disk(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<std::io::Error>())
+    // What was changed is found by who opens it, and told as data that is not valid.
+    let io =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.chain().filter_map(io).any(|kind| kind != std::io::ErrorKind::InvalidData)
 }
 
 fn full(folder: &std::path::Path, error: &anyhow::Error) -> ServiceError {
@@ -145,5 +148,5 @@ fn full(folder: &std::path::Path, error: &anyhow::Error) -> ServiceError {
         display_line(&format!("{error:#}"), 300)
     );
     ServiceError::new(ErrorCode::StorageFull, message)
-        .with_next("make room there, or remove old backups: volume_backup_list {}")
+        .with_next("make room there, or remove backups that are not needed any more")
 }
