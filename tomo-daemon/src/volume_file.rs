@@ -53,6 +53,11 @@ impl Head {
     }
 }
 
+/// While a backup comes it is looked this often how much room is left on the disk,
+const LOOK_BYTES: usize = 8 << 20;
+/// and this much is left to others; on a small disk a twentieth of it.
+const LEFT_BYTES: u64 = 1 << 30;
+
 /// Name of a backup's file.
 pub(crate) fn file_name(backup: VolumeBackupId) -> String {
     format!("{backup}.volume")
@@ -108,10 +113,16 @@ fn seal(beside: &Path, head: &Head, key: &OwnKey, mut next: impl FnMut() -> Opti
     out.write_all(&head)?;
     let mut sealer = Sealer::new(out, key, &nonce, bound(&head));
     let mut tar = Tar::default();
+    let mut unlooked = 0;
     loop {
         match next() {
             Some(Part::Bytes(bytes)) => {
                 tar.take(&bytes);
+                unlooked += bytes.len();
+                if unlooked >= LOOK_BYTES {
+                    unlooked = 0;
+                    leave_room(beside)?;
+                }
                 sealer.write_all(&bytes)?;
             }
             Some(Part::End(told)) => {
@@ -123,6 +134,17 @@ fn seal(beside: &Path, head: &Head, key: &OwnKey, mut next: impl FnMut() -> Opti
             None => bail!("it was cut off after {} files", tar.files()),
         }
     }
+}
+
+/// The store may lie on the same disk: a backup, however large a host makes it, does not take its last room.
+fn leave_room(beside: &Path) -> std::io::Result<()> {
+    let disk = rustix::fs::statvfs(beside)?;
+    let [free, all] = [disk.f_bavail, disk.f_blocks].map(|blocks| blocks.saturating_mul(disk.f_frsize));
+    if free < (all / 20).min(LEFT_BYTES) {
+        let kind = std::io::ErrorKind::StorageFull;
+        return Err(std::io::Error::new(kind, format!("only {} MiB are free there", free >> 20)));
+    }
+    Ok(())
 }
 
 fn bound(head: &[u8]) -> Vec<u8> {

@@ -123,18 +123,36 @@ impl Services {
             program if program.is_empty() => "a shell".to_owned(),
             program => display_line(&program, 200),
         };
+        // A caller who leaves meanwhile leaves no row without its end.
+        let (context, caller) = (Arc::clone(&self.context), caller.clone());
+        let begin = self.context.tasks.spawn(context.begin_audited(caller, server, container, request, what));
+        begin.await.map_err(|error| {
+            ServiceError::new(ErrorCode::Internal, "the terminal could not be begun").with_source(error)
+        })?
+    }
+}
+
+impl Context {
+    async fn begin_audited(
+        self: Arc<Self>,
+        caller: Caller,
+        server: Server,
+        container: ContainerRef,
+        request: OpenTerminal,
+        what: String,
+    ) -> Result<Terminal, ServiceError> {
         let entry = |action: &str, outcome, details: &str| {
-            let entry = self.context.entry(caller, action, outcome).about("container", container.as_str());
+            let entry = self.entry(&caller, action, outcome).about("container", container.as_str());
             entry.with(format!("on {}: {what}{details}", server.name))
         };
-        self.context.write_row(entry(OpenTerminal::ACTION, AuditOutcome::Intent, "")).await?;
-        let (running, input) = match self.context.begin_terminal(&server, container.clone(), request).await {
+        self.write_row(entry(OpenTerminal::ACTION, AuditOutcome::Intent, "")).await?;
+        let (running, input) = match self.begin_terminal(&server, container.clone(), request).await {
             Ok(begun) => begun,
             Err(error) => {
                 let refused = error.code() == ErrorCode::RefusedByPolicy;
                 let outcome = if refused { AuditOutcome::Denied } else { AuditOutcome::Failed };
                 let details = format!(": {}", display_line(&error.error.message, 200));
-                self.context.write_row(entry(OpenTerminal::ACTION, outcome, &details)).await?;
+                self.write_row(entry(OpenTerminal::ACTION, outcome, &details)).await?;
                 return Err(error);
             }
         };
@@ -149,12 +167,10 @@ impl Services {
             end: entry("terminal_close", AuditOutcome::Ok, ""),
         };
         let cut = Cut { hung_up: hung_up.clone(), login_ended: caller.ended.clone() };
-        self.context.tasks.spawn(Arc::clone(&self.context).hold_terminal(open, cut));
+        self.tasks.spawn(Arc::clone(&self).hold_terminal(open, cut));
         Ok(Terminal { keys: Keys { input, typed_bytes, _hung_up: hung_up.drop_guard() }, output })
     }
-}
 
-impl Context {
     /// The container that a terminal is to lead into, if the policy of its server, as it was last told, lets it.
     fn terminal_target(&self, caller: &Caller, into: &TerminalOf) -> Result<(Server, ContainerRef), ServiceError> {
         let (server, name) = match into {
