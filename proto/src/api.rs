@@ -19,6 +19,7 @@ pub mod operation;
 pub mod overview;
 pub mod person;
 pub mod plan;
+pub mod registry;
 pub mod resource;
 pub mod server;
 pub mod settings;
@@ -110,6 +111,7 @@ macro_rules! for_each_tool {
             $crate::api::stock::ImageList,
             $crate::api::stock::ImagePull,
             $crate::api::stock::ImageRemove,
+            $crate::api::registry::RegistryList,
             $crate::api::stock::VolumeList,
             $crate::api::stock::VolumeCreate,
             $crate::api::stock::VolumeRemove,

@@ -14,6 +14,7 @@ pub mod metric;
 pub mod operation;
 pub mod plan;
 pub mod policy;
+pub mod registry;
 pub mod release;
 pub mod server;
 pub mod settings;

@@ -39,6 +39,7 @@ mod real_host;
 mod real_host_lost;
 mod real_host_units;
 mod real_host_update;
+mod registries;
 mod renewal;
 mod servers;
 mod services;

@@ -8,6 +8,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tempfile::TempDir;
 
 use crate::program::Program;
@@ -132,12 +133,19 @@ pub(crate) fn busybox() -> &'static Path {
     known.into_iter().find(|path| path.exists()).expect("busybox is there: install busybox-static, or use tests/run")
 }
 
+/// Who may use a private registry of a test.
+pub const REGISTRY_USER: &str = "robot$ana";
+/// With this password, which base64 writes with the letters that differ for URLs, wherever it begins.
+pub const REGISTRY_PASSWORD: &str = "correct~~~?>>horse~?>";
+/// Both as `htpasswd -B` writes them.
+const REGISTRY_HTPASSWD: &str = "robot$ana:$2y$05$abcdefghijklmnopqrstuuS9y3au7LekWLwUqis5ApfhDjxjCOzm2\n";
+
 /// A registry on loopback, which the engine trusts without TLS. Killed when dropped.
 #[derive(Debug)]
 pub struct Registry {
     address: SocketAddr,
     _program: Program,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Registry {
@@ -146,18 +154,46 @@ impl Registry {
     /// # Panics
     /// It does not start: says what to do.
     pub async fn start() -> Self {
+        Self::begin(None).await
+    }
+
+    /// Starts one that lets nobody in but [`REGISTRY_USER`] with [`REGISTRY_PASSWORD`].
+    ///
+    /// # Panics
+    /// It does not start: says what to do.
+    pub async fn private() -> Self {
+        Self::begin(Some(REGISTRY_HTPASSWD)).await
+    }
+
+    async fn begin(users: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let config = folder.path().join("config.yml");
         let root = folder.path().join("data").display().to_string();
-        let text =
+        let mut text =
             format!("version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {root}\nhttp:\n  addr: 127.0.0.1:0\n");
+        if let Some(users) = users {
+            let file = folder.path().join("users");
+            fs::write(&file, users).expect("a file can be written");
+            text.push_str(&format!("auth:\n  htpasswd:\n    realm: tests\n    path: {}\n", file.display()));
+        }
         fs::write(&config, text).expect("a file can be written");
         let mut command = tokio::process::Command::new("docker-registry");
         command.arg("serve").arg(&config);
         let mut program = Program::spawn(&mut command, "").await;
         let said = program.logged("listening on ").await;
-        let address = said.split('"').next().unwrap_or_default().parse().expect("an address");
-        Self { address, _program: program, _folder: folder }
+        let address: SocketAddr = said.split('"').next().unwrap_or_default().parse().expect("an address");
+        if users.is_some() {
+            let auth = STANDARD.encode(format!("{REGISTRY_USER}:{REGISTRY_PASSWORD}"));
+            let known = serde_json::json!({"auths": {address.to_string(): {"auth": auth}}});
+            fs::write(folder.path().join("config.json"), known.to_string()).expect("a file can be written");
+        }
+        Self { address, _program: program, folder }
+    }
+
+    /// Host and port, as images name it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.address.to_string()
     }
 
     /// Puts an image into the registry and takes it off the engine; returns the name to pull it by.
@@ -177,7 +213,8 @@ impl Registry {
     /// The engine or the registry refuses.
     pub fn push_as(&self, image: &Image, name: &str) {
         drop(docker(&["tag", image.name(), name]));
-        drop(docker(&["push", "-q", name]));
+        let config = self.folder.path().display().to_string();
+        drop(docker(&["--config", &config, "push", "-q", name]));
         drop(docker(&["rmi", name]));
     }
 }

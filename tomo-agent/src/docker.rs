@@ -7,6 +7,7 @@ pub(crate) mod examination;
 pub(crate) mod files;
 pub(crate) mod inventory;
 pub(crate) mod made;
+mod registry;
 mod stock;
 pub(crate) mod terminal;
 
@@ -26,7 +27,7 @@ use bollard::{
     },
 };
 use futures::{Stream, StreamExt as _};
-use tomo_proto::{error::ErrorCode, text::display_line};
+use tomo_proto::{error::ErrorCode, model::registry::RegistryLogin, text::display_line};
 
 pub(crate) use archive::User;
 
@@ -92,6 +93,8 @@ fn in_full(error: &Error) -> String {
 pub(crate) struct Engine {
     docker: Docker,
     socket: Arc<Path>,
+    /// What signs in at registries, for the command that it came with.
+    logins: Arc<[RegistryLogin]>,
 }
 
 /// An image on the host.
@@ -131,7 +134,8 @@ impl Engine {
     pub(crate) fn connect(socket: &Path) -> Answer<Self> {
         let path = socket.to_string_lossy();
         let docker = Docker::connect_with_unix(&path, REQUEST_TIMEOUT_SECS, bollard::API_DEFAULT_VERSION)?;
-        Ok(Self { docker, socket: Arc::from(socket) })
+        let docker = docker.with_request_modifier(registry::in_url_letters);
+        Ok(Self { docker, socket: Arc::from(socket), logins: Arc::default() })
     }
 
     /// Version of the engine and of its API.
@@ -232,7 +236,7 @@ impl Engine {
     pub(crate) fn pull(&self, image: &str) -> Pin<Box<dyn Stream<Item = Answer<PullProgress>> + Send>> {
         let options = CreateImageOptionsBuilder::default().from_image(image).build();
         let mut layers = std::collections::HashMap::new();
-        Box::pin(self.docker.create_image(Some(options), None, None).map(move |message| {
+        Box::pin(self.docker.create_image(Some(options), None, self.credentials(image)).map(move |message| {
             let message = message?;
             if let Some(failed) = message.error_detail {
                 let message = display_line(&failed.message.unwrap_or_default(), 400);

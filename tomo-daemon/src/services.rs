@@ -29,6 +29,7 @@ mod overview;
 mod plan;
 pub mod public;
 mod refusal;
+mod registry;
 mod secret;
 mod server;
 mod settings;

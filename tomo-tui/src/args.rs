@@ -23,7 +23,7 @@ pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
 pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
-pub(crate) use people::{Preset, SecretCommand, TokenCommand, UserCommand};
+pub(crate) use people::{Preset, RegistryCommand, SecretCommand, TokenCommand, UserCommand};
 pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};
 pub(crate) use volume::VolumeCommand;
 
@@ -227,6 +227,9 @@ pub(crate) enum Command {
     /// Store secrets that app environments name as secret://NAME.
     #[command(subcommand)]
     Secret(SecretCommand),
+    /// Sign in at the registries of private images.
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Seal secrets under a master password, and unlock them.
     #[command(subcommand)]
     Vault(VaultCommand),

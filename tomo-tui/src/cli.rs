@@ -12,7 +12,8 @@ mod container;
 pub(crate) mod mcp;
 pub(crate) mod onboard;
 mod plan;
-pub(crate) mod release;
+pub(crate) mod registry;
+mod release;
 mod server;
 mod settings;
 mod stock;
@@ -71,6 +72,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::User(command) => user::user(client, command, as_json).await,
         Command::Token(command) => token::token(client, command, as_json).await,
         Command::Secret(command) => token::secret(client, command, as_json).await,
+        Command::Registry(command) => registry::registry(client, command, as_json).await,
         Command::Backup(command) => backup::backup(client, command, as_json).await,
         Command::Vault(command) => vault::vault(client, command, as_json).await,
         Command::Local { .. }

@@ -55,6 +55,8 @@ person! {
     GenerateSecret => GeneratedSecret, "/person/secrets/generate";
     ListSecrets => SecretNames, "/person/secrets/list";
     DeleteSecret => Done, "/person/secrets/delete";
+    SetRegistry => Done, "/person/registries";
+    DeleteRegistry => Done, "/person/registries/delete";
     GetVault => VaultStatus, "/person/vault";
     InitVault => VaultStatus, "/person/vault/init";
     UnlockVault => VaultStatus, "/person/vault/unlock";
@@ -89,6 +91,8 @@ macro_rules! for_each_person_request {
             $crate::api::person::GenerateSecret,
             $crate::api::person::ListSecrets,
             $crate::api::person::DeleteSecret,
+            $crate::api::person::SetRegistry,
+            $crate::api::person::DeleteRegistry,
             $crate::api::person::GetVault,
             $crate::api::person::InitVault,
             $crate::api::person::UnlockVault,
@@ -532,6 +536,26 @@ pub struct SecretNames {
 pub struct DeleteSecret {
     /// Name.
     pub name: String,
+}
+
+/// Stores who signs in at a registry, with the password; what was there of that registry is replaced.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRegistry {
+    /// Host, perhaps with a port, as images name it; `docker.io` for those that name none.
+    pub registry: String,
+    /// Who signs in there, 1 to 256 bytes.
+    pub user: String,
+    /// Password or token, 1 byte to 16 KiB.
+    pub password: SecretText,
+}
+
+/// Forgets who signs in at a registry.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeleteRegistry {
+    /// Host, perhaps with a port.
+    pub registry: String,
 }
 
 /// Asks how the vault is.

@@ -14,6 +14,7 @@ use crate::{
         diagnosis::Examination,
         image::ImageDigests,
         operation::Evidence,
+        registry::RegistryLogin,
         release::SignedRelease,
         spec::check_image,
         stock::{Item, Stock},
@@ -35,6 +36,9 @@ pub struct CommandRequest {
     pub deadline_ms: u64,
     /// What to do.
     pub command: Command,
+    /// What signs in at the registries of its images; beside the command, which is kept, because these are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<RegistryLogin>,
 }
 
 /// What an agent can be asked to do.
@@ -306,6 +310,17 @@ impl Command {
             Self::CreateNetwork { name, .. } => format!("network {name}"),
             Self::ListStock {} | Self::Discard { .. } => "the host's stock".to_owned(),
             Self::TellHeads | Self::UpdateAgent { .. } | Self::TellOutcome { .. } => "the agent".to_owned(),
+        }
+    }
+
+    /// Names of the images that it may pull.
+    #[must_use]
+    pub fn images(&self) -> Vec<&str> {
+        match self {
+            Self::PullImage { image } => vec![image],
+            Self::DeployApp { deploy } => deploy.spec.all_images().collect(),
+            Self::DrillVolume { app: Some(app), .. } => app.spec.all_images().collect(),
+            _ => Vec::new(),
         }
     }
 

@@ -27,8 +27,12 @@ pub(super) async fn fetch(engine: &Engine, image: &str, events: &Events) -> Resu
     let mut told = None;
     while let Some(step) = pulling.next().await {
         let step = step.map_err(|error| {
-            Failure::new(error.code, format!("image \"{shown}\" cannot be pulled: {}", error.message))
-                .with_next("check the image's name and tag, and that the host reaches its registry")
+            let told = |why: &str| Failure::new(error.code, format!("image \"{shown}\" cannot be pulled: {why}"));
+            match engine.refusal(image, &error) {
+                Some((why, next)) => told(&format!("{why} ({})", error.message)).with_next(next),
+                None => told(&error.message)
+                    .with_next("check the image's name and tag, and that the host reaches its registry"),
+            }
         })?;
         if step.percent != told {
             told = step.percent;

@@ -5,7 +5,7 @@ use tomo_proto::{
     text::display_line,
 };
 
-use crate::docker::{Answer, Engine};
+use crate::docker::{Answer, Engine, EngineError};
 
 /// Characters of a digest.
 const DIGEST: usize = 80;
@@ -23,7 +23,14 @@ impl Engine {
         let is_named = check_image(&name).is_ok() && !name.contains('@') && !name.starts_with("sha256:");
         let offered = match &running {
             Some(_) if is_named => {
-                let found = self.docker.inspect_registry_image(&name, None).await?;
+                let found = self.docker.inspect_registry_image(&name, self.credentials(&name)).await;
+                let found = found.map_err(|error| {
+                    let error = EngineError::from(error);
+                    match self.refusal(&name, &error) {
+                        Some((message, _)) => EngineError { message, ..error },
+                        None => error,
+                    }
+                })?;
                 found.descriptor.digest.map(|digest| display_line(&digest, DIGEST))
             }
             _ => None,

@@ -172,7 +172,7 @@ impl Half {
             return Outcome::failed(ErrorCode::Invalid, message, None);
         }
         let engine = match self.engine().await {
-            Ok(engine) => engine,
+            Ok(engine) => &engine.signed_in(&request.logins),
             Err(absent) => return absent,
         };
         let deadline = Duration::from_millis(request.deadline_ms);

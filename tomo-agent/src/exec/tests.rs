@@ -95,8 +95,12 @@ impl Host {
     }
 
     async fn run(&self, command: Command) -> (Vec<CommandEvent>, Outcome) {
-        let request =
-            CommandRequest { id: CommandId::from_parts(1_800_000_000_000, rand()), deadline_ms: 60_000, command };
+        let request = CommandRequest {
+            id: CommandId::from_parts(1_800_000_000_000, rand()),
+            deadline_ms: 60_000,
+            command,
+            logins: Vec::new(),
+        };
         self.send(request).await
     }
 
@@ -289,6 +293,7 @@ async fn a_cancelled_deploy_is_undone() {
         id: CommandId::from_parts(1_800_000_000_000, rand()),
         deadline_ms: 60_000,
         command: host.deploy(never),
+        logins: Vec::new(),
     };
     let mut events = host.exec.run(request.clone(), CancellationToken::new(), mpsc::channel(1).1);
     while let Some(event) = events.recv().await {
@@ -311,7 +316,8 @@ async fn a_command_that_takes_too_long_is_given_up_and_undone() {
     let host = Host::start("late", ALLOW_ALL).await;
     let never = AppSpec { health: Some(HealthCheck::Tcp { port: 9 }), ..shell("sleep 100") };
     let id = CommandId::from_parts(1_800_000_000_000, rand());
-    let (_, outcome) = host.send(CommandRequest { id, deadline_ms: 3_000, command: host.deploy(never) }).await;
+    let (_, outcome) =
+        host.send(CommandRequest { id, deadline_ms: 3_000, command: host.deploy(never), logins: Vec::new() }).await;
     let (_, message, _) = failure(outcome);
     assert!(message.contains("not done within 3 s"), "{message}");
     assert_eq!((host.running(), host.leftovers()), (None, String::new()));
@@ -324,7 +330,12 @@ async fn logs_are_followed_and_made_safe() {
     let (_, outcome) = host.run(host.deploy(shell(script))).await;
     assert!(matches!(outcome, Outcome::Succeeded { .. }), "{outcome:?}");
     let command = Command::ReadLogs { container: host.container(), tail: None, since_ms: None, follow: true };
-    let request = CommandRequest { id: CommandId::from_parts(1_800_000_000_000, rand()), deadline_ms: 60_000, command };
+    let request = CommandRequest {
+        id: CommandId::from_parts(1_800_000_000_000, rand()),
+        deadline_ms: 60_000,
+        command,
+        logins: Vec::new(),
+    };
     let mut events = host.exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
     let mut lines: Vec<LogLine> = Vec::new();
     while lines.iter().filter(|line| line.text == "tick").count() < 40 {
@@ -368,7 +379,12 @@ async fn the_policy_and_foreign_containers_are_respected() {
 async fn a_repeated_command_does_not_run_twice() {
     let host = Host::start("twice", ALLOW_ALL).await;
     let command = host.deploy(shell("sleep 100"));
-    let request = CommandRequest { id: CommandId::from_parts(1_800_000_000_000, rand()), deadline_ms: 60_000, command };
+    let request = CommandRequest {
+        id: CommandId::from_parts(1_800_000_000_000, rand()),
+        deadline_ms: 60_000,
+        command,
+        logins: Vec::new(),
+    };
     let (_, first) = host.send(request.clone()).await;
     let id = host.running();
     let (_, again) = host.send(request).await;
@@ -387,6 +403,7 @@ async fn a_host_without_an_engine_says_so() {
         id: CommandId::from_u64(1),
         deadline_ms: 1_000,
         command: Command::StartContainer { container, others: Vec::new() },
+        logins: Vec::new(),
     };
     let mut events = exec.run(request, CancellationToken::new(), mpsc::channel(1).1);
     let Some(CommandEvent::Outcome(outcome)) = events.recv().await else { panic!("an outcome comes") };

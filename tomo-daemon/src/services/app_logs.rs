@@ -149,7 +149,8 @@ impl Context {
         let request_id = CommandId::from_parts(now_ms, crypto::random_u32());
         let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
-        let sent = self.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command }).await;
+        let sent =
+            self.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command, logins: Vec::new() }).await;
         let mut sent = sent.map_err(|error| not_sent(server, &error))?;
 
         let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
@@ -238,7 +239,7 @@ impl Context {
         let now_ms = self.clock.now_ms();
         let command = Command::ReadLogs { container, tail: None, since_ms: Some(now_ms), follow: true };
         let id = CommandId::from_parts(now_ms, crypto::random_u32());
-        let request = CommandRequest { id, deadline_ms: FOLLOW_MS, command };
+        let request = CommandRequest { id, deadline_ms: FOLLOW_MS, command, logins: Vec::new() };
         let Ok(mut sent) = self.hub.send(app.server, request).await else { return };
         while let Some(event) = sent.events.recv().await {
             match event {

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use tomo_proto::{
     error::ErrorCode,
     id::CommandId,
-    model::{app::LogLine, server::Server, stock::Stock},
+    model::{app::LogLine, registry::RegistryLogin, server::Server, stock::Stock},
     text::display_line,
     wire::command::{Command, CommandEvent, CommandRequest, Found, Outcome},
 };
@@ -46,13 +46,26 @@ impl Context {
     /// # Errors
     /// The agent is away, says no, or does not answer in time.
     pub(super) async fn ask(&self, server: &Server, command: Command) -> Result<Vec<Found>, ServiceError> {
+        self.ask_signed_in(server, command, Vec::new()).await
+    }
+
+    /// Asks an agent what its engine has to sign in for.
+    ///
+    /// # Errors
+    /// As [`Context::ask`].
+    pub(super) async fn ask_signed_in(
+        &self,
+        server: &Server,
+        command: Command,
+        logins: Vec<RegistryLogin>,
+    ) -> Result<Vec<Found>, ServiceError> {
         let mut found = Vec::new();
         let take = |event| {
             if let CommandEvent::Found(part) = event {
                 found.push(*part);
             }
         };
-        self.ask_each(server, command, take).await.map(|()| found)
+        self.ask_each(server, command, logins, take).await.map(|()| found)
     }
 
     /// Asks an agent for lines of a log.
@@ -66,19 +79,21 @@ impl Context {
                 lines.extend(more);
             }
         };
-        self.ask_each(server, command, take).await.map(|()| lines)
+        self.ask_each(server, command, Vec::new(), take).await.map(|()| lines)
     }
 
     async fn ask_each(
         &self,
         server: &Server,
         command: Command,
+        logins: Vec<RegistryLogin>,
         mut take: impl FnMut(CommandEvent) + Send,
     ) -> Result<(), ServiceError> {
         let request = CommandRequest {
             id: CommandId::from_parts(self.clock.now_ms(), crypto::random_u32()),
             deadline_ms: u64::try_from(LIMIT.as_millis()).unwrap_or(u64::MAX),
             command,
+            logins,
         };
         let mut sent = self.hub.send(server.id, request).await.map_err(|error| not_sent(server, &error))?;
         let until = Instant::now() + LIMIT + GRACE;

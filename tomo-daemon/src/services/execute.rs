@@ -317,8 +317,8 @@ impl Context {
         told: &mut BTreeMap<String, String>,
     ) -> Ended {
         let new_id = || CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
-        let (id, command, limit, supply) = match sent {
-            Sent::Before(command) => (new_id(), Command::TellOutcome { command }, DEPLOY, None),
+        let (id, command, limit, supply, logins) = match sent {
+            Sent::Before(command) => (new_id(), Command::TellOutcome { command }, DEPLOY, None, Vec::new()),
             Sent::New => {
                 let (command, limit) = match self.command_of(work).await {
                     Ok(command) => command,
@@ -331,6 +331,10 @@ impl Context {
                     Ok(supply) => supply,
                     Err(error) => return Ended::failed(error),
                 };
+                let logins = match self.logins_for(&command.images()).await {
+                    Ok(logins) => logins,
+                    Err(error) => return Ended::failed(error),
+                };
                 let id = new_id();
                 // Written down before it is sent: what is sent can be asked about, also by the next daemon. A backup that does
                 // not come in comes to nothing, whatever the agent would say.
@@ -339,11 +343,11 @@ impl Context {
                 {
                     return Ended::failed(error.into());
                 }
-                (id, command, limit, supply)
+                (id, command, limit, supply, logins)
             }
         };
         let deadline_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let request = CommandRequest { id, deadline_ms, command };
+        let request = CommandRequest { id, deadline_ms, command, logins };
         let mut sent = match self.hub.send_with(work.server(), request, supply).await {
             Ok(sent) => sent,
             Err(error) => return self.not_sent(&error, sent),

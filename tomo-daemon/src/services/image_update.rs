@@ -118,7 +118,7 @@ impl Context {
     }
 
     async fn check_image(&self, app: &App, server: &Server, container: &Container) -> ImageCheck {
-        let found = self.compare_image(server, container).await;
+        let found = self.compare_image(app, server, container).await;
         let checked_at = self.clock.now_ms();
         let check = match found {
             Ok(ImageDigests { running, offered }) => ImageCheck { checked_at, running, offered, problem: None },
@@ -134,8 +134,16 @@ impl Context {
         check
     }
 
-    async fn compare_image(&self, server: &Server, container: &Container) -> Result<ImageDigests, ServiceError> {
-        let found = self.ask(server, Command::CompareImage { container: reference(container)? }).await?;
+    async fn compare_image(
+        &self,
+        app: &App,
+        server: &Server,
+        container: &Container,
+    ) -> Result<ImageDigests, ServiceError> {
+        let command = Command::CompareImage { container: reference(container)? };
+        // Of the image that was deployed: a host may say any of its containers'.
+        let logins = self.logins_for(&[&app.spec.image]).await?;
+        let found = self.ask_signed_in(server, command, logins).await?;
         let digests = found.into_iter().find_map(|found| match found {
             Found::Digests(digests) => Some(digests),
             _ => None,

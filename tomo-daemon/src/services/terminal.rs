@@ -203,7 +203,7 @@ impl Context {
         let command = Command::OpenTerminal { container, program, size };
         let id = CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
         let deadline_ms = u64::try_from(WHOLE.as_millis()).unwrap_or(u64::MAX);
-        let request = CommandRequest { id, deadline_ms, command };
+        let request = CommandRequest { id, deadline_ms, command, logins: Vec::new() };
         let (input, keys) = mpsc::channel(KEYS);
         let sent = self.hub.send_with(server.id, request, Some(Supply::Input(keys))).await;
         let mut running = sent.map_err(|error| not_sent(server, &error))?;

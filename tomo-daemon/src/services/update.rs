@@ -255,7 +255,7 @@ impl Context {
         loop {
             let command = Command::UpdateAgent { release: update.release.clone() };
             let deadline_ms = u64::try_from(WHOLE.as_millis()).unwrap_or(u64::MAX);
-            let request = CommandRequest { id, deadline_ms, command };
+            let request = CommandRequest { id, deadline_ms, command, logins: Vec::new() };
             let program = (stage != Stage::Cancelling).then(|| Supply::Program(update.program.clone()));
             match self.hub.send_with(server, request, program).await {
                 Ok(mut sent) => {

@@ -16,7 +16,9 @@ use crate::{
     services::{About as _, Context, HandlePerson, Services, access::Caller, error::ServiceError},
     store::{
         NewAuditEntry, Record, StoreError, WriteTx,
-        records::{CredentialRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord, VolumeBackupRecord},
+        records::{
+            CredentialRecord, RegistryRecord, SealedRecord, SecretRecord, VAULT_KEY, VaultRecord, VolumeBackupRecord,
+        },
     },
     vault::{DataKey, UnwrapError, WrappedKey, remove_key_file},
 };
@@ -82,16 +84,20 @@ fn discard_all(tx: &mut WriteTx<'_>) -> Result<usize, ServiceError> {
     let (secrets, credentials) = (tx.list::<SecretRecord>()?, tx.list::<CredentialRecord>()?);
     secrets.iter().for_each(|record| tx.remove::<SecretRecord>(Record::key(record)));
     credentials.iter().for_each(|record| tx.remove::<CredentialRecord>(Record::key(record)));
+    let registries = tx.list::<RegistryRecord>()?;
+    registries.iter().for_each(|record| tx.remove::<RegistryRecord>(Record::key(record)));
     // Without their keys these do not open any more; their files can be removed by hand.
     let backups = tx.list::<VolumeBackupRecord>()?;
     backups.iter().for_each(|record| tx.remove::<VolumeBackupRecord>(Record::key(record)));
-    Ok(secrets.len() + credentials.len())
+    Ok(secrets.len() + credentials.len() + registries.len())
 }
 
 /// Every kind of record with sealed values.
 fn seal_all_anew(tx: &mut WriteTx<'_>, old: &DataKey, new: &DataKey) -> Result<usize, ServiceError> {
     seal_anew::<VolumeBackupRecord>(tx, old, new)?;
-    Ok(seal_anew::<SecretRecord>(tx, old, new)? + seal_anew::<CredentialRecord>(tx, old, new)?)
+    let (secrets, credentials) =
+        (seal_anew::<SecretRecord>(tx, old, new)?, seal_anew::<CredentialRecord>(tx, old, new)?);
+    Ok(secrets + credentials + seal_anew::<RegistryRecord>(tx, old, new)?)
 }
 
 impl Context {
@@ -117,6 +123,9 @@ impl Context {
                 secrets += record.sealed().len();
             }
             for mut record in view.list::<CredentialRecord>()? {
+                secrets += record.sealed().len();
+            }
+            for mut record in view.list::<RegistryRecord>()? {
                 secrets += record.sealed().len();
             }
             Ok::<_, StoreError>((view.get::<VaultRecord>(VAULT_KEY)?, secrets))

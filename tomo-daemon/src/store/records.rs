@@ -9,6 +9,7 @@ use tomo_proto::{
         backup::Backup,
         operation::{Operation, OperationKind},
         plan::{Plan, PlannedChange},
+        registry::Registry,
         server::Server,
         settings::Settings,
         ssh::SshProbe,
@@ -170,6 +171,17 @@ pub struct SecretRecord {
     pub set_at: u64,
 }
 
+/// Who signs in at a registry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegistryRecord {
+    /// Key of the record.
+    pub key: u64,
+    /// The registry, and who signs in there.
+    pub registry: Registry,
+    /// Sealed password; see [`crate::crypto`].
+    pub sealed: Vec<u8>,
+}
+
 /// A credential for a server's SSH, each part sealed by itself; see [`crate::crypto`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CredentialRecord {
@@ -291,6 +303,12 @@ impl SealedRecord for SecretRecord {
     }
 }
 
+impl SealedRecord for RegistryRecord {
+    fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
+        vec![("password", &mut self.sealed)]
+    }
+}
+
 impl SealedRecord for VolumeBackupRecord {
     fn sealed(&mut self) -> Vec<(&'static str, &mut Vec<u8>)> {
         vec![("key", &mut self.key)]
@@ -325,6 +343,7 @@ records! {
     CommandRecord, "commands", |it| it.operation.to_u64();
     SecretRecord, "secrets", |it| it.key;
     CredentialRecord, "credentials", |it| it.server;
+    RegistryRecord, "registries", |it| it.key;
     ProbeRecord, "probes", |it| it.server;
     TransportRecord, "transports", |it| it.key;
     BackupRecord, "backups", |it| it.backup.number;

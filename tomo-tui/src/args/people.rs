@@ -104,3 +104,25 @@ pub(crate) enum SecretCommand {
         yes: bool,
     },
 }
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Registries with a credential, and who signs in there.
+    List,
+    /// Store who signs in at a registry; the password or token is asked for, or comes on standard input.
+    Add {
+        /// Host, perhaps with a port, as images name it; docker.io for those that name none.
+        registry: String,
+        /// Who signs in there.
+        #[arg(long)]
+        user: String,
+    },
+    /// Forget the credential of a registry; asks first.
+    Remove {
+        /// Host, perhaps with a port.
+        registry: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
