@@ -89,7 +89,7 @@ async fn a_private_image_is_pulled_with_the_credential_of_its_registry_which_sta
 
     let tomo = Tomo::at_socket(&daemon);
     let add = ["registry", "add", &host, "--user", REGISTRY_USER];
-    tomo.run_with_input(add, "wrong-password-of-a-registry\n").await.ok();
+    drop(tomo.run_with_input(add, "wrong-password-of-a-registry\n").await.ok());
     let (message, next) = failure(deploy(&admin, &name, &pushed).await);
     assert!(message.contains(&format!("the registry {host} refused the user {REGISTRY_USER}")), "{message}");
     assert!(next.contains(&format!("tomo registry add {host} --user {REGISTRY_USER}")), "{next}");
