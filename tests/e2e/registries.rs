@@ -26,6 +26,7 @@ use tomo_tests::{
     daemon::TestDaemon,
     docker::{Image, REGISTRY_PASSWORD, REGISTRY_USER, Registry, docker, unique},
     http::Http,
+    terminal::{Key, Terminal},
 };
 
 const SERVER: &str = "web-1";
@@ -169,5 +170,34 @@ async fn a_credential_is_a_persons_and_for_a_registry_that_images_can_name() {
     let listed = program.mcp("/mcp/full").call("registry_list", serde_json::json!({})).await;
     let listed = format!("{listed:?}");
     assert!(listed.contains("ben") && !listed.contains("ana"), "{listed}");
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_at_a_registry_in_the_dashboard_and_forgets_it() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 80, 24);
+    terminal.wait_for("live").await;
+    terminal.type_text("6");
+    terminal.wait_for("press a to sign in").await;
+    terminal.type_text("a");
+    terminal.wait_for("Sign in at a registry").await;
+    for text in ["ghcr.io", "ana", "hunter2"] {
+        terminal.type_text(text);
+        terminal.press(Key::Tab);
+    }
+    terminal.press(Key::Enter);
+    terminal.wait_for("SET").await;
+    terminal.wait_for("ghcr.io").await;
+    assert!(!terminal.text().contains("hunter2"), "{terminal:?}");
+    let listed = tomo.run(["registry", "list"]).await.ok().stdout;
+    assert!(listed.contains("ghcr.io") && listed.contains("ana"), "{listed}");
+    terminal.type_text("D");
+    terminal.wait_for("sign in as nobody").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("press a to sign in").await;
+    assert!(daemon.admin().call(&RegistryList {}).await.expect("is listed").registries.is_empty());
     daemon.stop().await;
 }

@@ -494,7 +494,7 @@ async fn the_dashboard_lends_its_screen_to_a_terminal_and_has_it_back_as_it_was(
     terminal.type_text("s");
     terminal.wait_until("the screen is the terminal's", lent(3)).await;
     terminal.type_text("busybox vi /etc/hosts\r");
-    terminal.wait_for("/etc/hosts 1/").await;
+    terminal.wait_for("\n~\n~").await;
     terminal.type_text("\r~.");
     terminal.wait_for("left db: its program there was ended").await;
     terminal.press(Key::Escape);

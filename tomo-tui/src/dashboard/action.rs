@@ -23,6 +23,9 @@ pub(crate) enum Action {
     ShowPlans,
     ShowOperations,
     ShowCatalog,
+    ShowRegistries,
+    AddRegistry,
+    RemoveRegistry,
     Filter,
     Sort,
     SortReverse,
@@ -89,6 +92,7 @@ pub(crate) enum Context {
     Container,
     Stock,
     Backups,
+    Registries,
     Apps,
     App,
     Diagnosis,
@@ -104,12 +108,13 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Overview,
         Self::Server,
         Self::Container,
         Self::Stock,
         Self::Backups,
+        Self::Registries,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -170,6 +175,7 @@ const LISTS: &[Context] = &[
     Context::Operations,
     Context::Stock,
     Context::Backups,
+    Context::Registries,
     Context::Catalog,
 ];
 /// Where an app or a container is at hand.
@@ -291,6 +297,22 @@ pub(crate) const TABLE: &[Entry] = &[
         &["I"],
         &[Context::Overview],
         0,
+    ),
+    change(
+        Action::AddRegistry,
+        "sign in",
+        "Keeps who signs in at a registry, for pulls of its images; entered again, it replaces what was there.",
+        &["a"],
+        &[Context::Registries],
+        3,
+    ),
+    change(
+        Action::RemoveRegistry,
+        "forget",
+        "Forgets who signs in at a registry.",
+        &["D", "delete"],
+        &[Context::Registries],
+        3,
     ),
     change(
         Action::ConnectServer,
@@ -457,6 +479,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowPlans, "plans", "Changes that wait for a person.", &["3"], GLOBAL, 0),
     entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
     entry(Action::ShowCatalog, "catalog", "Apps that are ready to be deployed.", &["5"], GLOBAL, 0),
+    entry(Action::ShowRegistries, "registries", "Where private images come from, and who signs in.", &["6"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

@@ -20,10 +20,11 @@ use tomo_proto::{
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
-            ConnectServer, CreateEnrolment, DeleteSecret, ForgetCredential, GenerateSecret, ListSecrets, Login,
-            SetSecret, UnlockVault, UpdateAgent,
+            ConnectServer, CreateEnrolment, DeleteRegistry, DeleteSecret, ForgetCredential, GenerateSecret,
+            ListSecrets, Login, SetRegistry, SetSecret, UnlockVault, UpdateAgent,
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
+        registry::RegistryList,
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
         stock::ServerPrune,
         terminal::TerminalOf,
@@ -31,7 +32,7 @@ use tomo_proto::{
     },
     compose::Finding,
     error::ErrorCode,
-    model::{metric::names, plan::Plan, server::ServerSummary, stock::Item},
+    model::{metric::names, plan::Plan, registry::Registry, server::ServerSummary, stock::Item},
 };
 
 use crate::{
@@ -92,6 +93,9 @@ pub(crate) enum Effect {
     Stock(String),
     /// Backups of a server's volumes.
     Backups(String),
+    Registries,
+    SetRegistry(SetRegistry),
+    DeleteRegistry(DeleteRegistry),
     BackUpVolume {
         server: String,
         volume: String,
@@ -291,6 +295,15 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Container(server, container, client.call(&request).await.map(Box::new))
         }
         Effect::Stock(server) => Answer::Stock(server.clone(), stock::look(client, server).await),
+        Effect::Registries => Answer::Registries(registries(client).await),
+        Effect::SetRegistry(request) => Answer::RegistryChanged(match client.person(&request).await {
+            Ok(_) => registries(client).await,
+            Err(error) => Err(error),
+        }),
+        Effect::DeleteRegistry(request) => Answer::RegistryChanged(match client.person(&request).await {
+            Ok(_) => registries(client).await,
+            Err(error) => Err(error),
+        }),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),
         Effect::BackUpVolume { server, volume, stop } => {
             let request = VolumeBackupCreate { server, volume, stop, reason: None };
@@ -425,6 +438,10 @@ async fn servers(client: &Client) -> Result<Vec<ServerSummary>, ClientError> {
             return Ok(servers);
         }
     }
+}
+
+async fn registries(client: &Client) -> Result<Vec<Registry>, ClientError> {
+    Ok(client.call(&RegistryList {}).await?.registries)
 }
 
 fn read_compose(request: ComposeRequest) -> Result<Composed, Vec<String>> {

@@ -19,6 +19,7 @@ use tomo_proto::{
         operation::Operation,
         plan::Plan,
         policy::PolicySummary,
+        registry::Registry,
         server::{ServerDetail, ServerSummary},
         stock::Item,
         volume_backup::VolumeBackup,
@@ -96,6 +97,10 @@ pub(crate) enum Answer {
     Stock(String, Told<Vec<Item>>),
     /// Backups of a server's volumes.
     Backups(String, Told<Vec<VolumeBackup>>),
+    /// Registries with a credential.
+    Registries(Told<Vec<Registry>>),
+    /// The same, after one was set or forgotten.
+    RegistryChanged(Told<Vec<Registry>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),

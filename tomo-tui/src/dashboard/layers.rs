@@ -7,6 +7,7 @@ pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod make;
 pub(crate) mod palette;
+pub(crate) mod registry;
 pub(crate) mod server;
 pub(crate) mod shown_once;
 pub(crate) mod unlock;
@@ -27,6 +28,7 @@ pub(crate) enum Layer {
     Import(Box<import::ImportForm>),
     Unlock(Box<unlock::UnlockForm>),
     Make(Box<make::MakeForm>),
+    Registry(Box<registry::RegistryForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -42,6 +44,7 @@ impl Layer {
             Self::Import(import) => import.draw(canvas, area),
             Self::Unlock(unlock) => unlock.draw(canvas, area),
             Self::Make(make) => make.draw(canvas, area),
+            Self::Registry(registry) => registry.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -58,6 +61,7 @@ impl Layer {
             Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
             Self::Unlock(unlock) => unlock.hint(),
             Self::Make(make) => make.hint(),
+            Self::Registry(registry) => registry.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -67,6 +71,7 @@ impl Layer {
         match self {
             Self::Deploy(deploy) => deploy.form.is_dirty(),
             Self::Compose(compose) => compose.form.is_dirty(),
+            Self::Registry(registry) => registry.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
             _ => false,
         }
@@ -81,6 +86,7 @@ impl Layer {
             Self::Import(import) => Some(&mut import.form),
             Self::Unlock(unlock) => Some(&mut unlock.form),
             Self::Make(make) => Some(&mut make.form),
+            Self::Registry(registry) => Some(&mut registry.form),
             _ => None,
         }
     }
@@ -93,6 +99,7 @@ impl Layer {
             Self::Server(server) => server.free(),
             Self::Unlock(unlock) => unlock.free(),
             Self::Make(make) => make.free(),
+            Self::Registry(registry) => registry.free(),
             _ => {}
         }
     }
@@ -125,6 +132,7 @@ impl Layer {
             | Self::Import(_)
             | Self::Unlock(_)
             | Self::Make(_)
+            | Self::Registry(_)
             | Self::ShownOnce(_) => {}
         }
     }

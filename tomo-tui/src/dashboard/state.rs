@@ -343,6 +343,7 @@ impl State {
             View::Operations => Some(&self.operations.filter),
             View::Stock(view) => Some(&view.list.filter),
             View::Backups(view) => Some(&view.list.filter),
+            View::Registries(view) => Some(&view.list.filter),
             View::Catalog => Some(&self.catalog.filter),
             View::Logs(view) => Some(view.filter()),
             _ => None,
@@ -357,6 +358,7 @@ impl State {
             View::Operations => self.operations.set_filter(filter),
             View::Stock(view) => view.list.set_filter(filter),
             View::Backups(view) => view.list.set_filter(filter),
+            View::Registries(view) => view.list.set_filter(filter),
             View::Catalog => self.catalog.set_filter(filter),
             View::Logs(view) => view.set_filter(filter),
             _ => {}

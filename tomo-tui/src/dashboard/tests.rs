@@ -5,6 +5,7 @@ mod catalog;
 mod compose;
 mod containers;
 mod following;
+mod registries;
 mod screens;
 mod sealed;
 mod servers;
@@ -36,6 +37,7 @@ use tomo_proto::{
         operation::{Operation, OperationError, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
         policy::PolicySummary,
+        registry::Registry,
         server::{HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
         ssh::{InstallRights, Ssh, SshAuth},
         stock::{Image, Item, Network, Volume},
@@ -58,6 +60,10 @@ use crate::client::ClientError;
 
 const NOW: u64 = 1_800_000_000_000;
 const HOST_KEY: &str = "SHA256:uNiVztksCsDhcc0u9e8BrD0dTc1nvmHnbqIrVLHqvmA";
+
+fn registry(host: &str, user: &str) -> Registry {
+    Registry { registry: host.to_owned(), user: user.to_owned(), set_at: NOW - 3 * 86_400_000 }
+}
 
 fn server(number: u64, status: ServerStatus) -> ServerSummary {
     let vitals = Vitals {
@@ -407,6 +413,7 @@ impl Dashboard {
             }
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
+            View::Registries(_) => Answer::Registries(Ok(vec![registry("ghcr.io", "ana")])),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {

@@ -13,6 +13,7 @@ pub(crate) mod operations;
 pub(crate) mod overview;
 pub(crate) mod plan;
 pub(crate) mod plans;
+pub(crate) mod registries;
 pub(crate) mod server;
 pub(crate) mod stock;
 pub(crate) mod template;
@@ -46,6 +47,7 @@ pub(crate) enum View {
     Container(Box<container::ContainerView>),
     Stock(Box<stock::StockView>),
     Backups(Box<backups::BackupsView>),
+    Registries(Box<registries::RegistriesView>),
     Apps,
     App(Box<app::AppView>),
     Diagnosis(Box<diagnosis::DiagnosisView>),
@@ -67,6 +69,7 @@ impl View {
             Self::Container(_) => Context::Container,
             Self::Stock(_) => Context::Stock,
             Self::Backups(_) => Context::Backups,
+            Self::Registries(_) => Context::Registries,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Diagnosis(_) => Context::Diagnosis,
@@ -106,6 +109,7 @@ impl View {
             Self::Container(view) => &["servers", &view.server, &view.name],
             Self::Stock(view) => &["servers", &view.server, "images, volumes, networks"],
             Self::Backups(view) => &["servers", &view.server, "backups of volumes"],
+            Self::Registries(_) => &["registries"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -137,6 +141,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Container(view) => view.draw(canvas, body),
         View::Stock(view) => view.draw(canvas, body),
         View::Backups(view) => view.draw(canvas, body, state.now_ms),
+        View::Registries(view) => view.draw(canvas, body, state.now_ms),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),

@@ -1,6 +1,9 @@
 //! What each action does.
 
-use tomo_proto::{api::terminal::TerminalOf, model::stock::Item};
+use tomo_proto::{
+    api::{person::DeleteRegistry, terminal::TerminalOf},
+    model::stock::Item,
+};
 
 use crate::dashboard::{
     action::Action,
@@ -13,6 +16,7 @@ use crate::dashboard::{
         help::Help,
         make::{Made, MakeForm},
         palette::Palette,
+        registry::RegistryForm,
         server::ServerForm,
         unlock::UnlockForm,
     },
@@ -62,6 +66,9 @@ impl State {
             Action::ShowPlans => self.open(View::Plans),
             Action::ShowOperations => self.open(View::Operations),
             Action::ShowCatalog => self.open(View::Catalog),
+            Action::ShowRegistries => self.open(View::Registries(Box::default())),
+            Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),
+            Action::RemoveRegistry => self.forget_registry(),
             Action::Filter => self.filtering = self.filter().is_some(),
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
@@ -228,6 +235,7 @@ impl State {
             View::Container(view) => view.act(action),
             View::Stock(view) => view.list.act(action),
             View::Backups(view) => view.list.act(action),
+            View::Registries(view) => view.list.act(action),
             View::App(view) => view.act(action),
             View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
@@ -268,6 +276,16 @@ impl State {
             Action::DrillVolume | Action::VerifyBackup => Effect::TryBackup { action, backup },
             _ => Effect::PlanBackup { action, backup },
         });
+    }
+
+    fn forget_registry(&mut self) {
+        let View::Registries(view) = &self.view else { return };
+        let Some(known) = view.list.selected() else { return };
+        let registry = known.registry.clone();
+        let question =
+            format!("Pulls from {registry} sign in as nobody from then on. The password cannot be read back.");
+        let effect = Effect::DeleteRegistry(DeleteRegistry { registry });
+        self.layer = Some(Layer::Confirm(Confirm::question("Forget the registry", question, "Forget it", effect)));
     }
 
     fn change_stock(&mut self, action: Action) {

@@ -2,7 +2,10 @@
 
 use tomo_proto::{
     error::ErrorCode,
-    model::plan::{Plan, PlanStatus},
+    model::{
+        plan::{Plan, PlanStatus},
+        registry::Registry,
+    },
 };
 
 use crate::{
@@ -147,6 +150,22 @@ impl State {
                     _ => {}
                 }
             }
+            Answer::Registries(told) => {
+                self.fetched(Fetch::View);
+                self.show_registries(told);
+            }
+            Answer::RegistryChanged(told) => match (told, &mut self.layer) {
+                (Err(ClientError::Api(error)), Some(Layer::Registry(form))) if error.code != ErrorCode::Sealed => {
+                    form.refused(error.field.as_deref(), error.message);
+                }
+                (told, _) => {
+                    if told.is_ok() && matches!(self.layer, Some(Layer::Registry(_))) {
+                        self.layer = None;
+                    }
+                    self.layer.iter_mut().for_each(Layer::free);
+                    self.show_registries(told);
+                }
+            },
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),
@@ -370,6 +389,20 @@ impl State {
         }
     }
 
+    fn show_registries(&mut self, told: Result<Vec<Registry>, ClientError>) {
+        match (told, &mut self.view) {
+            (Ok(registries), View::Registries(view)) => {
+                view.error = None;
+                view.list.replace(registries);
+            }
+            (Err(error), View::Registries(view)) if is_api(&error) && !view.list.loaded => {
+                view.error = Some(message(&error));
+            }
+            (Err(error), _) => self.failed(error),
+            _ => {}
+        }
+    }
+
     /// The secrets of a plan that came to nothing are deleted.
     fn release_secrets(&mut self, plan: &Plan) {
         if matches!(plan.status, PlanStatus::Denied | PlanStatus::Expired | PlanStatus::Stale) {
@@ -393,7 +426,8 @@ impl State {
     /// Something needs a secret. Over a form, whose keys are letters, the master password is asked for at once.
     fn sealed(&mut self, error: &ClientError) {
         self.heard_sealed = true;
-        let is_form = matches!(self.layer, Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Server(_)));
+        let is_form =
+            matches!(self.layer, Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Server(_) | Layer::Registry(_)));
         if is_form && self.disabled(Action::UnlockVault).is_none() {
             self.below = self.layer.take();
             self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new())));

@@ -123,6 +123,10 @@ impl State {
                 View::Stock(view) if matches!(view.list.selected(), Some(Item::Volume(_))) => None,
                 _ => Some("no volume is selected".to_owned()),
             },
+            Action::RemoveRegistry => match &self.view {
+                View::Registries(view) if view.list.selected().is_some() => None,
+                _ => Some("no registry is selected".to_owned()),
+            },
             Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => match &self.view {
                 View::Backups(view) if view.list.selected().is_some() => None,
                 _ => Some("no backup is selected".to_owned()),

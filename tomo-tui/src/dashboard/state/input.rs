@@ -1,7 +1,7 @@
 //! Keys, pasted text, clicks: what a person does becomes an action, or goes to what is on top.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tomo_proto::api::person::UnlockVault;
+use tomo_proto::api::person::{SetRegistry, UnlockVault};
 
 use crate::dashboard::{
     action::{self, Action},
@@ -70,6 +70,7 @@ impl State {
             View::Server(view) => &mut view.containers,
             View::Stock(view) => &mut view.list.table,
             View::Backups(view) => &mut view.list.table,
+            View::Registries(view) => &mut view.list.table,
             _ => return,
         };
         if std::mem::replace(&mut table.selected, row) == row {
@@ -85,6 +86,7 @@ impl State {
             View::Operations => self.operations.sort_on(column),
             View::Stock(view) => view.list.sort_on(column),
             View::Backups(view) => view.list.sort_on(column),
+            View::Registries(view) => view.list.sort_on(column),
             View::Catalog => self.catalog.sort_on(column),
             _ => {}
         }
@@ -211,6 +213,10 @@ impl State {
                 let told = make.key(key);
                 self.follow_make(told);
             }
+            Some(Layer::Registry(registry)) => {
+                let told = registry.key(key);
+                self.follow_registry(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -254,6 +260,11 @@ impl State {
                 let told = make.form.click(column, row);
                 let told = make.follow(told);
                 self.follow_make(told);
+            }
+            (Some(Layer::Registry(registry)), _) => {
+                let told = registry.form.click(column, row);
+                let told = registry.follow(told);
+                self.follow_registry(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);
@@ -314,6 +325,14 @@ impl State {
             None => {}
             Some(Ok(effect)) => self.effects.push(effect),
             Some(Err(())) => self.layer = None,
+        }
+    }
+
+    fn follow_registry(&mut self, told: Option<Result<SetRegistry, ()>>) {
+        match told {
+            None => {}
+            Some(Ok(request)) => self.effects.push(Effect::SetRegistry(request)),
+            Some(Err(())) => self.leave_form(),
         }
     }
 

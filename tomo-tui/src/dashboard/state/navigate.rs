@@ -200,6 +200,7 @@ impl State {
                 }
                 View::Stock(view) => Effect::Stock(view.server.clone()),
                 View::Backups(view) => Effect::Backups(view.server.clone()),
+                View::Registries(_) => Effect::Registries,
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),

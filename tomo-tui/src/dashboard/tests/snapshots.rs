@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 28] = [
+const SCREENS: [(&str, &str); 30] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -30,6 +30,8 @@ const SCREENS: [(&str, &str); 28] = [
     ("stock", "enter I"),
     ("backups", "enter I B"),
     ("prune", "enter I P"),
+    ("registries", "6"),
+    ("registry_form", "6 a"),
     ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),
