@@ -108,6 +108,7 @@ macro_rules! for_each_tool {
             $crate::api::container::ContainerStart,
             $crate::api::container::ContainerStop,
             $crate::api::container::ContainerRestart,
+            $crate::api::container::ContainerAdopt,
             $crate::api::stock::ImageList,
             $crate::api::stock::ImagePull,
             $crate::api::stock::ImageRemove,

@@ -2,6 +2,7 @@
 //!
 //! Fields are only ever added, with a default, so that older records and older peers stay readable.
 
+pub mod adoption;
 pub mod agent;
 pub mod app;
 pub mod audit;

@@ -230,6 +230,10 @@ fn corpus(root: &Path, image: &str, foreign: &str) -> Vec<serde_json::Value> {
         asked.push(json!({ "pull_image": { "image": name } }));
         asked.push(json!({ "inspect_container": { "container": name } }));
         asked.push(json!({ "compare_image": { "container": name } }));
+        asked.push(json!({ "read_configuration": { "container": name } }));
+        let mut adopting = deploy("web", image, &json!({}));
+        adopting["deploy_app"]["deploy"]["adopts"] = json!(name);
+        asked.push(adopting);
         asked.push(json!({ "examine_container": {
             "container": name, "tail": 1, "probe": { "kind": "http", "port": 80, "path": "/ HTTP/1.0\r\nX: y" }
         } }));

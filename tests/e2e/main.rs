@@ -1,6 +1,7 @@
 //! What Tomo promises, from the outside: one module per journey.
 
 mod access;
+mod adopt;
 mod audit;
 mod backup;
 mod catalog;

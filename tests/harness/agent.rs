@@ -22,7 +22,7 @@ use crate::{
 
 /// A policy file that allows everything a policy can allow.
 pub const ALLOW_ALL: &str = "verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"pull\", \"create\", \"deploy\", \"backup\", \"restore\"]\n\
-    foreign = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"backup\", \"terminal\"]\n\
+    foreign = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"adopt\", \"backup\", \"terminal\"]\n\
     terminal = true\nimages = [\"*\"]\nports = [\"1024-65535\"]\nbind_roots = [\"/srv\", \"/tmp\"]\n";
 /// A policy file that allows nothing but metrics.
 pub const ALLOW_NOTHING: &str = "verbs = []\n";

@@ -144,6 +144,7 @@ async fn carry_out(engine: &Engine, policy: &Policy, command: &Command, events: 
         Command::ReadLogs { container, tail, since_ms, follow } => {
             logs::read(engine, container.as_str(), *tail, *since_ms, *follow, events).await
         }
+        Command::ReadConfiguration { container } => look::configuration(engine, container.as_str(), events).await,
         Command::InspectContainer { container } => look::container(engine, container.as_str(), events).await,
         Command::ExamineContainer { container, tail, probe } => {
             examine::container(engine, container.as_str(), *tail, probe.as_ref(), events).await

@@ -1,5 +1,6 @@
 //! The container engine's API, as far as Tomo uses it. The only module that knows bollard.
 
+mod adoption;
 mod archive;
 pub(crate) mod configuration;
 mod digest;

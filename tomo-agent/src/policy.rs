@@ -244,6 +244,14 @@ impl Policy {
         let allowed = self.summary();
         let refuse = |objection| self.refuse(objection);
         allowed.allow_verb(command.verb()).map_err(refuse)?;
+        let adopted = match command {
+            Command::ReadConfiguration { container } => Some(container),
+            Command::DeployApp { deploy } => deploy.adopts.as_ref(),
+            _ => None,
+        };
+        if let Some(container) = adopted {
+            self.check_foreign(Command::ADOPT, &format!("container \"{}\"", container.as_str()))?;
+        }
         match command {
             Command::PullImage { image } => allowed.allow_image(image).map_err(refuse),
             Command::DeployApp { deploy } => {
@@ -450,6 +458,7 @@ mod tests {
                 health_timeout_secs: 1,
                 overlap_secs: 0,
                 keep_secs: 0,
+                adopts: None,
             }),
         }
     }
@@ -517,6 +526,15 @@ mod tests {
             let refusal = policy(text).check_foreign("stop", "container \"db\"").expect_err("is refused").to_string();
             assert!(refusal.contains(expected), "{text}: {refusal}");
         }
+        let adopt = Command::ReadConfiguration { container: ContainerRef::new("db").expect("a name") };
+        for (text, expected) in [
+            ("verbs = [\"stop\"]\nforeign = [\"adopt\"]", "\"deploy\" is refused by line 1"),
+            ("verbs = [\"deploy\"]\nforeign = [\"stop\"]", "\"adopt\" of container \"db\", which Tomo did not make"),
+        ] {
+            let refusal = policy(text).check(&adopt).expect_err("is refused").to_string();
+            assert!(refusal.contains(expected), "{text}: {refusal}");
+        }
+        assert_eq!(policy("verbs = [\"deploy\"]\nforeign = [\"adopt\"]").check(&adopt), Ok(()));
         let policy = policy("verbs = [\"stop\", \"start\"]\nforeign = [\"stop\"]");
         assert_eq!(policy.check_foreign("stop", "container \"db\""), Ok(()));
         let refusal = policy.check_foreign("start", "container \"db\"").expect_err("is refused");

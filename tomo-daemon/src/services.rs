@@ -5,6 +5,7 @@
 pub mod access;
 pub mod error;
 
+mod adopt;
 mod agent;
 mod app;
 mod app_logs;

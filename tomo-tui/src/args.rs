@@ -21,7 +21,7 @@ use crate::cli::mcp::McpClient;
 pub(crate) use app::{AppCommand, ComposeFile, Deploy, Import};
 pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
-pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand};
+pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, OneContainer};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
 pub(crate) use people::{Preset, RegistryCommand, SecretCommand, TokenCommand, UserCommand};
 pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{Effect, app::AppLogsAnswer, tool},
-    model::{container::ContainerDetail, operation::Operation},
+    model::{container::ContainerDetail, operation::Operation, plan::Plan},
 };
 
 /// Arguments of `container_get`.
@@ -96,3 +96,25 @@ pub struct ContainerRestart {
 
 tool!(ContainerRestart => Operation, "container_restart", "Restart container", Effect::Operate { destructive: true }, Operate, false,
     "Restart a container that is no app's.");
+
+/// Arguments of `container_adopt`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerAdopt {
+    /// Server name or id.
+    pub server: String,
+    /// Container name or id.
+    pub container: String,
+    /// Of the app, default the container's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Go on without what an app does not have.
+    #[serde(default)]
+    pub accept_losses: bool,
+    /// Reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+tool!(ContainerAdopt => Plan, "container_adopt", "Adopt container", Effect::Plan, Plan, false,
+    "Plan to make an app of a container that Tomo did not make: ports, volumes, variables and limits stay, secrets are sealed.");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     id::{AppId, OperationId, PlanId, RevisionId, ServerId, VolumeBackupId},
-    model::{app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
+    model::{adoption::Adopted, app::AppSpec, operation::OperationStatus, settings::SettingChange, stock::Item},
 };
 
 /// Who has to agree before a plan is applied.
@@ -68,6 +68,9 @@ pub enum PlannedChange {
         /// The kept revision this goes back to, if it is a roll-back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         back_to: Option<RevisionId>,
+        /// The container that Tomo did not make, in whose place it comes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopts: Option<Box<Adopted>>,
     },
     /// Remove an app and its container.
     RemoveApp {

@@ -97,6 +97,8 @@ impl PolicySummary {
             let what = "a terminal into a container".to_owned();
             return if self.terminal { Ok(()) } else { Err(Objection::NotListed { key: Command::TERMINAL, what }) };
         }
+        // What is adopted is deployed.
+        let verb = if verb == Command::ADOPT { "deploy" } else { verb };
         listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
     }
 

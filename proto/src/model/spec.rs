@@ -6,6 +6,7 @@ use crate::{
     api::check_name,
     model::app::{AppSpec, HealthCheck, PortSpec},
     text::{display_line, is_display_safe},
+    wire::command::ContainerRef,
 };
 
 /// Head of an environment value that names a secret.
@@ -79,6 +80,17 @@ pub fn check_app_name(name: &str) -> Result<(), String> {
         Some(end) => Err(format!("\"{name}\" ends in {end}, as a deploy calls containers on their way")),
         None => Ok(()),
     }
+}
+
+/// Whether a volume can be called so: the engine's own grammar, since volumes are there that Tomo did not name.
+///
+/// # Errors
+/// Says what is wrong with the name.
+pub fn check_volume(name: &str) -> Result<(), String> {
+    ContainerRef::new(name).map(drop).map_err(|_| {
+        let shown = display_line(name, 80);
+        format!("volume name: \"{shown}\" has more than letters, digits, \".\", \"_\" and \"-\", or begins with none of them")
+    })
 }
 
 impl AppSpec {
@@ -223,7 +235,7 @@ impl AppSpec {
                     ));
                 }
             } else {
-                check_name(&volume.source).map_err(|error| invalid("volumes", format!("volume name: {error}")))?;
+                check_volume(&volume.source).map_err(|error| invalid("volumes", error))?;
             }
             let target = &volume.target;
             let plain = target.starts_with('/')

@@ -9,6 +9,7 @@ use crate::{
     error::ErrorCode,
     id::{AppId, CommandId, RevisionId},
     model::{
+        adoption::Adoptable,
         app::{AppSpec, HealthCheck, LogLine},
         container::ContainerConfig,
         diagnosis::Examination,
@@ -16,7 +17,7 @@ use crate::{
         operation::Evidence,
         registry::RegistryLogin,
         release::SignedRelease,
-        spec::check_image,
+        spec::{check_image, check_volume},
         stock::{Item, Stock},
     },
     wire::{
@@ -98,6 +99,12 @@ pub enum Command {
     },
     /// Look at how a container was made. Answers with [`CommandEvent::Found`].
     InspectContainer {
+        /// Which.
+        container: ContainerRef,
+    },
+    /// Read how a container that Tomo did not make would run as an app, with the secrets of its environment. Answers with
+    /// [`CommandEvent::Found`].
+    ReadConfiguration {
         /// Which.
         container: ContainerRef,
     },
@@ -220,6 +227,9 @@ pub struct DeployApp {
     /// Seconds that the replaced container is kept, stopped, for a roll-back; 0 removes it at once.
     #[serde(default)]
     pub keep_secs: u32,
+    /// A container that Tomo did not make, by id, in whose place the app's own comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopts: Option<ContainerRef>,
 }
 
 impl DeployApp {
@@ -241,6 +251,7 @@ impl Command {
             Self::RemoveContainer { .. } => "remove",
             Self::ReadLogs { .. } | Self::ExamineContainer { .. } => "logs",
             Self::PullImage { .. } => "pull",
+            Self::ReadConfiguration { .. } => Self::ADOPT,
             Self::InspectContainer { .. } | Self::CompareImage { .. } | Self::ListStock {} => "inspect",
             Self::CreateVolume { .. } | Self::CreateNetwork { .. } => "create",
             Self::Discard { .. } => "remove",
@@ -272,6 +283,7 @@ impl Command {
             | Self::DrillVolume { .. } => true,
             Self::ReadLogs { .. }
             | Self::InspectContainer { .. }
+            | Self::ReadConfiguration { .. }
             | Self::ExamineContainer { .. }
             | Self::CompareImage { .. }
             | Self::ListStock {}
@@ -298,6 +310,7 @@ impl Command {
             | Self::RemoveContainer { container, .. }
             | Self::ReadLogs { container, .. }
             | Self::InspectContainer { container }
+            | Self::ReadConfiguration { container }
             | Self::ExamineContainer { container, .. }
             | Self::OpenTerminal { container, .. }
             | Self::CompareImage { container } => container.as_str().to_owned(),
@@ -330,7 +343,7 @@ impl Command {
     /// Says which is none.
     pub fn check(&self) -> Result<(), String> {
         match self {
-            Self::RemoveContainer { volumes, .. } => volumes.iter().try_for_each(|name| check_name(name)),
+            Self::RemoveContainer { volumes, .. } => volumes.iter().try_for_each(|name| check_volume(name)),
             Self::PullImage { image } => check_image(image),
             Self::CreateVolume { name } | Self::CreateNetwork { name, .. } => check_name(name),
             Self::Discard { items } => items.iter().try_for_each(Item::check),
@@ -351,6 +364,7 @@ impl Command {
             | Self::RestartContainer { .. }
             | Self::ReadLogs { .. }
             | Self::InspectContainer { .. }
+            | Self::ReadConfiguration { .. }
             | Self::CompareImage { .. }
             | Self::ListStock {}
             | Self::TellHeads
@@ -369,6 +383,7 @@ impl Command {
             | Self::ExamineContainer { container, .. }
             | Self::CompareImage { container }
             | Self::OpenTerminal { container, .. }
+            | Self::ReadConfiguration { container }
             | Self::InspectContainer { container } => vec![container],
             _ => Vec::new(),
         }
@@ -377,13 +392,16 @@ impl Command {
     /// What a terminal is called where verbs are: it has a line of its own in a policy file.
     pub const TERMINAL: &'static str = "terminal";
 
+    /// What taking over a container is called that Tomo did not make: a deploy that starts from one.
+    pub const ADOPT: &'static str = "adopt";
+
     /// Every verb a policy file can list. Updates have a line of their own there, the key they are signed with, and so have terminals.
     pub const VERBS: [&'static str; 11] =
         ["start", "stop", "restart", "remove", "logs", "inspect", "pull", "create", "deploy", "backup", "restore"];
 
     /// Verbs that a policy file can let count for what Tomo did not make.
-    pub const FOREIGN_VERBS: [&'static str; 8] =
-        ["start", "stop", "restart", "remove", "logs", "inspect", "backup", Self::TERMINAL];
+    pub const FOREIGN_VERBS: [&'static str; 9] =
+        ["start", "stop", "restart", "remove", "logs", "inspect", "backup", Self::TERMINAL, Self::ADOPT];
 }
 
 /// Name or id of a container: the engine's grammar and nothing else, so that it cannot reach another path of its API.
@@ -469,6 +487,8 @@ pub enum Found {
     Examination(Examination),
     /// Its image, here and in its registry.
     Digests(ImageDigests),
+    /// How a container would run as an app.
+    Adoptable(Box<Adoptable>),
 }
 
 /// How a command ended.
@@ -551,6 +571,20 @@ mod tests {
         assert_eq!(decode::<Command>(&body).expect("decodes"), command);
         let probe = Some(HealthCheck::Http { port: 80, path: "/ HTTP/1.0\r\nX: y".to_owned() });
         assert!(Command::ExamineContainer { container, tail: 1, probe }.check().is_err());
+    }
+
+    #[test]
+    fn reading_a_configuration_is_these_bytes_and_no_list_of_verbs_allows_it() {
+        let command = Command::ReadConfiguration { container: ContainerRef::new("web").expect("a name") };
+        let body = encode(&command).expect("encodes");
+        assert_eq!(body, b"\x01\x81\xb2read_configuration\x81\xa9container\xa3web");
+        assert_eq!(decode::<Command>(&body).expect("decodes"), command);
+        assert!(!command.is_change() && !Command::VERBS.contains(&command.verb()));
+        let secrets = [("KEY".to_owned(), SecretText::new("hunter2"))].into();
+        let found =
+            CommandEvent::Found(Box::new(Found::Adoptable(Box::new(Adoptable { secrets, ..Adoptable::default() }))));
+        assert!(!format!("{found:?}").contains("hunter2"), "what is logged tells no secret");
+        assert_eq!(decode::<CommandEvent>(&encode(&found).expect("encodes")).expect("decodes"), found);
     }
 
     #[test]

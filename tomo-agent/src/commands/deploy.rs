@@ -18,6 +18,7 @@ use tomo_proto::{
 };
 
 pub(super) use container::trial_body;
+pub(super) use parts::check_adopted;
 pub(super) use probe::{SETTLE, Trial, address_of};
 pub(crate) use swap::Swap;
 pub(super) use swap::{label, name_of, network_of, runs};

@@ -6,7 +6,7 @@ use tomo_proto::{
 };
 
 use crate::{
-    commands::Failure,
+    commands::{Failure, deploy},
     docker::{Engine, configuration},
     exec::Events,
 };
@@ -17,6 +17,14 @@ const PART: usize = 50;
 pub(super) async fn container(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
     let config = configuration::of(engine.inspect(container).await?);
     events.tell(CommandEvent::Found(Box::new(Found::Container(config)))).await;
+    Ok(Outcome::done())
+}
+
+/// How a container would run as an app, with its secrets: only of one that Tomo did not make.
+pub(super) async fn configuration(engine: &Engine, container: &str, events: &Events) -> Result<Outcome, Failure> {
+    deploy::check_adopted(&engine.inspect(container).await?)?;
+    let found = engine.adoptable(container).await?;
+    events.tell(CommandEvent::Found(Box::new(Found::Adoptable(Box::new(found))))).await;
     Ok(Outcome::done())
 }
 

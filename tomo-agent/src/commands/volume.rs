@@ -65,6 +65,13 @@ pub(crate) async fn subjects(engine: &Engine, command: &Command) -> Result<Vec<S
         | Command::StopContainer { container, .. }
         | Command::RestartContainer { container, .. }
         | Command::RemoveContainer { container, .. } => vec![subject_of(engine, container.as_str()).await?],
+        Command::DeployApp { deploy } => {
+            let mut subjects = BTreeSet::from([command.subject()]);
+            if let Some(container) = &deploy.adopts {
+                subjects.insert(subject_of(engine, container.as_str()).await?);
+            }
+            subjects.into_iter().collect()
+        }
         _ => vec![command.subject()],
     })
 }

@@ -37,10 +37,19 @@ pub(crate) fn of(details: ContainerInspectResponse) -> ContainerConfig {
     }
 }
 
-/// A command's words. What follows a word that names a secret is one: `--password=x`, `--token x`.
+/// Whether a word of a command looks like a secret.
+pub(super) fn holds_secret(command: &[String]) -> bool {
+    masked(command.iter().cloned()).any(|word| word.contains(MASKED))
+}
+
 fn words(command: Option<Vec<String>>) -> Vec<String> {
+    masked(command.unwrap_or_default().into_iter().take(MOST)).collect()
+}
+
+/// A command's words. What follows a word that names a secret is one: `--password=x`, `--token x`.
+fn masked(words: impl Iterator<Item = String>) -> impl Iterator<Item = String> {
     let mut follows = false;
-    let masked = command.unwrap_or_default().into_iter().take(MOST).map(|word| {
+    words.map(move |word| {
         if std::mem::take(&mut follows) && !word.starts_with('-') {
             return MASKED.to_owned();
         }
@@ -53,8 +62,7 @@ fn words(command: Option<Vec<String>>) -> Vec<String> {
             _ if is_secret_looking("", &word) => MASKED.to_owned(),
             _ => display_line(&word, TEXT),
         }
-    });
-    masked.collect()
+    })
 }
 
 fn environment(variables: &[String]) -> BTreeMap<String, String> {

@@ -90,6 +90,7 @@ impl Host {
             health_timeout_secs: 8,
             overlap_secs: 0,
             keep_secs: 0,
+            adopts: None,
         };
         Command::DeployApp { deploy: Box::new(deploy) }
     }

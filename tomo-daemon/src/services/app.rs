@@ -219,9 +219,63 @@ impl Handle<AppRestart> for Services {
     }
 }
 
+/// Whether an app can be called so, and a caller may call one so.
+pub(super) fn check_name(caller: &Caller, name: &str) -> Result<(), ServiceError> {
+    tomo_proto::model::spec::check_app_name(name)
+        .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
+    if !caller.selectors.admit_app(name) {
+        let message = format!("an app called \"{name}\" is outside what this token may see");
+        return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
+    }
+    Ok(())
+}
+
 impl Context {
-    /// What of a deploy is known to fail before anybody is asked: no engine, against the host's policy, a port of another container.
-    fn preflight(&self, server: &Server, app: &str, spec: &AppSpec) -> Result<(), ServiceError> {
+    /// Whether an app has its place on a server: no name or port of another app there, and nothing else that is known to fail. A
+    /// container that it adopts, by id, gives way.
+    pub(super) fn check_place(
+        &self,
+        server: &Server,
+        name: &str,
+        spec: &AppSpec,
+        adopts: Option<&str>,
+    ) -> Result<(), ServiceError> {
+        self.store.read(|view| {
+            for other in view.list::<App>()?.into_iter().filter(|app| app.server == server.id && app.name != name) {
+                let called = |app: &str, spec: &AppSpec| -> BTreeSet<String> {
+                    spec.in_order().iter().map(|service| service.container(app)).collect()
+                };
+                let names = called(name, spec);
+                if let Some(name) = called(&other.name, &other.spec).intersection(&names).next() {
+                    let message = format!("app \"{}\" has a container that is called {name} too", other.name);
+                    return Err(ServiceError::new(ErrorCode::Conflict, message)
+                        .with_field("name")
+                        .with_next("choose another name for the app, or for its service"));
+                }
+                let taken = spec.all_ports().find(|port| {
+                    let same = |used: &PortSpec| used.host == port.host && used.protocol == port.protocol;
+                    port.host.is_some() && other.spec.all_ports().any(same)
+                });
+                if let Some(port) = taken {
+                    let message = format!(
+                        "host port {} of server \"{}\" belongs to app \"{}\"",
+                        port.host_text(),
+                        server.name,
+                        other.name
+                    );
+                    return Err(ServiceError::new(ErrorCode::Conflict, message)
+                        .with_field("ports")
+                        .with_next("choose another host port"));
+                }
+            }
+            Ok::<_, ServiceError>(())
+        })?;
+        self.preflight(server, name, spec, adopts)
+    }
+
+    /// What of a deploy is known to fail before anybody is asked: no engine, against the host's policy, a port of another container than
+    /// the one that it adopts.
+    fn preflight(&self, server: &Server, app: &str, spec: &AppSpec, adopts: Option<&str>) -> Result<(), ServiceError> {
         let Some(live) = self.live.server(server.id).filter(|live| live.state == AgentState::Online) else {
             return Ok(());
         };
@@ -237,7 +291,9 @@ impl Context {
             let Some(host) = port.host else { continue };
             let holds = |container: &&Container| {
                 let has = |used: &PublishedPort| used.host == Some(host) && used.protocol == port.protocol.as_str();
-                container.app.as_deref() != Some(app) && container.ports.iter().any(has)
+                container.app.as_deref() != Some(app)
+                    && adopts != Some(container.id.as_str())
+                    && container.ports.iter().any(has)
             };
             if let Some(other) = live.containers.iter().find(holds) {
                 let message =
@@ -269,12 +325,7 @@ pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
 
 impl Handle<AppDeploy> for Services {
     async fn handle(&self, caller: Authorized<'_, AppDeploy>, mut request: AppDeploy) -> Result<Plan, ServiceError> {
-        tomo_proto::model::spec::check_app_name(&request.name)
-            .map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
-        if !caller.selectors.admit_app(&request.name) {
-            let message = format!("an app called \"{}\" is outside what this token may see", request.name);
-            return Err(ServiceError::new(ErrorCode::Denied, message).with_field("name").with_next("auth_whoami {}"));
-        }
+        check_name(&caller, &request.name)?;
         self.fill_template(&caller, &mut request).await?;
         spec::check(&request.spec)?;
         let server = self.context.store.read(|view| {
@@ -285,43 +336,15 @@ impl Handle<AppDeploy> for Services {
                     return Err(secret::missing(field, name));
                 }
             }
-            for other in
-                view.list::<App>()?.into_iter().filter(|app| app.server == server.id && app.name != request.name)
-            {
-                let called = |app: &str, spec: &AppSpec| -> BTreeSet<String> {
-                    spec.in_order().iter().map(|service| service.container(app)).collect()
-                };
-                let names = called(&request.name, &request.spec);
-                if let Some(name) = called(&other.name, &other.spec).intersection(&names).next() {
-                    let message = format!("app \"{}\" has a container that is called {name} too", other.name);
-                    return Err(ServiceError::new(ErrorCode::Conflict, message)
-                        .with_field("name")
-                        .with_next("choose another name for the app, or for its service"));
-                }
-                let taken = request.spec.all_ports().find(|port| {
-                    let same = |used: &PortSpec| used.host == port.host && used.protocol == port.protocol;
-                    port.host.is_some() && other.spec.all_ports().any(same)
-                });
-                if let Some(port) = taken {
-                    let message = format!(
-                        "host port {} of server \"{}\" belongs to app \"{}\"",
-                        port.host_text(),
-                        server.name,
-                        other.name
-                    );
-                    return Err(ServiceError::new(ErrorCode::Conflict, message)
-                        .with_field("ports")
-                        .with_next("choose another host port"));
-                }
-            }
             Ok::<_, ServiceError>(server)
         })?;
-        self.context.preflight(&server, &request.name, &request.spec)?;
+        self.context.check_place(&server, &request.name, &request.spec, None)?;
         let change = PlannedChange::DeployApp {
             server: server.id,
             name: request.name,
             spec: Box::new(request.spec),
             back_to: None,
+            adopts: None,
         };
         self.record_plan(&caller, "app_deploy", change, request.reason).await
     }
@@ -336,12 +359,13 @@ impl Handle<AppRollback> for Services {
             let revision = revision_to_go_back_to(&app, &revisions, request.revision.as_deref())?.clone();
             Ok::<_, ServiceError>((app, server, revision))
         })?;
-        self.context.preflight(&server, &app.name, &revision.spec)?;
+        self.context.preflight(&server, &app.name, &revision.spec, None)?;
         let change = PlannedChange::DeployApp {
             server: server.id,
             name: app.name,
             spec: Box::new(revision.spec),
             back_to: Some(revision.id),
+            adopts: None,
         };
         self.record_plan(&caller, "app_rollback", change, request.reason).await
     }

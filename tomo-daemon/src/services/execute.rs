@@ -427,7 +427,7 @@ impl Context {
         };
         let short = |app: &App| SHORT * u32::try_from(app.spec.services.len() + 1).unwrap_or(u32::MAX);
         Ok(match work {
-            Work::Deploy { app, name, revision, spec, .. } => {
+            Work::Deploy { app, name, revision, spec, adopts, .. } => {
                 let settings = self.settings()?;
                 let deploy = DeployApp {
                     app: *app,
@@ -438,6 +438,7 @@ impl Context {
                     health_timeout_secs: settings.healthy_within_secs,
                     overlap_secs: settings.overlap_secs,
                     keep_secs: settings.keep_replaced_minutes.saturating_mul(60),
+                    adopts: adopts.clone().map(refer).transpose()?,
                 };
                 let services = u64::try_from(spec.services.len()).unwrap_or(0) + 1;
                 let limit = DEPLOY + Duration::from_secs(u64::from(settings.healthy_within_secs) * services);

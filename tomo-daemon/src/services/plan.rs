@@ -26,6 +26,7 @@ use crate::{
     services::{
         About as _, Handle, Services,
         access::{Authorized, Caller},
+        adopt,
         audit::limit,
         discard,
         error::ServiceError,
@@ -114,16 +115,17 @@ pub(super) fn state_of(value: &impl serde::Serialize) -> String {
 fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceError> {
     let gone = |what: &str| ServiceError::new(ErrorCode::NotFound, format!("the {what} of this plan is gone"));
     match change {
-        PlannedChange::DeployApp { server, name, spec, back_to } => {
+        PlannedChange::DeployApp { server, name, spec, back_to, adopts } => {
             let server = look.server(*server)?.ok_or_else(|| gone("server"))?;
             let known = look.apps()?.into_iter().find(|app| app.server == server.id && app.name == *name);
             // What never ran is not there to be updated.
             let runs = known.as_ref().filter(|app| app.revision.is_some());
             let changes = spec::difference(runs.map(|app| &app.spec), Some(spec));
-            let verb = match (back_to, runs) {
-                (Some(_), _) => "Roll back",
-                (None, Some(_)) => "Update",
-                (None, None) => "Deploy",
+            let verb = match (back_to, adopts, runs) {
+                (Some(_), ..) => "Roll back".to_owned(),
+                (None, Some(adopted), _) => format!("Adopt container \"{}\" as", adopted.name),
+                (None, None, Some(_)) => "Update".to_owned(),
+                (None, None, None) => "Deploy".to_owned(),
             };
             let binds = spec.all_volumes().filter(|volume| volume.is_bind());
             let mut warnings: Vec<String> = binds
@@ -152,7 +154,14 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                     ),
                 });
             }
-            let overlap_secs = look.settings()?.settings.overlap_secs;
+            let settings = look.settings()?.settings;
+            let overlap_secs = settings.overlap_secs;
+            if let Some(adopted) = adopts {
+                warnings.extend(adopt::warnings(adopted, name, settings.keep_replaced_minutes));
+            }
+            // The adopted one has what the app gets.
+            let before = adopts.as_ref().filter(|adopted| adopted.runs).map(|_| &**spec);
+            let before = before.or_else(|| runs.map(|app| &app.spec));
             Ok(Facts {
                 summary: format!(
                     "{verb} app \"{name}\" on server \"{}\" with image {}{}",
@@ -167,7 +176,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
                 target: name.clone(),
                 approval: Approval::Confirm,
                 changes,
-                downtime: runs.map(|app| spec::downtime(&app.spec, spec, overlap_secs)),
+                downtime: before.map(|before| spec::downtime(before, spec, overlap_secs)),
                 data_loss: None,
                 warnings,
                 state: state_of(&(server.id, server.agent, known.map(|app| (app.id, app.revision, app.spec)))),
@@ -672,10 +681,16 @@ impl Handle<PlanApply> for Services {
         }
         let blank = self.context.new_operation(&caller, OperationKind::DeployApp, &record.plan.target, None);
         let entry = self.context.entry(&caller, "plan_apply", AuditOutcome::Intent).because(request.reason.as_ref());
-        if let (PlanStatus::Approved, PlannedChange::Discard { server, items, .. }) =
-            (record.plan.status, &record.change)
-            && !self.context.still_there(*server, items).await?
-        {
+        // What stands on the host alone is looked at there.
+        let is_still_there = match &record.change {
+            _ if record.plan.status != PlanStatus::Approved => true,
+            PlannedChange::Discard { server, items, .. } => self.context.still_there(*server, items).await?,
+            PlannedChange::DeployApp { server, spec, adopts: Some(adopted), .. } => {
+                self.context.still_adoptable(*server, adopted, spec).await?
+            }
+            _ => true,
+        };
+        if !is_still_there {
             self.context.store.write(move |tx| mark_stale(tx, record, entry)).await?;
             self.context.live.publish(Topic::Plan(id));
             return Err(moved(id));
@@ -765,7 +780,7 @@ fn apply(
     operation.plan = Some(id);
     let action = |kind: OperationKind| NewAuditEntry { action: kind.as_str().to_owned(), ..entry.clone() };
     let applied = match record.change.clone() {
-        PlannedChange::DeployApp { server, name, spec, back_to } => {
+        PlannedChange::DeployApp { server, name, spec, back_to, adopts } => {
             let host = tx.get::<Server>(server.to_u64())?.ok_or_else(stale)?;
             let known = tx.list::<App>()?.into_iter().find(|app| app.server == server && app.name == name);
             let (app, revision) = (
@@ -793,7 +808,7 @@ fn apply(
                 action(operation.kind).about("app", &name).with(format!("{} on {}", operation.operation, host.name));
             Applied::Spawn(Box::new((
                 begin(operations, &operation)?,
-                Work::Deploy { app, name, server, revision, spec: *spec },
+                Work::Deploy { app, name, server, revision, spec: *spec, adopts: adopts.map(|adopted| adopted.id) },
                 intent,
             )))
         }

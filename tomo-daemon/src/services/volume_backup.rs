@@ -179,6 +179,7 @@ impl Context {
                 health_timeout_secs: self.settings()?.healthy_within_secs,
                 overlap_secs: 0,
                 keep_secs: 0,
+                adopts: None,
             })),
         };
         Ok(Command::DrillVolume { volume, app })

@@ -95,7 +95,16 @@ pub struct CommandRecord {
 #[expect(missing_docs, reason = "the fields are those of the app's record")]
 pub enum Work {
     /// Puts a revision in place.
-    Deploy { app: AppId, name: String, server: ServerId, revision: RevisionId, spec: AppSpec },
+    Deploy {
+        app: AppId,
+        name: String,
+        server: ServerId,
+        revision: RevisionId,
+        spec: AppSpec,
+        /// Id of the container that it adopts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adopts: Option<String>,
+    },
     /// Removes an app.
     Remove { app: App, volumes: bool },
     /// Starts its container.

@@ -54,6 +54,23 @@ pub(crate) enum ContainerCommand {
     Stop(OperateContainer),
     /// Restart a container.
     Restart(OperateContainer),
+    /// Make an app of a container that Tomo did not make: it shows what would change, asks, and puts the app in its place.
+    Adopt {
+        #[command(flatten)]
+        one: OneContainer,
+        /// What the app shall be called, if not as the container.
+        #[arg(long, value_name = "APP", value_parser = name)]
+        name: Option<String>,
+        /// Go on without what an app does not have; without this it is named.
+        #[arg(long)]
+        accept_losses: bool,
+        /// Why, for the audit.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Agree at once, without asking.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

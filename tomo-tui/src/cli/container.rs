@@ -2,7 +2,7 @@
 
 use tomo_proto::{
     api::{
-        container::{ContainerGet, ContainerLogs, ContainerRestart, ContainerStart, ContainerStop},
+        container::{ContainerAdopt, ContainerGet, ContainerLogs, ContainerRestart, ContainerStart, ContainerStop},
         server::{ServerGet, ServerPart},
         terminal::TerminalOf,
     },
@@ -10,7 +10,7 @@ use tomo_proto::{
 };
 
 use crate::{
-    args::ContainerCommand,
+    args::{Consent, ContainerCommand, OneContainer},
     cli::{
         app, change,
         output::{self, table},
@@ -86,6 +86,12 @@ pub(super) async fn container(client: &Client, command: ContainerCommand, as_jso
         ContainerCommand::Shell { one, program } => {
             let into = TerminalOf::Container { server: one.server, container: one.container };
             return app::shell(client, into, program).await;
+        }
+        ContainerCommand::Adopt { one, name, accept_losses, reason, yes } => {
+            let OneContainer { server, container } = one;
+            let consent = Consent { reason: reason.clone(), yes, name: None };
+            let plan = client.call(&ContainerAdopt { server, container, name, accept_losses, reason }).await?;
+            return change::carry_out(client, plan, &consent, as_json).await;
         }
         ContainerCommand::Start(wanted) => {
             let (server, container) = (wanted.one.server, wanted.one.container);

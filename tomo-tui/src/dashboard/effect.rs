@@ -16,7 +16,7 @@ use tomo_proto::{
         },
         auth::AuthWhoami,
         catalog::{CatalogGet, CatalogList},
-        container::{ContainerGet, ContainerLogs},
+        container::{ContainerAdopt, ContainerGet, ContainerLogs},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
@@ -154,6 +154,10 @@ pub(crate) enum Effect {
         made: Made,
         server: String,
         name: String,
+    },
+    /// Asks for the plan that makes an app of a container.
+    Adopt {
+        request: Box<ContainerAdopt>,
     },
     /// Asks for the plan.
     RollBack(String),
@@ -327,6 +331,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Make { made, server, name } => {
             Answer::Started(stock::make(client, made, server, name).await.map(Box::new))
         }
+        Effect::Adopt { request } => Answer::Planned(client.call(&*request).await.map(Box::new), Vec::new()),
         Effect::Metrics(range) => {
             let request = metrics_request(&range);
             Answer::Metrics(range, client.call(&request).await)

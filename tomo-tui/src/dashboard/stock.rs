@@ -64,7 +64,7 @@ pub(super) async fn make(client: &Client, made: Made, server: String, name: Stri
     match made {
         Made::Image => client.call(&ImagePull { server, image: name, reason: None }).await,
         Made::Volume => client.call(&VolumeCreate { server, name, reason: None }).await,
-        Made::Network => client.call(&NetworkCreate { server, name, internal: false, reason: None }).await,
+        Made::Network | Made::App => client.call(&NetworkCreate { server, name, internal: false, reason: None }).await,
     }
 }
 

@@ -51,12 +51,18 @@ use super::{
     canvas::{Canvas, HitMap},
     effect::Effect,
     event::{Answer, Event},
+    layers::{Layer, make::MakeForm},
     state::{Link, State},
     theme::{Depth, Glyphs, Theme},
     views::{self, View},
     visit::{Errand, Reached, SignIn, Visit},
 };
 use crate::client::ClientError;
+
+/// The form that asks what the app is to be called that a container becomes.
+fn adoption() -> Layer {
+    Layer::Make(Box::new(MakeForm::adoption("web-1".to_owned(), "db")))
+}
 
 const NOW: u64 = 1_800_000_000_000;
 const HOST_KEY: &str = "SHA256:uNiVztksCsDhcc0u9e8BrD0dTc1nvmHnbqIrVLHqvmA";

@@ -212,10 +212,11 @@ pub(super) fn port_in_the_way(spec: &AppSpec, old: &ContainerInspectResponse) ->
 
 /// Whether an old container and the new one in its place would both write to a volume.
 pub(super) fn volume_in_the_way(spec: &AppSpec, old: &ContainerInspectResponse) -> bool {
-    let mounts = old.host_config.as_ref().and_then(|config| config.mounts.as_deref()).unwrap_or_default();
+    let mounts = old.mounts.as_deref().unwrap_or_default();
     spec.volumes.iter().any(|volume| {
         mounts.iter().any(|mount| {
-            mount.source.as_ref() == Some(&volume.source) && !(volume.read_only && mount.read_only == Some(true))
+            let source = if volume.is_bind() { &mount.source } else { &mount.name };
+            source.as_ref() == Some(&volume.source) && !(volume.read_only && mount.rw == Some(false))
         })
     })
 }

@@ -4,6 +4,8 @@ use bollard::models::ContainerInspectResponse;
 use tomo_proto::{
     error::ErrorCode,
     model::app::{AppSpec, Service},
+    text::display_line,
+    wire::command::ContainerRef,
 };
 
 use crate::{
@@ -17,7 +19,7 @@ use crate::{
         },
         progress, pull,
     },
-    docker::APP_LABEL,
+    docker::{APP_LABEL, MADE_LABEL, NAME_LABEL},
 };
 
 /// A container that is to be made, and the one in whose place it comes.
@@ -40,6 +42,8 @@ pub(super) struct Looked<'a> {
     pub(super) parts: Vec<Part<'a>>,
     /// Containers of services that the app does not have any more.
     gone: Vec<ContainerInspectResponse>,
+    /// Whether the old container is one that Tomo did not make.
+    adopts: bool,
     /// The image of the app's own container.
     pub(super) image_id: String,
 }
@@ -47,7 +51,9 @@ pub(super) struct Looked<'a> {
 impl Looked<'_> {
     /// The same for the journal.
     pub(super) fn swaps(&self, app: &str) -> Vec<swap::Part> {
-        let old = |old: &ContainerInspectResponse| Some(Old { id: old.id.clone()?, ran: runs(old), called: None });
+        let called = |old: &ContainerInspectResponse| self.adopts.then(|| name_of(old).to_owned());
+        let old =
+            |old: &ContainerInspectResponse| Some(Old { id: old.id.clone()?, ran: runs(old), called: called(old) });
         let made = self.parts.iter().map(|part| swap::Part {
             container: part.service.container(app),
             old: part.old.as_ref().and_then(old),
@@ -77,7 +83,32 @@ impl Looked<'_> {
     }
 }
 
+/// Whether a container can become an app's: one that an app has, or that a command made for a while, does not.
+pub(in crate::commands) fn check_adopted(found: &ContainerInspectResponse) -> Result<(), Failure> {
+    let of_app = label(found, NAME_LABEL).filter(|_| label(found, APP_LABEL).is_some());
+    let whose = match (of_app, label(found, APP_LABEL).or(label(found, MADE_LABEL))) {
+        (Some(app), _) => format!("belongs to app \"{}\"", display_line(app, 60)),
+        (None, Some(_)) => "was made by Tomo".to_owned(),
+        (None, None) => return Ok(()),
+    };
+    let message = format!("container \"{}\" {whose} already", display_line(name_of(found), 80));
+    Err(Failure::new(ErrorCode::Conflict, message).with_next("choose a container that is no app's"))
+}
+
 impl<'a> Deploying<'a> {
+    /// The container that the app takes over.
+    async fn adopted(&self, container: &ContainerRef) -> Result<ContainerInspectResponse, Failure> {
+        let found = self.engine.inspect(container.as_str()).await?;
+        check_adopted(&found)?;
+        let shown = display_line(name_of(&found), 80);
+        let host = found.host_config.as_ref();
+        if host.and_then(|host| host.auto_remove) == Some(true) {
+            let message = format!("container \"{shown}\" is removed as soon as it stops: it could not be put back");
+            return Err(Failure::new(ErrorCode::Conflict, message).with_next("run it anew without --rm"));
+        }
+        Ok(found)
+    }
+
     /// Looks whether the host can take it, and has its images come. Changes nothing else.
     pub(super) async fn look(&self) -> Result<Looked<'a>, Failure> {
         let (engine, deploy, events) = (self.engine, self.deploy, self.events);
@@ -86,8 +117,16 @@ impl<'a> Deploying<'a> {
         let mut parts = Vec::new();
         for service in deploy.spec.in_order() {
             let name = service.container(&deploy.name);
-            let old = engine.find(&name).await?;
-            if old.as_ref().is_some_and(|old| label(old, APP_LABEL) != Some(&app)) {
+            let mut old = engine.find(&name).await?;
+            if let (Some(adopts), None) = (&deploy.adopts, service.name) {
+                let adopted = self.adopted(adopts).await?;
+                if old.as_ref().is_some_and(|old| old.id != adopted.id) {
+                    let message = format!("a container called \"{name}\" is there already");
+                    return Err(Failure::new(ErrorCode::Conflict, message)
+                        .with_next("choose another name for the app, or remove it"));
+                }
+                old = Some(adopted);
+            } else if old.as_ref().is_some_and(|old| label(old, APP_LABEL) != Some(&app)) {
                 let message = format!("a container called \"{name}\" is there that does not belong to this app");
                 return Err(Failure::new(ErrorCode::Conflict, message)
                     .with_next("choose another name for the app, or remove it"));
@@ -104,7 +143,7 @@ impl<'a> Deploying<'a> {
             }
         }
         let about = engine.about().await?;
-        let mut looked = Looked { parts, gone, image_id: String::new() };
+        let mut looked = Looked { parts, gone, adopts: deploy.adopts.is_some(), image_id: String::new() };
         host::check_ports(deploy, &looked.olds().collect::<Vec<_>>(), events).await?;
         host::check_room(&about, &looked, &deploy.spec, events).await?;
         for part in &mut looked.parts {

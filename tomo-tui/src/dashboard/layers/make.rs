@@ -1,8 +1,11 @@
-//! Bringing something onto a server that has only a name: an image to pull, a new volume, a new network.
+//! What a server gets that has only a name: an image to pull, a new volume, a new network, an app made of a container that is there.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
-use tomo_proto::{api::check_name, model::spec::check_image};
+use tomo_proto::{
+    api::{check_name, container::ContainerAdopt},
+    model::spec::{check_app_name, check_image},
+};
 
 use crate::dashboard::{
     canvas::{Canvas, Hit, centered},
@@ -16,6 +19,7 @@ pub(crate) enum Made {
     Image,
     Volume,
     Network,
+    App,
 }
 
 /// The form.
@@ -24,6 +28,8 @@ pub(crate) struct MakeForm {
     pub(crate) form: Form,
     made: Made,
     server: String,
+    /// The container of which an app is made.
+    adopts: Option<String>,
     busy: bool,
 }
 
@@ -32,9 +38,42 @@ impl MakeForm {
         let field = match made {
             Made::Image => Field::text("name", "Image with tag").check(check_image),
             Made::Volume | Made::Network => Field::text("name", "Name").check(check_name),
+            Made::App => Field::text("name", "Name of the app").check(check_app_name),
         };
-        let button = if made == Made::Image { "Pull" } else { "Make" };
-        Self { form: Form::new(vec![field]).button(button), made, server, busy: false }
+        let button = match made {
+            Made::Image => "Pull",
+            Made::Volume | Made::Network => "Make",
+            Made::App => "Preview",
+        };
+        Self { form: Form::new(vec![field]).button(button), made, server, adopts: None, busy: false }
+    }
+
+    /// Asks what the app is to be called that a container becomes.
+    pub(crate) fn adoption(server: String, container: &str) -> Self {
+        let mut form = Self::new(Made::App, server);
+        form.form.set_value("name", &container.to_ascii_lowercase());
+        Self { adopts: Some(container.to_owned()), ..form }
+    }
+
+    /// The same adoption without what an app does not have.
+    pub(crate) fn accept_losses(&self) -> Option<Effect> {
+        match self.wanted() {
+            Effect::Adopt { request } => {
+                Some(Effect::Adopt { request: Box::new(ContainerAdopt { accept_losses: true, ..*request }) })
+            }
+            _ => None,
+        }
+    }
+
+    fn wanted(&self) -> Effect {
+        let (server, name) = (self.server.clone(), self.form.value("name"));
+        match self.adopts.clone() {
+            Some(container) => {
+                let request = ContainerAdopt { server, container, name: Some(name), ..ContainerAdopt::default() };
+                Effect::Adopt { request: Box::new(request) }
+            }
+            None => Effect::Make { made: self.made, server, name },
+        }
     }
 
     /// `Ok` is something to do, `Err` the wish to leave.
@@ -52,8 +91,7 @@ impl MakeForm {
             FormEvent::Cancel => Some(Err(())),
             FormEvent::Submit if !self.busy => {
                 self.busy = true;
-                let (server, name) = (self.server.clone(), self.form.value("name"));
-                Some(Ok(Effect::Make { made: self.made, server, name }))
+                Some(Ok(self.wanted()))
             }
             _ => None,
         }
@@ -69,6 +107,7 @@ impl MakeForm {
             Made::Image => format!("Pull an image onto {}", self.server),
             Made::Volume => format!("New volume on {}", self.server),
             Made::Network => format!("New network on {}", self.server),
+            Made::App => format!("Make an app of {} on {}", self.adopts.as_deref().unwrap_or_default(), self.server),
         };
         let inner = canvas.dialogue(centered(area, 70, 7), &title);
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };

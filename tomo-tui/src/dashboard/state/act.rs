@@ -133,6 +133,12 @@ impl State {
             Action::StartApp | Action::StopApp | Action::RestartApp | Action::RollBackApp | Action::RemoveApp => {
                 self.operate(action);
             }
+            Action::Adopt => {
+                if let Some((server, container)) = self.container_on_screen() {
+                    let form = MakeForm::adoption(server.to_owned(), &container.name);
+                    self.layer = Some(Layer::Make(Box::new(form)));
+                }
+            }
             Action::Logs => {
                 let of = match (self.app_on_screen(), self.container_on_screen()) {
                     (Some(app), _) => Some((LogOf::App(app.id.to_string()), app.name.clone())),

@@ -372,6 +372,13 @@ impl State {
                 let sealed = error.code == ErrorCode::Sealed;
                 match &mut self.layer {
                     Some(Layer::Deploy(deploy)) if !sealed => deploy.refused(error.field.as_deref(), error.message),
+                    Some(Layer::Make(make)) if error.field.as_deref() == Some("accept_losses") => {
+                        let go_on = make.accept_losses();
+                        self.layer = go_on.map(|effect| {
+                            let question = format!("{}.", error.message);
+                            Layer::Confirm(Confirm::question("Adopt container", question, "Go on without", effect))
+                        });
+                    }
                     Some(Layer::Compose(compose)) if !sealed => {
                         let next = error.next.map(|next| format!("next: {}", as_subcommand(&next)));
                         compose.refused(std::iter::once(error.message).chain(next).collect());

@@ -118,6 +118,11 @@ impl State {
             {
                 self.container_does_not_fit(action)
             }
+            Action::Adopt => match self.container_on_screen() {
+                Some((_, container)) if container.app.is_none() => self.container_does_not_fit(action),
+                Some((_, container)) => Some(format!("{} was made by Tomo", container.name)),
+                None => Some("no container is selected that is no app's".to_owned()),
+            },
             Action::Diagnose if self.container_on_screen().is_some() => None,
             Action::BackUpVolume => match &self.view {
                 View::Stock(view) if matches!(view.list.selected(), Some(Item::Volume(_))) => None,
@@ -262,6 +267,7 @@ const fn verb(action: Action) -> Option<&'static str> {
         Action::Redeploy | Action::RollBackApp => Some("deploy"),
         Action::Logs => Some("logs"),
         Action::Shell => Some(Command::TERMINAL),
+        Action::Adopt => Some(Command::ADOPT),
         Action::CheckImage => Some("inspect"),
         Action::PullImage => Some("pull"),
         _ => None,

@@ -41,6 +41,35 @@ fn a_container_that_is_no_apps_is_opened_followed_and_operated_as_the_policy_all
 }
 
 #[test]
+fn a_container_becomes_an_app_and_what_it_would_lose_is_asked_about_first() {
+    let mut dashboard = on_container();
+    assert!(dashboard.press("A").is_empty());
+    assert!(dashboard.screen().contains("does not allow adopt of what Tomo did not make"), "{}", dashboard.screen());
+    dashboard.state.layer = Some(adoption());
+    assert!(dashboard.screen().contains("Make an app of db on web-1"), "{}", dashboard.screen());
+    dashboard.type_in("-2");
+    let effects = dashboard.press("enter");
+    let [Effect::Adopt { request }] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!((request.container.as_str(), request.name.as_deref()), ("db", Some("db-2")));
+    assert!(!request.accept_losses);
+    let error = ApiError {
+        field: Some("accept_losses".to_owned()),
+        ..ApiError::new(ErrorCode::Conflict, "container \"db\" would lose: its init process (--init)")
+    };
+    dashboard.send(Event::Answer(Answer::Planned(Err(error.into()), Vec::new())));
+    assert!(dashboard.screen().contains("would lose: its init process"), "{}", dashboard.screen());
+    let effects = dashboard.press("tab enter");
+    assert!(matches!(&effects[..], [Effect::Adopt { request }] if request.accept_losses), "{effects:?}");
+
+    // An app's container is one already.
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    assert!(dashboard.press("A").is_empty());
+    assert!(dashboard.screen().contains("no container is selected that is no app's"), "{}", dashboard.screen());
+}
+
+#[test]
 fn an_apps_container_is_operated_as_its_app() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     dashboard.press("enter");

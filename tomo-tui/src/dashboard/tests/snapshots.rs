@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 30] = [
+const SCREENS: [(&str, &str); 31] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -27,6 +27,7 @@ const SCREENS: [(&str, &str); 30] = [
     ("host_key", ""),
     ("access", "enter i"),
     ("container", "enter j enter"),
+    ("adopt", "enter j"),
     ("stock", "enter I"),
     ("backups", "enter I B"),
     ("prune", "enter I P"),
@@ -128,6 +129,9 @@ fn every_screen_looks_as_it_did() {
                 for key in keys.split_whitespace() {
                     dashboard.press(key);
                     dashboard.answer_view();
+                }
+                if screen == "adopt" {
+                    dashboard.state.layer = Some(adoption());
                 }
                 let looks = dump(&dashboard.buffer(width, height));
                 let path = folder.join(format!("{screen}_{width}x{height}_{colors}.txt"));
