@@ -25,7 +25,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rcgen", &["tomo-daemon/src/tls", "tomo-agent/src/identity", "tests"]),
     ("rmcp", &["tomo-daemon/src/mcp", "tomo-tui/src/client", "tests"]),
     ("axum", &["tomo-daemon/src/http", "tests"]),
-    ("reqwest", &["tomo-tui/src/client", "tests", "examples"]),
+    ("reqwest", &["tomo-daemon/src/catalog/remote", "tomo-tui/src/client", "tests", "examples"]),
     ("bollard", &["tomo-agent/src/docker", "tomo-agent/src/commands/deploy", "tests"]),
     ("sysinfo", &["tomo-agent/src/collectors"]),
     ("serde_saphyr", &["proto/src/compose/node"]),

@@ -103,6 +103,7 @@ macro_rules! for_each_tool {
             $crate::api::app::AppRemove,
             $crate::api::catalog::CatalogList,
             $crate::api::catalog::CatalogGet,
+            $crate::api::catalog::CatalogRefresh,
             $crate::api::container::ContainerGet,
             $crate::api::container::ContainerLogs,
             $crate::api::container::ContainerStart,

@@ -5,6 +5,7 @@ mod adopt;
 mod audit;
 mod backup;
 mod catalog;
+mod catalog_remote;
 mod certificates;
 mod cli;
 mod compose;

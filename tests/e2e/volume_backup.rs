@@ -587,7 +587,9 @@ async fn a_scheduled_volume_is_backed_up_and_drilled_by_itself_and_the_oldest_ba
     let daemon = Setup::default().clock(clock.clone()).start().await;
     let admin = daemon.admin();
     let agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
-    let (first, second) = (back_up(&admin, &volume, false).await, back_up(&admin, &volume, false).await);
+    let first = back_up(&admin, &volume, false).await;
+    clock.advance(1_000);
+    let second = back_up(&admin, &volume, false).await;
     let schedule = VolumeScheduleSet {
         server: SERVER.to_owned(),
         volume: volume.name.clone(),

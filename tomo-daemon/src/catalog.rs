@@ -1,12 +1,17 @@
-//! The catalog: the templates that are compiled in, and those in folders of the daemon's owner.
+//! The catalog: the templates that are compiled in, those from addresses of the daemon's owner, and those in folders of the owner's.
 //!
 //! Folders are read at every question, so that a changed file counts at once; what is wrong in them is said and left out.
+
+mod remote;
 
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use remote::Remote;
 
 use tomo_proto::{
     api::catalog::CatalogEntry,
@@ -55,22 +60,38 @@ pub const TEMPLATES: &[(&str, &str)] = built_in![
 #[derive(Debug, Clone, Default)]
 pub struct Catalog {
     folders: Vec<PathBuf>,
+    remotes: Arc<[Remote]>,
 }
 
 /// What the catalog holds at one moment.
 #[derive(Debug, Default)]
 pub struct Content {
-    /// Templates by id. Where two have one id, the later folder's counts, and any folder's before what is compiled in.
+    /// Templates by id. Where two have one id, the later one's counts: a folder's before an address's, and that before what is compiled
+    /// in.
     pub entries: BTreeMap<String, CatalogEntry>,
     /// Files that are left out: `file:line: reason`.
     pub problems: Vec<String>,
 }
 
 impl Catalog {
-    /// The compiled-in templates and those in folders.
+    /// The compiled-in templates, those in folders, and those from addresses, of which copies are kept in a folder.
+    ///
+    /// # Errors
+    /// Names an address that is none, or that anybody on the way could answer for.
+    pub fn new(folders: Vec<PathBuf>, urls: &[String], copies: &Path) -> anyhow::Result<Self> {
+        let remotes = urls.iter().map(|url| Remote::new(url, copies)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { folders, remotes })
+    }
+
+    /// Whether anything of it lies elsewhere.
     #[must_use]
-    pub const fn new(folders: Vec<PathBuf>) -> Self {
-        Self { folders }
+    pub fn is_fetched(&self) -> bool {
+        !self.remotes.is_empty()
+    }
+
+    /// Fetches what lies elsewhere anew; what does not come is told with the catalog.
+    pub async fn fetch(&self) {
+        futures::future::join_all(self.remotes.iter().map(Remote::fetch)).await;
     }
 
     /// Reads everything. Blocks while folders are read.
@@ -80,8 +101,15 @@ impl Catalog {
         for (id, text) in TEMPLATES {
             content.take(text, BUILT_IN, id);
         }
+        for remote in self.remotes.iter() {
+            let (copy, problem) = remote.copy();
+            if let Some(Err(error)) = copy.is_dir().then(|| content.take_folder(copy, Some(&remote.shown()))) {
+                content.problem(format!("{}: {error}", remote.shown()));
+            }
+            problem.into_iter().for_each(|problem| content.problem(problem));
+        }
         for folder in &self.folders {
-            if let Err(error) = content.take_folder(folder) {
+            if let Err(error) = content.take_folder(folder, None) {
                 content.problem(format!("{}: {error}", folder.display()));
             }
         }
@@ -90,7 +118,8 @@ impl Catalog {
 }
 
 impl Content {
-    fn take_folder(&mut self, folder: &Path) -> std::io::Result<()> {
+    /// Takes the templates of a folder, which is a copy of what lies at an address if one is named.
+    fn take_folder(&mut self, folder: &Path, address: Option<&str>) -> std::io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -105,9 +134,10 @@ impl Content {
         }
         files.sort();
         for path in files {
-            let shown = path.display().to_string();
+            let name = || path.file_name().unwrap_or_default().to_string_lossy();
+            let shown = address.map_or_else(|| path.display().to_string(), |address| format!("{address}: {}", name()));
             match read_file(&path) {
-                Ok(text) => self.take(&text, &shown, &shown),
+                Ok(text) => self.take(&text, address.unwrap_or(&shown), &shown),
                 Err(error) => self.problem(format!("{shown}: {error}")),
             }
         }
@@ -169,7 +199,9 @@ mod tests {
         write("gotify.toml", &gotify.replace("template_version = 1", "template_version = 2"));
         write("broken.toml", &gotify.replace("gotify/server:2.7.3", "gotify/server:latest"));
         write("note.txt", "no template");
-        let content = Catalog::new(vec![folder.path().to_owned(), folder.path().join("none")]).read();
+        let content = Catalog::new(vec![folder.path().to_owned(), folder.path().join("none")], &[], folder.path())
+            .expect("fits")
+            .read();
         assert_eq!(content.entries.len(), TEMPLATES.len() + 1);
         let replaced = &content.entries["gotify"];
         assert!(replaced.template.template_version == 2 && replaced.source.ends_with("gotify.toml"), "{replaced:?}");

@@ -48,6 +48,8 @@ pub struct BackupsConfig {
 pub struct CatalogConfig {
     /// Folders of own templates, besides those that are compiled in.
     pub folders: Vec<PathBuf>,
+    /// Addresses of own templates.
+    pub urls: Vec<String>,
 }
 
 /// What clients reach.

@@ -16,7 +16,7 @@ use crate::{
     backup,
     catalog::Catalog,
     clock::{Clock, date},
-    config::Config,
+    config::{CatalogConfig, Config},
     crypto,
     data::{self, DATA_KEY, STORE},
     http::{self, Http},
@@ -104,7 +104,8 @@ impl Daemon {
             },
         )?;
         let (listener, url) = http::bind(&config.http).await?;
-        let catalog = Catalog::new(config.catalog.folders.clone());
+        let CatalogConfig { folders, urls } = config.catalog.clone();
+        let catalog = Catalog::new(folders, &urls, &data.join("catalogs"))?;
         let volumes = config.backups.volumes.clone();
         let services =
             Services::start(data, store.clone(), hub.clone(), live.clone(), vault, clock, url, catalog, volumes)

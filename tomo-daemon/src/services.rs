@@ -190,6 +190,7 @@ impl Services {
         context.tasks.spawn(Arc::clone(&context).back_up_volumes_on_schedule());
         context.tasks.spawn(Arc::clone(&context).watch_for_crash_loops());
         context.tasks.spawn(Arc::clone(&context).watch_for_image_updates());
+        context.tasks.spawn(Arc::clone(&context).fetch_catalogs());
         context.tasks.spawn(Arc::clone(&context).settle_unknown());
         Ok(Arc::new(Self { context, auth }))
     }

@@ -239,6 +239,17 @@ fn derive_key(key: &KeyPair, purpose: &[u8]) -> ring::hmac::Key {
 
 type Pair = (CertificateDer<'static>, PrivateKeyDer<'static>);
 
+/// For addresses of the public net: whom the system trusts is trusted.
+///
+/// # Errors
+/// TLS cannot be set up.
+pub(crate) fn public() -> anyhow::Result<rustls::ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let builder = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

@@ -30,6 +30,14 @@ pub struct CatalogListAnswer {
     pub problems: Vec<String>,
 }
 
+/// Arguments of `catalog_refresh`.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CatalogRefresh {}
+
+tool!(CatalogRefresh => CatalogListAnswer, "catalog_refresh", "Refresh catalog", Effect::Operate { destructive: false }, Operate, false,
+    "Fetches the templates of addresses in the daemon's configuration anew.");
+
 /// Arguments of `catalog_get`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,15 +1,16 @@
 //! The catalog, and how an app is made of a template: answers are checked, secrets that nobody gave are made and sealed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tomo_proto::{
     api::{
         app::AppDeploy,
-        catalog::{CatalogEntry, CatalogGet, CatalogList, CatalogListAnswer},
+        catalog::{CatalogEntry, CatalogGet, CatalogList, CatalogListAnswer, CatalogRefresh},
     },
     error::ErrorCode,
     model::{
         app::{App, AppSpec},
+        audit::AuditOutcome,
         catalog::{Template, TemplateSummary},
         spec::SECRET_REFERENCE,
     },
@@ -26,14 +27,23 @@ use crate::{
     },
 };
 
+/// Templates that lie elsewhere are fetched this often.
+const FETCH_EVERY: Duration = Duration::from_secs(24 * 3_600);
+
 impl Handle<CatalogList> for Services {
     async fn handle(
         &self,
         _caller: Authorized<'_, CatalogList>,
         request: CatalogList,
     ) -> Result<CatalogListAnswer, ServiceError> {
-        let Content { entries, problems } = self.context.read_catalog().await?;
-        let query = request.query.unwrap_or_default().to_lowercase();
+        self.context.list_catalog(request.query).await
+    }
+}
+
+impl Context {
+    async fn list_catalog(&self, query: Option<String>) -> Result<CatalogListAnswer, ServiceError> {
+        let Content { entries, problems } = self.read_catalog().await?;
+        let query = query.unwrap_or_default().to_lowercase();
         let fits = |template: &Template| {
             let Template { id, name, summary, category, tags, .. } = template;
             let text = format!("{id} {name} {summary} {category} {}", tags.join(" ")).to_lowercase();
@@ -63,7 +73,30 @@ impl Handle<CatalogGet> for Services {
     }
 }
 
+impl Handle<CatalogRefresh> for Services {
+    async fn handle(
+        &self,
+        caller: Authorized<'_, CatalogRefresh>,
+        _request: CatalogRefresh,
+    ) -> Result<CatalogListAnswer, ServiceError> {
+        self.context.write_row(self.context.entry(&caller, "catalog_refresh", AuditOutcome::Ok)).await?;
+        self.context.catalog.fetch().await;
+        self.context.list_catalog(None).await
+    }
+}
+
 impl Context {
+    /// Fetches templates that lie elsewhere, as long as the daemon runs.
+    pub(super) async fn fetch_catalogs(self: Arc<Self>) {
+        while self.catalog.is_fetched() {
+            self.catalog.fetch().await;
+            tokio::select! {
+                () = tokio::time::sleep(FETCH_EVERY) => {}
+                () = self.stop.cancelled() => return,
+            }
+        }
+    }
+
     async fn read_catalog(&self) -> Result<Content, ServiceError> {
         let catalog = self.catalog.clone();
         let failed = |error| ServiceError::new(ErrorCode::Internal, "the catalog cannot be read").with_source(error);

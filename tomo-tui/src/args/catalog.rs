@@ -11,6 +11,8 @@ pub(crate) enum CatalogCommand {
         /// Words to look for in name, summary, category and tags.
         query: Vec<String>,
     },
+    /// Fetch the templates of addresses in daemon.toml anew, and list all.
+    Refresh,
     /// Show a template: what it runs, needs and asks.
     Show {
         /// Id, e.g. uptime-kuma.

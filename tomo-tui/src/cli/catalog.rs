@@ -12,7 +12,7 @@ use serde_json::json;
 use tomo_proto::{
     api::{
         app::AppGet,
-        catalog::{CatalogEntry, CatalogGet, CatalogList},
+        catalog::{CatalogEntry, CatalogGet, CatalogList, CatalogListAnswer, CatalogRefresh},
         person::{GenerateSecret, ListSecrets, SetSecret},
     },
     catalog,
@@ -37,15 +37,9 @@ pub(super) async fn catalog(client: &Client, command: CatalogCommand, as_json: b
     match command {
         CatalogCommand::List { query } => {
             let query = (!query.is_empty()).then(|| query.join(" "));
-            let answer = client.call(&CatalogList { query }).await?;
-            if as_json {
-                return output::json(&answer);
-            }
-            let rows = answer.templates.into_iter().map(|one| [one.id, one.version, one.category, one.summary]);
-            table(["TEMPLATE", "VERSION", "CATEGORY", "WHAT IT IS FOR"], rows.collect());
-            answer.problems.iter().for_each(|problem| note(format!("left out: {problem}")));
-            Ok(())
+            list(client.call(&CatalogList { query }).await?, as_json)
         }
+        CatalogCommand::Refresh => list(client.call(&CatalogRefresh {}).await?, as_json),
         CatalogCommand::Show { template } => {
             let entry = client.call(&CatalogGet { template }).await?;
             if as_json {
@@ -56,6 +50,16 @@ pub(super) async fn catalog(client: &Client, command: CatalogCommand, as_json: b
         }
         CatalogCommand::Lint { paths } => lint(&paths, as_json),
     }
+}
+
+fn list(answer: CatalogListAnswer, as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(&answer);
+    }
+    let rows = answer.templates.into_iter().map(|one| [one.id, one.version, one.category, one.summary]);
+    table(["TEMPLATE", "VERSION", "CATEGORY", "WHAT IT IS FOR"], rows.collect());
+    answer.problems.iter().for_each(|problem| note(format!("left out: {problem}")));
+    Ok(())
 }
 
 fn show(entry: &CatalogEntry) {

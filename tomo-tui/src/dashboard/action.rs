@@ -503,7 +503,14 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::HistoryBack, "history back", "To the view before this one.", &["["], GLOBAL, 0),
     entry(Action::HistoryForward, "history forward", "To the view one came back from.", &["]"], GLOBAL, 0),
     entry(Action::LastView, "last view", "Between this view and the last one.", &["`"], GLOBAL, 0),
-    entry(Action::Refresh, "refresh", "Fetches everything anew.", &["ctrl-r", "f5"], GLOBAL, 0),
+    entry(
+        Action::Refresh,
+        "refresh",
+        "Fetches everything anew; in the catalog also what lies at addresses.",
+        &["ctrl-r", "f5"],
+        GLOBAL,
+        0,
+    ),
     entry(
         Action::Mouse,
         "mouse",

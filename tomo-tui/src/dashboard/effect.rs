@@ -15,7 +15,7 @@ use tomo_proto::{
             AppStop,
         },
         auth::AuthWhoami,
-        catalog::{CatalogGet, CatalogList},
+        catalog::{CatalogGet, CatalogList, CatalogRefresh},
         container::{ContainerAdopt, ContainerGet, ContainerLogs},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
@@ -131,6 +131,8 @@ pub(crate) enum Effect {
         wait: bool,
     },
     Catalog,
+    /// The same, with what lies elsewhere fetched anew.
+    RefreshCatalog,
     Template(String),
     Start(String),
     Stop(String),
@@ -366,6 +368,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             let request = OperationGet { operation: id.clone(), wait_s: wait.then_some(1) };
             Answer::Operation(id, client.call(&request).await.map(Box::new))
         }
+        Effect::RefreshCatalog => Answer::Catalog(client.call(&CatalogRefresh {}).await),
         Effect::Catalog => Answer::Catalog(client.call(&CatalogList::default()).await),
         Effect::Template(id) => {
             Answer::Template(id.clone(), client.call(&CatalogGet { template: id }).await.map(Box::new))

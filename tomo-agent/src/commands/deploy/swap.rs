@@ -178,9 +178,12 @@ impl Swap {
                 }
             }
         }
+        // One that cannot be put back keeps no other one down.
+        let mut put_back = Ok(());
         for part in &self.parts {
-            self.put_part_back(engine, journal, part).await?;
+            put_back = put_back.and(self.put_part_back(engine, journal, part).await);
         }
+        put_back?;
         for volume in &self.volumes {
             engine.remove_volume(volume, of_app(&self.app_name)).await?;
         }

@@ -2,7 +2,7 @@
 
 use tomo_proto::{
     api::{person::DeleteRegistry, terminal::TerminalOf},
-    model::stock::Item,
+    model::{stock::Item, user::Scope},
 };
 
 use crate::dashboard::{
@@ -86,6 +86,10 @@ impl State {
                 self.fetching.clear();
                 self.fetch(Fetch::Servers);
                 self.refresh();
+                let operates = self.who.as_ref().is_some_and(|who| who.scopes.contains(&Scope::Operate));
+                if matches!(self.view, View::Catalog) && operates && !self.read_only {
+                    self.effects.push(Effect::RefreshCatalog);
+                }
             }
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
             Action::Suspend => self.effects.push(Effect::Suspend),

@@ -108,6 +108,15 @@ fn sent(effects: Vec<Effect>) -> Option<Box<DeployRequest>> {
 }
 
 #[test]
+fn a_refresh_of_the_catalog_fetches_what_lies_elsewhere() {
+    let refreshes = |effects: Vec<Effect>| effects.iter().any(|effect| matches!(effect, Effect::RefreshCatalog));
+    assert!(refreshes(opened().press("ctrl-r")));
+    assert!(!refreshes(Dashboard::filled(Role::Admin).press("2 ctrl-r")));
+    let mut viewer = Dashboard::filled(Role::Viewer);
+    assert!(!refreshes(viewer.press("5 ctrl-r")), "a viewer only looks");
+}
+
+#[test]
 fn the_catalog_is_searched_by_what_an_app_is_for_and_a_template_is_read() {
     let mut dashboard = opened();
     for text in ["Blocker", "Blocks ads", "Board", "left out (1)", "x.toml:12: the tag"] {
