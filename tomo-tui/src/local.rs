@@ -33,10 +33,10 @@ use tomo_proto::{
     model::user::Scope,
 };
 
-/// What the policy file of `tomo local` says: deploys, other containers and terminals into them, nothing privileged.
+/// What the policy file of `tomo local` says: deploys, backups, other containers and terminals into them, nothing privileged.
 const POLICY: &str = "# What Tomo may do on this machine. Written once by `tomo local`; change it as you like.\n\
-    verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"pull\", \"create\", \"deploy\"]\n\
-    foreign = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"terminal\"]\n\
+    verbs = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"pull\", \"create\", \"deploy\", \"backup\", \"restore\"]\n\
+    foreign = [\"start\", \"stop\", \"restart\", \"remove\", \"logs\", \"inspect\", \"terminal\", \"backup\", \"adopt\"]\n\
     terminal = true\n\
     images = [\"*\"]\n\
     ports = [\"1024-65535\"]\n\
