@@ -25,6 +25,17 @@ fn project(compose: &str, values: &str) -> (TempDir, PathBuf) {
     (folder, file)
 }
 
+async fn remove(daemon: &TestDaemon, app: String) {
+    let admin = daemon.admin();
+    let plan = admin.call(&AppRemove { app, volumes: true, reason: None }).await.expect("is planned");
+    admin.carry_out(plan).await.expect("begins");
+}
+
+/// Of what is shown of a plan, how many things change.
+fn changes(shown: &Output) -> usize {
+    shown.stdout.lines().filter(|line| line.trim_start().starts_with(['+', '-', '~'])).count()
+}
+
 async fn import(tomo: &Tomo, file: &std::path::Path, more: &[&str]) -> Output {
     let file = file.display().to_string();
     let arguments = [&["app", "import", &file, "--server", SERVER, "--yes"], more].concat();
@@ -59,11 +70,8 @@ async fn a_compose_file_becomes_an_app_that_runs_and_comes_back_as_a_file() {
     let (_other, again) = project(&exported, "");
     // What comes back is what runs: nothing of it changes.
     let same = import(&tomo, &again, &[]).await.ok();
-    let changes = same.stdout.lines().filter(|line| line.trim_start().starts_with(['+', '-', '~'])).count();
-    assert_eq!(changes, 0, "{same:?}");
-    let admin = daemon.admin();
-    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
-    admin.carry_out(plan).await.expect("begins");
+    assert_eq!(changes(&same), 0, "{same:?}");
+    remove(&daemon, name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,9 +141,7 @@ async fn a_compose_file_is_imported_in_the_dashboard() {
     terminal.wait_for("succeeded").await;
     let files = docker(&["exec", &format!("tomo-{name}"), "busybox", "cat", "/run/secrets/key"]);
     assert_eq!(files, "hunter2");
-    let admin = daemon.admin();
-    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
-    admin.carry_out(plan).await.expect("begins");
+    remove(&daemon, name).await;
 }
 
 /// A web server that shows every file inside, and ends when it is told to.
@@ -157,7 +163,7 @@ async fn secrets_and_configs_of_a_compose_file_are_files_inside() {
     let (folder, file) = project(&compose, "");
     fs::write(folder.path().join("app.conf"), "mode = fast\n").expect("a file can be written");
     let missing = import(&tomo, &file, &["--app", &name]).await;
-    assert!(missing.stderr.contains(&format!("`tomo secret set {key}` < ./key.txt")), "{missing:?}");
+    assert!(missing.stderr.contains(&format!("`tomo secret set {key} < ./key.txt`")), "{missing:?}");
     assert!(missing.code == Some(1) && missing.stderr.contains("names the secret"), "{missing:?}");
     drop(tomo.run_with_input(["secret", "set", &key], "hunter2-first\n").await.ok());
     let planned = import(&tomo, &file, &["--app", &name]).await.ok();
@@ -184,9 +190,6 @@ async fn secrets_and_configs_of_a_compose_file_are_files_inside() {
     assert!(exported.contains(&format!("file: \"./{key}\"")) && !exported.contains("hunter2"), "{exported}");
     let (_other, again) = project(&exported, "");
     let same = import(&tomo, &again, &[]).await.ok();
-    let changes = same.stdout.lines().filter(|line| line.trim_start().starts_with(['+', '-', '~'])).count();
-    assert_eq!(changes, 0, "{same:?}");
-    let admin = daemon.admin();
-    let plan = admin.call(&AppRemove { app: name, volumes: true, reason: None }).await.expect("is planned");
-    admin.carry_out(plan).await.expect("begins");
+    assert_eq!(changes(&same), 0, "{same:?}");
+    remove(&daemon, name).await;
 }

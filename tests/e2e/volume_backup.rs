@@ -580,6 +580,26 @@ async fn a_backup_that_finds_no_room_says_so_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_just_fits_leaves_the_last_room_of_its_disk_to_others() {
+    let (_image, volume) = (Image::web(), Volume::make());
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let disk = folder.path().join("small");
+    let _disk = SmallDisk::mount(&disk, 64);
+    fs::write(disk.join("of others"), vec![0; 53 << 20]).expect("can be written");
+    let daemon = Setup::default().set("BACKUPS__VOLUMES", &disk.display().to_string()).start().await;
+    let admin = daemon.admin();
+    let agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
+    fs::write(volume.folder().join("large"), vec![7; 9 << 20]).expect("can be written");
+    let operation = admin.call(&backup_of(&volume, false)).await.expect("is begun");
+    let done = admin.wait_for(operation).await.expect("ends");
+    let (code, message) = error(&done);
+    assert!(code == ErrorCode::StorageFull && message.contains("MiB are free there"), "{done:?}");
+    assert_eq!(fs::read_dir(&disk).expect("is there").count(), 1, "only what others have");
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scheduled_volume_is_backed_up_and_drilled_by_itself_and_the_oldest_backups_go() {
     let (_image, volume) = (Image::web(), Volume::make());
     fs::write(volume.folder().join("file"), "content").expect("can be written");

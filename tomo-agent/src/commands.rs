@@ -8,6 +8,7 @@ mod logs;
 mod look;
 mod pull;
 mod stock;
+mod subject;
 mod terminal;
 mod volume;
 
@@ -23,8 +24,9 @@ use tomo_proto::{
 
 pub(crate) use cut_off::cut_off;
 pub(crate) use deploy::{Deploying, Swap, remove_kept};
+pub(crate) use subject::{subject_of, subjects};
 pub(crate) use terminal::{LONGEST as LONGEST_TERMINAL, OpenTerminal, Session};
-pub(crate) use volume::{Carrying, Scratch, subject_of, subjects};
+pub(crate) use volume::{Carrying, Scratch};
 
 use crate::{
     docker::{APP_LABEL, Engine, EngineError},

@@ -103,10 +103,11 @@ impl Catalog {
         }
         for remote in self.remotes.iter() {
             let (copy, problem) = remote.copy();
+            // Before those of its templates, of which there may be more than are told.
+            problem.into_iter().for_each(|problem| content.problem(problem));
             if let Some(Err(error)) = copy.is_dir().then(|| content.take_folder(copy, Some(&remote.shown()))) {
                 content.problem(format!("{}: {error}", remote.shown()));
             }
-            problem.into_iter().for_each(|problem| content.problem(problem));
         }
         for folder in &self.folders {
             if let Err(error) = content.take_folder(folder, None) {

@@ -22,7 +22,6 @@ pub(super) struct Source {
     file: Option<String>,
     variable: Option<String>,
     content: Option<String>,
-    external: bool,
 }
 
 impl Source {
@@ -30,11 +29,11 @@ impl Source {
     fn advice(&self, key: &str) -> String {
         let name = self.name.as_deref().unwrap_or(key);
         let from = match (&self.file, &self.variable) {
-            (Some(path), _) => format!(" < {path}"),
-            (None, Some(variable)) => format!(", with the value of {variable}"),
-            (None, None) => String::new(),
+            (Some(path), _) => format!(" < {path}`"),
+            (None, Some(variable)) => format!("`, with the value of {variable}"),
+            (None, None) => "`".to_owned(),
         };
-        format!("is the secret {name} of the store: if it is not there yet, `tomo secret set {name}`{from}")
+        format!("is the secret {name} of the store: if it is not there yet, `tomo secret set {name}{from}")
     }
 }
 
@@ -68,8 +67,7 @@ pub(super) fn sources(
                 ("file", text @ Some(_)) => source.file = text,
                 ("environment", text @ Some(_)) => source.variable = text,
                 ("content", text @ Some(_)) => source.content = text,
-                ("external", _) => source.external = !value.says_nothing(),
-                ("labels", _) => {}
+                ("external" | "labels", _) => {}
                 _ if value.says_nothing() => {}
                 _ => found.push(Finding::new(line, &format!("{path}.{key}"), "is not supported")),
             }

@@ -344,9 +344,8 @@ configs:
     assert_eq!(files, expected);
     let notes: Vec<String> = imported.notes.iter().map(Finding::to_string).collect();
     assert!(
-        notes
-            .iter()
-            .any(|note| note.starts_with("17: secrets.key: is the secret key") && note.ends_with("< ./key.txt")),
+        notes.iter().any(|note| note.starts_with("17: secrets.key: is the secret key")
+            && note.ends_with("`tomo secret set key < ./key.txt`")),
         "{notes:?}"
     );
     assert!(notes.iter().any(|note| note.starts_with("9: secrets: mode has no effect")), "{notes:?}");

@@ -71,7 +71,7 @@ pub(super) async fn remove(
 ) -> Result<Outcome, Failure> {
     let (found, app) = match engine.find(container).await? {
         Some(found) => {
-            let own = deploy::label(&found, NAME_LABEL).filter(|_| deploy::label(&found, APP_LABEL).is_some()).cloned();
+            let own = deploy::app_of(&found).cloned();
             (found.id, own)
         }
         None => (None, container.strip_prefix("tomo-").map(str::to_owned)),

@@ -21,7 +21,7 @@ pub(super) use container::trial_body;
 pub(super) use parts::check_adopted;
 pub(super) use probe::{SETTLE, Trial, address_of};
 pub(crate) use swap::Swap;
-pub(super) use swap::{label, name_of, network_of, runs};
+pub(super) use swap::{app_of, name_of, network_of, runs};
 
 use crate::{
     commands::{Failure, Stop, logs, progress},

@@ -52,7 +52,6 @@ pub(crate) struct OpenTerminal {
     /// The engine's id of its program.
     pub(crate) program: String,
     /// Id of the container that it runs in.
-    #[serde(default)]
     pub(crate) container: String,
 }
 
@@ -78,16 +77,19 @@ impl OpenTerminal {
         let mut state = self.begun(engine, END).await?;
         // What a program has begun may outlive it.
         for signal in ["HUP", "KILL"] {
-            match &state {
-                ProgramState::Runs(container) => engine.signal_marked(container, &mark(self.command), signal).await?,
-                ProgramState::Ended(_) => {
-                    drop(engine.signal_marked(&self.container, &mark(self.command), signal).await);
+            let signalled = match state {
+                ProgramState::Runs | ProgramState::Ended(_) => {
+                    engine.signal_marked(&self.container, &mark(self.command), signal).await
                 }
                 ProgramState::Waits | ProgramState::NeverRan | ProgramState::Gone => return Ok(()),
+            };
+            // A container that has ended with its program has nothing left in it.
+            if state == ProgramState::Runs {
+                signalled?;
             }
             state = self.settled(engine, END).await?;
         }
-        if let ProgramState::Runs(_) = state {
+        if state == ProgramState::Runs {
             let message = "the program of a terminal still runs after its end".to_owned();
             return Err(EngineError { code: ErrorCode::Conflict, message });
         }
@@ -101,7 +103,7 @@ impl OpenTerminal {
 
     /// How the program is once it has ended, or this time is over.
     async fn settled(&self, engine: &Engine, limit: Duration) -> Result<ProgramState, EngineError> {
-        self.state(engine, limit, |state| !matches!(state, ProgramState::Runs(_) | ProgramState::Waits)).await
+        self.state(engine, limit, |state| !matches!(state, ProgramState::Runs | ProgramState::Waits)).await
     }
 
     async fn state(
@@ -160,7 +162,7 @@ impl Session<'_> {
         let ended = self.terminal.hang_up(self.engine).await;
         if ended.is_err() {
             drop(timeout(END, typed.write_all(LAST_KEYS)).await);
-            if let ProgramState::Runs(_) = self.terminal.settled(self.engine, END).await? {
+            if self.terminal.settled(self.engine, END).await? == ProgramState::Runs {
                 ended?;
             }
         }

@@ -8,7 +8,7 @@ mod restore;
 mod scratch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -26,8 +26,8 @@ use tomo_proto::{
 pub(crate) use scratch::Scratch;
 
 use crate::{
-    commands::{Failure, Stop, deploy::label, progress},
-    docker::{APP_LABEL, Engine, EngineError, NAME_LABEL},
+    commands::{Failure, Stop, progress},
+    docker::{Engine, EngineError},
     exec::Events,
     journal::{Entry, Journal},
     policy::Policy,
@@ -48,41 +48,6 @@ pub(crate) struct Carrying<'a> {
     pub(crate) journal: &'a Journal,
     /// What it works on, whose turn it has.
     pub(crate) subjects: Vec<String>,
-}
-
-/// What a change works on, in the order in which two of them wait for each other. An app is one thing, whichever of its containers is
-/// named, and by which of its names.
-pub(crate) async fn subjects(engine: &Engine, command: &Command) -> Result<Vec<String>, EngineError> {
-    Ok(match command {
-        Command::BackupVolume { volume, stop: true } => {
-            let mut users = BTreeSet::new();
-            for user in engine.users_of(volume).await? {
-                users.insert(subject_of(engine, &user.id).await?);
-            }
-            std::iter::once(command.subject()).chain(users).collect()
-        }
-        Command::StartContainer { container, .. }
-        | Command::StopContainer { container, .. }
-        | Command::RestartContainer { container, .. }
-        | Command::RemoveContainer { container, .. } => vec![subject_of(engine, container.as_str()).await?],
-        Command::DeployApp { deploy } => {
-            let mut subjects = BTreeSet::from([command.subject()]);
-            if let Some(container) = &deploy.adopts {
-                subjects.insert(subject_of(engine, container.as_str()).await?);
-            }
-            subjects.into_iter().collect()
-        }
-        _ => vec![command.subject()],
-    })
-}
-
-/// What a change of a container works on: its app, or itself.
-pub(crate) async fn subject_of(engine: &Engine, container: &str) -> Result<String, EngineError> {
-    let found = engine.find(container).await?;
-    let app =
-        found.as_ref().filter(|found| label(found, APP_LABEL).is_some()).and_then(|found| label(found, NAME_LABEL));
-    let app = app.map(|app| format!("tomo-{app}"));
-    Ok(app.or(found.and_then(|found| found.id)).unwrap_or_else(|| container.to_owned()))
 }
 
 impl Carrying<'_> {

@@ -42,8 +42,8 @@ pub(crate) type Typed = OwnedWriteHalf;
 pub(crate) enum ProgramState {
     /// The engine has not come to it yet.
     Waits,
-    /// It runs in the container of this id.
-    Runs(String),
+    /// It runs.
+    Runs,
     /// It has ended with this code.
     Ended(i64),
     /// It could not be run.
@@ -122,7 +122,7 @@ impl Engine {
     /// How a prepared program is by now.
     pub(crate) async fn program_state(&self, program: &str) -> Answer<ProgramState> {
         match self.docker.inspect_exec(program).await.map_err(EngineError::from) {
-            Ok(found) => Ok(state_of(found)),
+            Ok(found) => Ok(state_of(&found)),
             Err(error) if error.code == ErrorCode::NotFound => Ok(ProgramState::Gone),
             Err(error) => Err(error),
         }
@@ -143,10 +143,10 @@ impl Engine {
     }
 }
 
-fn state_of(found: ExecInspectResponse) -> ProgramState {
+fn state_of(found: &ExecInspectResponse) -> ProgramState {
     let ran = found.pid.is_some_and(|pid| pid > 0);
     match (found.running.unwrap_or(false), found.exit_code) {
-        (true, _) if ran => ProgramState::Runs(found.container_id.unwrap_or_default()),
+        (true, _) if ran => ProgramState::Runs,
         (false, Some(code)) if ran => ProgramState::Ended(code),
         (false, Some(_)) => ProgramState::NeverRan,
         _ => ProgramState::Waits,
@@ -170,12 +170,11 @@ mod tests {
     #[test]
     fn a_program_runs_has_ended_or_never_ran() {
         let told = |running, exit_code, pid| {
-            let container_id = Some("c1".to_owned());
-            state_of(ExecInspectResponse { running, exit_code, pid, container_id, ..ExecInspectResponse::default() })
+            state_of(&ExecInspectResponse { running, exit_code, pid, ..ExecInspectResponse::default() })
         };
         assert_eq!(told(Some(false), None, Some(0)), ProgramState::Waits);
         assert_eq!(told(Some(true), None, Some(0)), ProgramState::Waits);
-        assert_eq!(told(Some(true), None, Some(7)), ProgramState::Runs("c1".to_owned()));
+        assert_eq!(told(Some(true), None, Some(7)), ProgramState::Runs);
         assert_eq!(told(Some(false), Some(3), Some(7)), ProgramState::Ended(3));
         assert_eq!(told(Some(false), Some(126), Some(0)), ProgramState::NeverRan);
         assert_eq!(words_of(b"{\"message\":\"no such\"}\n"), "no such");

@@ -69,16 +69,15 @@ impl Remote {
     pub(super) async fn fetch(&self) {
         let fetched = tokio::time::timeout(FETCH_TIMEOUT, self.bytes()).await;
         let fetched = fetched.unwrap_or_else(|_| bail!("it did not come within {} s", FETCH_TIMEOUT.as_secs()));
-        let taken = fetched.and_then(|bytes| {
-            let files = match self.url.path().rsplit('/').next() {
-                Some(name) if name.ends_with(".toml") => vec![(plain(name), bytes)],
-                _ => unpack(&bytes)?,
-            };
-            let fits =
-                |(_, text): &(String, Vec<u8>)| std::str::from_utf8(text).is_ok_and(|text| lint(text).is_empty());
-            ensure!(files.iter().any(fits), "no template that fits is in it (*.toml; `tomo catalog lint` says why)");
-            self.keep(&files)
-        });
+        let taken = match fetched {
+            Ok(bytes) => {
+                let (folder, name) = (self.folder.clone(), self.url.path().to_owned());
+                tokio::task::spawn_blocking(move || take(&folder, &name, bytes))
+                    .await
+                    .unwrap_or_else(|error| Err(error.into()))
+            }
+            Err(error) => Err(error),
+        };
         let problem = taken.err().map(|error| format!("{error:#}"));
         if let Some(problem) = &problem {
             tracing::warn!(url = self.shown(), problem, "a catalog cannot be fetched");
@@ -97,25 +96,30 @@ impl Remote {
         }
         Ok(bytes)
     }
+}
 
-    fn keep(&self, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
-        let (beside, before) = (self.folder.with_extension("new"), self.folder.with_extension("old"));
-        let kept = (|| {
-            for left in [&beside, &before] {
-                if left.exists() {
-                    fs::remove_dir_all(left)?;
-                }
-            }
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&beside)?;
-            files.iter().try_for_each(|(name, text)| fs::write(beside.join(name), text))?;
-            if self.folder.exists() {
-                fs::rename(&self.folder, &before)?;
-            }
-            fs::rename(&beside, &self.folder)?;
-            if before.exists() { fs::remove_dir_all(&before) } else { Ok(()) }
-        })();
-        kept.with_context(|| format!("it cannot be kept in {}", self.folder.display()))
+/// Puts what came into the place of the copy before, if there is a template in it that fits.
+fn take(folder: &Path, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
+    let files = if name.ends_with(".toml") { vec![(plain(name), bytes)] } else { unpack(&bytes)? };
+    let fits = |(_, text): &(String, Vec<u8>)| std::str::from_utf8(text).is_ok_and(|text| lint(text).is_empty());
+    ensure!(files.iter().any(fits), "no template that fits is in it (*.toml; `tomo catalog lint` says why)");
+    keep(folder, &files).with_context(|| format!("it cannot be kept in {}", folder.display()))
+}
+
+fn keep(folder: &Path, files: &[(String, Vec<u8>)]) -> std::io::Result<()> {
+    let (beside, before) = (folder.with_extension("new"), folder.with_extension("old"));
+    for left in [&beside, &before] {
+        if left.exists() {
+            fs::remove_dir_all(left)?;
+        }
     }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&beside)?;
+    files.iter().try_for_each(|(name, text)| fs::write(beside.join(name), text))?;
+    if folder.exists() {
+        fs::rename(folder, &before)?;
+    }
+    fs::rename(&beside, folder)?;
+    if before.exists() { fs::remove_dir_all(&before) } else { Ok(()) }
 }
 
 /// Whether nobody on the way can change what comes.

@@ -137,7 +137,8 @@ impl Handle<ContainerAdopt> for Services {
     ) -> Result<Plan, ServiceError> {
         let (server, container) = self.context.container(&caller, &request.server, &request.container)?;
         let name = request.name.unwrap_or_else(|| name_of(&container));
-        app::check_name(&caller, &name).map_err(|error| error.with_next("give the app a name of its own: name"))?;
+        app::check_name(&caller, &name)
+            .map_err(|error| error.with_next("give the app a name of its own (tomo: --name)"))?;
         if let Some(app) = &container.app {
             let message = format!("container \"{}\" belongs to app \"{app}\" already", container.name);
             return Err(ServiceError::new(ErrorCode::Conflict, message)
@@ -152,7 +153,7 @@ impl Handle<ContainerAdopt> for Services {
                     let message = format!("server \"{}\" has an app called \"{name}\" already", server.name);
                     Err(ServiceError::new(ErrorCode::Conflict, message)
                         .with_field("name")
-                        .with_next("give the app another name: name"))
+                        .with_next("give the app another name (tomo: --name)"))
                 }
                 _ => Ok(()),
             }

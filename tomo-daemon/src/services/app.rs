@@ -263,9 +263,13 @@ impl Context {
                         server.name,
                         other.name
                     );
-                    return Err(ServiceError::new(ErrorCode::Conflict, message)
-                        .with_field("ports")
-                        .with_next("choose another host port"));
+                    let next = match other.revision {
+                        Some(_) => "choose another host port".to_owned(),
+                        None => {
+                            format!("its deploy failed: remove it (tomo app remove {}), or choose another", other.name)
+                        }
+                    };
+                    return Err(ServiceError::new(ErrorCode::Conflict, message).with_field("ports").with_next(next));
                 }
             }
             Ok::<_, ServiceError>(())

@@ -269,10 +269,13 @@ impl Context {
             }
             Ended::Failed(error) => {
                 operation.status = OperationStatus::Failed;
-                operation.error = Some(OperationError {
-                    next: error.next.or_else(|| Some(format!("operation_get {{\"operation\":\"{id}\"}}"))),
-                    ..error
-                });
+                let next = match (operation.kind, &operation.server) {
+                    (OperationKind::DeployApp, Some(server)) => {
+                        format!("app_diagnose {{\"app\":\"{server}/{}\"}}", operation.target)
+                    }
+                    _ => format!("operation_get {{\"operation\":\"{id}\"}}"),
+                };
+                operation.error = Some(OperationError { next: error.next.or(Some(next)), ..error });
             }
             Ended::Cancelled => operation.status = OperationStatus::Cancelled,
             Ended::Unknown(error) => {

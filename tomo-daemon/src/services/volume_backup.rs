@@ -35,7 +35,7 @@ use crate::{
     hub::Supply,
     services::{
         About as _, Context, Handle, Services,
-        access::{Authorized, Caller},
+        access::{Authorized, Caller, Principal},
         audit::limit,
         error::ServiceError,
         execute::Ended,
@@ -201,7 +201,8 @@ impl Context {
         drop(self.open_vault().await?);
         self.allow_verb(server, "backup")?;
         let backup = VolumeBackupId::from_parts(self.clock.now_ms(), crate::crypto::random_u32());
-        let work = Work::BackupVolume { server: server.id, backup, volume: volume.to_owned(), stop };
+        let scheduled = caller.principal == Principal::Daemon;
+        let work = Work::BackupVolume { server: server.id, backup, volume: volume.to_owned(), stop, scheduled };
         self.operate(caller, server, ["volume_backup_create", "volume", volume], reason, work).await
     }
 

@@ -114,7 +114,15 @@ pub enum Work {
     /// Restarts its container.
     Restart { app: App },
     /// Backs a volume up.
-    BackupVolume { server: ServerId, backup: VolumeBackupId, volume: String, stop: bool },
+    BackupVolume {
+        server: ServerId,
+        backup: VolumeBackupId,
+        volume: String,
+        stop: bool,
+        /// Whether its schedule asked for it.
+        #[serde(default)]
+        scheduled: bool,
+    },
     /// Restores a backup into a new volume.
     RestoreVolume { server: ServerId, backup: VolumeBackupId, volume: String },
     /// Restores a backup for a test.

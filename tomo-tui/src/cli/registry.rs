@@ -1,9 +1,12 @@
 //! Registries of private images, and who signs in there.
 
 use serde_json::json;
-use tomo_proto::api::{
-    person::{DeleteRegistry, SetRegistry},
-    registry::RegistryList,
+use tomo_proto::{
+    api::{
+        person::{DeleteRegistry, SetRegistry},
+        registry::RegistryList,
+    },
+    model::registry::check_registry,
 };
 
 use crate::{
@@ -28,6 +31,7 @@ pub(super) async fn registry(client: &Client, command: RegistryCommand, as_json:
             Ok(())
         }
         RegistryCommand::Add { registry, user } => {
+            check_registry(&registry).map_err(anyhow::Error::msg)?;
             let password = read_text("Password", false)?;
             client.person(&SetRegistry { registry: registry.clone(), user: user.clone(), password }).await?;
             let text = format!("images of {registry} are pulled as {user} from now on");

@@ -21,7 +21,7 @@ use tomo_proto::{
         overview::Overview,
         person::{
             ConnectServer, CreateEnrolment, DeleteRegistry, DeleteSecret, ForgetCredential, GenerateSecret,
-            ListSecrets, Login, SetRegistry, SetSecret, UnlockVault, UpdateAgent,
+            ListSecrets, Login, PersonRequest, SetRegistry, SetSecret, UnlockVault, UpdateAgent,
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         registry::RegistryList,
@@ -302,14 +302,8 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Stock(server) => Answer::Stock(server.clone(), stock::look(client, server).await),
         Effect::Registries => Answer::Registries(registries(client).await),
-        Effect::SetRegistry(request) => Answer::RegistryChanged(match client.person(&request).await {
-            Ok(_) => registries(client).await,
-            Err(error) => Err(error),
-        }),
-        Effect::DeleteRegistry(request) => Answer::RegistryChanged(match client.person(&request).await {
-            Ok(_) => registries(client).await,
-            Err(error) => Err(error),
-        }),
+        Effect::SetRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
+        Effect::DeleteRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),
         Effect::BackUpVolume { server, volume, stop } => {
             let request = VolumeBackupCreate { server, volume, stop, reason: None };
@@ -450,6 +444,11 @@ async fn servers(client: &Client) -> Result<Vec<ServerSummary>, ClientError> {
 
 async fn registries(client: &Client) -> Result<Vec<Registry>, ClientError> {
     Ok(client.call(&RegistryList {}).await?.registries)
+}
+
+async fn change_registry<R: PersonRequest>(client: &Client, request: &R) -> Result<Vec<Registry>, ClientError> {
+    client.person(request).await?;
+    registries(client).await
 }
 
 fn read_compose(request: ComposeRequest) -> Result<Composed, Vec<String>> {

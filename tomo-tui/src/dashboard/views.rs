@@ -175,6 +175,9 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         left.push(Span::styled(" › ", theme.dim));
         left.push(Span::styled(tomo_proto::text::display_line(&part, 40), theme.title));
     }
+    if let Some(filter) = state.filter().filter(|filter| !filter.is_empty() && !state.filtering) {
+        left.push(Span::styled(format!("  /{}", tomo_proto::text::display_line(filter, 40)), theme.warn));
+    }
     let left = Line::from(left);
     let mut right: Vec<Span<'static>> = Vec::new();
     let mut add = |text: String, style: Style| {

@@ -15,11 +15,11 @@ use crate::{
             Deploying,
             container::{body_of, files_of, is_made_of, port_in_the_way, volume_in_the_way},
             host,
-            swap::{self, Old, is_on_its_way, label, name_of, runs},
+            swap::{self, Old, app_of, is_on_its_way, label, name_of, runs},
         },
         progress, pull,
     },
-    docker::{APP_LABEL, MADE_LABEL, NAME_LABEL},
+    docker::{APP_LABEL, MADE_LABEL},
 };
 
 /// A container that is to be made, and the one in whose place it comes.
@@ -85,8 +85,7 @@ impl Looked<'_> {
 
 /// Whether a container can become an app's: one that an app has, or that a command made for a while, does not.
 pub(in crate::commands) fn check_adopted(found: &ContainerInspectResponse) -> Result<(), Failure> {
-    let of_app = label(found, NAME_LABEL).filter(|_| label(found, APP_LABEL).is_some());
-    let whose = match (of_app, label(found, APP_LABEL).or(label(found, MADE_LABEL))) {
+    let whose = match (app_of(found), label(found, APP_LABEL).or(label(found, MADE_LABEL))) {
         (Some(app), _) => format!("belongs to app \"{}\"", display_line(app, 60)),
         (None, Some(_)) => "was made by Tomo".to_owned(),
         (None, None) => return Ok(()),

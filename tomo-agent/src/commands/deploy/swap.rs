@@ -13,7 +13,7 @@ use tomo_proto::{
 use crate::{
     clock::now_ms,
     commands::Failure,
-    docker::{APP_LABEL, Engine, EngineError, made::of_app},
+    docker::{APP_LABEL, Engine, EngineError, NAME_LABEL, made::of_app},
     journal::{Journal, Kept},
 };
 
@@ -320,6 +320,11 @@ pub(crate) fn name_of(found: &ContainerInspectResponse) -> &str {
 
 pub(crate) fn label<'a>(found: &'a ContainerInspectResponse, label: &str) -> Option<&'a String> {
     found.config.as_ref()?.labels.as_ref()?.get(label)
+}
+
+/// Name of the app that a container belongs to.
+pub(crate) fn app_of(found: &ContainerInspectResponse) -> Option<&String> {
+    label(found, NAME_LABEL).filter(|_| label(found, APP_LABEL).is_some())
 }
 
 /// Whether a container runs, or will in a moment.

@@ -90,6 +90,12 @@ impl Facts {
         self.restarts() > 0 && seen.ends.last().is_some_and(|end| seen.at_ms.saturating_sub(end.at_ms) < RECENT_MS)
     }
 
+    /// The deploy that failed while what was there before goes on as it should.
+    pub(super) fn fell_back(&self) -> Option<&Failed> {
+        let runs = self.status == AppStatus::Running && !self.is_unhealthy() && !self.has_just_died();
+        self.failed.as_ref().filter(|failed| runs && failed.is_deploy)
+    }
+
     /// Whether it does not do what it should. Else what its log says may be usual for it.
     pub(super) fn is_in_trouble(&self) -> bool {
         self.status == AppStatus::Failed || self.is_unhealthy() || self.has_just_died() || self.failed.is_some()
@@ -121,7 +127,9 @@ impl Facts {
             Some(seen) if self.state() == Some(ContainerState::Running) => seen.at_ms.saturating_sub(RECENT_MS),
             _ => 0,
         };
-        let seen = self.examination.iter().flat_map(|seen| seen.log.iter().rev());
+        // What went on has nothing to say about what failed.
+        let is_about_it = self.fell_back().is_none_or(|failed| failed.lines.is_empty());
+        let seen = self.examination.iter().filter(|_| is_about_it).flat_map(|seen| seen.log.iter().rev());
         let of_container = seen
             .filter(move |line| line.at_ms == 0 || line.at_ms >= since)
             .map(|line| (line.at_ms, line.text.as_str()));

@@ -203,10 +203,8 @@ pub(super) fn verdict(facts: &Facts, causes: &[Cause]) -> String {
         AppStatus::Deploying => "is being deployed",
         AppStatus::Unknown => "cannot be seen",
     };
-    let is_of_deploy =
-        |cause: &Cause| cause.untrusted.evidence.first().is_some_and(|one| one.source == EvidenceSource::Deploy);
     match causes.first() {
-        Some(cause) if facts.status == AppStatus::Running && is_of_deploy(cause) => {
+        Some(cause) if facts.fell_back().is_some() => {
             format!("{who} runs as it did before its last deploy, which failed: {}", cause.explanation)
         }
         Some(cause) => format!("{who} {how}: {}", cause.explanation),

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::{KEY, PARTS};
 use crate::{
     crypto::random_bytes,
-    services::{Context, access::Caller, error::ServiceError, execute::Ended, operation::Running, vault::OpenVault},
+    services::{Context, error::ServiceError, execute::Ended, operation::Running, vault::OpenVault},
     store::{
         Record as _,
         records::{VolumeBackupRecord, Work},
@@ -30,6 +30,7 @@ pub(in crate::services) struct Writing {
     key: OwnKey,
     server: Server,
     stopped: bool,
+    scheduled: bool,
 }
 
 /// A backup that is whole. The vault stays as it is until the record is in the store.
@@ -48,7 +49,7 @@ impl Writing {
 impl Context {
     /// Begins to write the backup that a command brings, if it does.
     pub(in crate::services) async fn begin_writing(&self, work: &Work) -> Result<Option<Writing>, ServiceError> {
-        let Work::BackupVolume { server, backup, volume, stop } = work else { return Ok(None) };
+        let Work::BackupVolume { server, backup, volume, stop, scheduled } = work else { return Ok(None) };
         drop(self.open_vault().await?);
         let server = self.store.read(|view| view.get::<Server>(server.to_u64()))?;
         let server = server.ok_or_else(|| ServiceError::new(ErrorCode::NotFound, "the server is gone"))?;
@@ -59,7 +60,7 @@ impl Context {
         let task = tokio::task::spawn_blocking(move || {
             volume_file::write(&folder, &beginning, &own, || coming.blocking_recv())
         });
-        Ok(Some(Writing { parts, task, head, key, server, stopped: *stop }))
+        Ok(Some(Writing { parts, task, head, key, server, stopped: *stop, scheduled: *scheduled }))
     }
 
     /// Ends what was written: it is kept if the command succeeded and all of it is on the disk, else nothing of it is left.
@@ -69,7 +70,9 @@ impl Context {
         running: &Running,
         ended: Ended,
     ) -> (Ended, Option<Kept>) {
-        let Some(Writing { parts, task, head, key, server, stopped }) = writing else { return (ended, None) };
+        let Some(Writing { parts, task, head, key, server, stopped, scheduled }) = writing else {
+            return (ended, None);
+        };
         self.tell_step(running, "read the backup to its end");
         drop(parts);
         let written = match task.await {
@@ -100,7 +103,7 @@ impl Context {
                 app: self.app_of_volume(&server, &head.volume)?,
                 volume: head.volume,
                 stopped,
-                scheduled: running.state.borrow().actor == Caller::daemon().actor(),
+                scheduled,
                 contents,
                 file_bytes: std::fs::metadata(&file).map_or(0, |facts| facts.len()),
                 file: file.display().to_string(),

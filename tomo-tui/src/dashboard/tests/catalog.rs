@@ -123,6 +123,7 @@ fn the_catalog_is_searched_by_what_an_app_is_for_and_a_template_is_read() {
         dashboard.shows(text);
     }
     dashboard.press("/ d n s enter");
+    dashboard.shows("catalog  /dns");
     assert!(dashboard.screen().contains("Blocker") && !dashboard.screen().contains("Board"));
     dashboard.press("enter");
     dashboard.shows("loading");

@@ -82,6 +82,22 @@ fn first(facts: &Facts) -> (CauseCode, Confidence) {
 }
 
 #[test]
+fn what_goes_on_after_a_failed_deploy_says_nothing_of_what_failed() {
+    let mut facts = Facts {
+        failed: refused(ErrorCode::Conflict, "app \"shop\" ended at once with exit code 3", &["cannot open"]).failed,
+        ..well()
+    };
+    facts.examination.as_mut().expect("is there").log = vec![line("response:200")];
+    let causes = causes(&facts);
+    assert!(verdict(&facts, &causes).starts_with("shop runs as it did before its last deploy, which failed: "));
+    let evidence = format!("{:?}", causes.iter().map(|cause| &cause.untrusted).collect::<Vec<_>>());
+    assert!(evidence.contains("cannot open") && !evidence.contains("response:200"), "{evidence}");
+    // What is in trouble itself speaks for itself.
+    facts.examination.as_mut().expect("is there").health = Health::Unhealthy;
+    assert!(!verdict(&facts, &causes).contains("as it did before"));
+}
+
+#[test]
 fn each_cause_comes_first_where_it_is_one() {
     use CauseCode as C;
     use Confidence::{Certain, Likely};

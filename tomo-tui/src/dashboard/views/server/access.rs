@@ -112,7 +112,7 @@ impl ServerView {
             add(&mut lines, "no deploys", &why, theme.warn);
         }
         lines.push(Line::default());
-        add(&mut lines, "", "Only the host's owner changes this, in /etc/tomo/agent-policy.toml there.", theme.dim);
+        add(&mut lines, "", "Only the host's owner changes this, in the agent's policy file there.", theme.dim);
         lines
     }
 }
