@@ -276,12 +276,8 @@ async fn a_deploy_that_fails_or_is_cancelled_leaves_the_app_as_it_was() {
     let failed = deploy(&admin, &name, dies).await.expect("is allowed");
     assert!(failure(&failed).contains("exit code 3"), "{failed:?}");
     assert!(failure(&failed).ends_with("the old container runs as before"), "{failed:?}");
-    assert!(
-        failed
-            .error
-            .as_ref()
-            .is_some_and(|error| error.next.as_ref().is_some_and(|next| next.contains("operation_get")))
-    );
+    let next = failed.error.as_ref().and_then(|error| error.next.clone());
+    assert_eq!(next, Some(format!("app_diagnose {{\"app\":\"{SERVER}/{name}\"}}")));
     let evidence = failed.evidence.as_ref().expect("is kept");
     assert_eq!(evidence.exit_code, Some(3), "{failed:?}");
     assert!(evidence.log.iter().any(|line| line.text == "last words"), "{failed:?}");
