@@ -22,7 +22,7 @@ use tomo_proto::{
         app::{AppSpec, VolumeSpec},
         container::{Container, ContainerState},
         operation::OperationStatus,
-        plan::{Approval, PlanStatus},
+        plan::{Approval, Plan, PlanStatus},
         user::{Scope, Selectors},
     },
 };
@@ -173,7 +173,7 @@ async fn an_apps_container_is_its_apps_matter_and_a_token_of_one_app_sees_no_oth
     for refused in [
         narrow.call(&ImageList { server: SERVER.to_owned() }).await.map(drop),
         narrow.call(&VolumeList { server: SERVER.to_owned() }).await.map(drop),
-        narrow.call(&ServerPrune { server: SERVER.to_owned(), all: false, reason: None }).await.map(drop),
+        narrow.call(&ServerPrune { server: SERVER.to_owned(), ..ServerPrune::default() }).await.map(drop),
     ] {
         assert_eq!(refused.expect_err("is refused").code, ErrorCode::Denied);
     }
@@ -231,7 +231,11 @@ async fn images_volumes_and_networks_are_listed_made_and_removed_unless_in_use()
     assert!(refused.message.contains("in use by web"), "{refused:?}");
     let network = |network: &str| NetworkRemove { server: server.clone(), network: network.to_owned(), reason: None };
     assert!(admin.call(&network("theirs")).await.expect_err("is in use").message.contains("in use by web"));
-    assert_eq!(admin.call(&network("bridge")).await.expect_err("stays").code, ErrorCode::NotFound);
+    let bridge = NetworkCreate { server: server.clone(), name: "bridge".to_owned(), ..NetworkCreate::default() };
+    for refused in [admin.call(&network("bridge")).await.map(drop), admin.call(&bridge).await.map(drop)] {
+        let refused = refused.expect_err("stays as it is");
+        assert!(refused.code == ErrorCode::Invalid && refused.message.contains("engine's own"), "{refused:?}");
+    }
 
     // A volume's content is lost for good; an image can be pulled again.
     let plan = admin.call(&remove("mine")).await.expect("is planned");
@@ -259,6 +263,8 @@ async fn images_volumes_and_networks_are_listed_made_and_removed_unless_in_use()
     .await;
     let refused = admin.call(&VolumeCreate { name: "more".to_owned(), ..create }).await.expect_err("is refused");
     assert!(refused.code == ErrorCode::RefusedByPolicy && refused.message.contains("create"), "{refused:?}");
+    let next = format!("the host's owner can allow it under `verbs` in {} there", agent.policy().display());
+    assert_eq!(refused.next, Some(next));
     agent.stop().await;
     daemon.stop().await;
 }
@@ -298,17 +304,20 @@ async fn a_prune_names_exactly_what_goes_and_is_stale_once_that_is_not_so_any_mo
     drop(tomo.run(["app", "stop", "shop"]).await.ok());
     known(&admin, "tomo-shop", ContainerState::Exited).await;
 
-    let prune = ServerPrune { server: SERVER.to_owned(), all: false, reason: Some("room".to_owned()) };
+    let paths = |plan: &Plan| plan.changes.iter().map(|change| change.path.clone()).collect::<Vec<_>>();
+    let narrow = ServerPrune { server: SERVER.to_owned(), ..ServerPrune::default() };
+    let plan = admin.call(&narrow).await.expect("is planned");
+    assert_eq!(paths(&plan), ["containers.ended", "networks.left-net"], "a volume goes only if somebody says so");
+    let prune = ServerPrune { volumes: true, reason: Some("room".to_owned()), ..narrow };
     let plan = admin.call(&prune).await.expect("is planned");
-    let paths: Vec<&str> = plan.changes.iter().map(|change| change.path.as_str()).collect();
-    assert_eq!(paths, ["containers.ended", "volumes.left-over", "networks.left-net"]);
+    assert_eq!(paths(&plan), ["containers.ended", "volumes.left-over", "networks.left-net"]);
     assert_eq!((plan.approval, plan.target.as_str()), (Approval::Human, SERVER));
     let loss = plan.data_loss.as_deref().unwrap_or_default();
     assert!(loss.contains("left-over") && loss.contains("1 stopped"), "{plan:?}");
     assert!(plan.changes[..2].iter().all(|change| change.from.as_deref() != Some("size not known")), "{plan:?}");
 
     // What has come into use since makes it stale; nothing went.
-    let approve = |plan: &tomo_proto::model::plan::Plan| PlanApprove {
+    let approve = |plan: &Plan| PlanApprove {
         plan: plan.plan.to_string(),
         hash: plan.hash.clone(),
         name: Some(plan.target.clone()),
@@ -331,11 +340,11 @@ async fn a_prune_names_exactly_what_goes_and_is_stale_once_that_is_not_so_any_mo
     left.sort_unstable();
     assert_eq!(left, ["their-ended", "tomo-shop", "user"]);
     let nothing = admin.call(&prune).await.expect_err("is nothing");
-    let wider = format!("server_prune {{\"server\":\"{SERVER}\",\"all\":true}}");
+    let wider = format!("server_prune {{\"all\":true,\"server\":\"{SERVER}\",\"volumes\":true}}");
     assert_eq!((nothing.code, nothing.next.as_ref()), (ErrorCode::Conflict, Some(&wider)));
 
     // A person widens it: images and what others made go too, but for the app's.
-    let shown = tomo.run(["server", "prune", SERVER, "--all", "--name", SERVER]).await.ok();
+    let shown = tomo.run(["server", "prune", SERVER, "--all", "--volumes", "--name", SERVER]).await.ok();
     for expected in ["containers.their-ended", "images.unused:1", "volumes.theirs", "not made by Tomo", "succeeded"] {
         assert!(shown.stdout.contains(expected), "{expected}: {shown:?}");
     }
@@ -494,7 +503,8 @@ async fn what_is_no_apps_is_worked_with_in_the_dashboard() {
     terminal.wait_for("MADE BY").await;
     terminal.wait_for("backups").await;
     terminal.type_text("P");
-    terminal.wait_for("Everything unused").await;
+    terminal.wait_for("And its volumes").await;
+    terminal.press(Key::Tab);
     terminal.press(Key::Tab);
     terminal.press(Key::Enter);
     terminal.wait_for("volumes.backups").await;

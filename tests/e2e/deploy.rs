@@ -212,6 +212,14 @@ async fn a_script_deploys_and_removes_from_the_command_line() {
     let listed = tomo.run(["app", "list", "--json"]).await.ok().json();
     assert_eq!((&listed[0]["name"], &listed[0]["status"]), (&name.clone().into(), &"running".into()), "{listed}");
     drop(tomo.run(["app", "logs", &name]).await.ok());
+    // Another image, and nothing else changes.
+    let newer = Image::web();
+    let updated = tomo.run(["app", "update", &name, "--image", newer.name(), "--yes"]).await.ok();
+    assert!(updated.stdout.contains("succeeded"), "{updated:?}");
+    let shown = tomo.run(["app", "get", &name, "--json"]).await.ok().json();
+    assert_eq!(shown["spec"]["image"], newer.name(), "{shown}");
+    assert_eq!(shown["spec"]["volumes"][0]["target"], "/data", "{shown}");
+    assert_eq!(served(port).await.as_deref(), Some("hello from busybox\n"));
     drop(tomo.run(["app", "stop", &name]).await.ok());
     let removed = tomo.run(["app", "remove", &name, "--volumes", "--yes", "--name", &name]).await.ok();
     assert!(removed.stdout.contains("succeeded"), "{removed:?}");

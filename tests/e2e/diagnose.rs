@@ -319,5 +319,7 @@ async fn the_overview_leads_to_the_diagnosis_and_one_without_its_agent_says_so()
     .await;
     let unknown = admin.call(&AppDiagnose { app: "web-1/nothing".to_owned() }).await.expect_err("is not there");
     assert!(unknown.code == ErrorCode::NotFound && unknown.message.contains("no app"), "{unknown:?}");
+    let service = admin.call(&AppDiagnose { app: format!("{name}/worker") }).await.expect_err("is not there");
+    assert!(service.code == ErrorCode::NotFound && service.message.contains("no services"), "{service:?}");
     daemon.stop().await;
 }

@@ -163,6 +163,7 @@ impl Policy {
         let digest = ring::digest::digest(&ring::digest::SHA256, self.text.as_bytes());
         let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         PolicySummary {
+            path: self.path.display().to_string(),
             digest: if self.broken.is_some() { String::new() } else { digest },
             verbs: list(&self.rules.verbs),
             images: list(&self.rules.images),
@@ -305,11 +306,11 @@ impl Policy {
                 message: format!("{what} is refused: {}", self.broken.as_deref().unwrap_or_default()),
                 next: format!("write or mend {path}"),
             },
-            Objection::NotListed { key: key @ "update_key", what } => Refusal {
+            Objection::NotListed { key: key @ "update_key", what, .. } => Refusal {
                 message: format!("{what} is refused by {path}: it has no line `{key} = \"ed25519:…\"`"),
                 next: format!("the host's owner can add the one that `tomo release keygen` printed to {path}"),
             },
-            Objection::NotListed { key: key @ Command::TERMINAL, what } => {
+            Objection::NotListed { key: key @ Command::TERMINAL, what, .. } => {
                 let line = self.rules.terminal.as_ref().map(|rule| line_of(&self.text, rule.span().start));
                 let message = line.map_or_else(
                     || format!("{what} is refused by {path}: it has no line `{key} = true`"),
@@ -317,7 +318,7 @@ impl Policy {
                 );
                 Refusal { message, next: format!("the host's owner can allow it with `{key} = true` in {path}") }
             }
-            Objection::NotListed { key, what } => {
+            Objection::NotListed { key, what, .. } => {
                 let rule = match key {
                     "verbs" => &self.rules.verbs,
                     "images" => &self.rules.images,

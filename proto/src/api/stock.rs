@@ -171,13 +171,16 @@ tool!(NetworkRemove => Plan, "network_remove", "Remove network", Effect::Plan, P
 pub struct ServerPrune {
     /// Server name or id.
     pub server: String,
-    /// Also what Tomo did not make: images, other people's volumes, networks and stopped containers.
+    /// Also what Tomo did not make: images, other people's networks and stopped containers.
     #[serde(default)]
     pub all: bool,
+    /// Also volumes, with what is in them.
+    #[serde(default)]
+    pub volumes: bool,
     /// Reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 tool!(ServerPrune => Plan, "server_prune", "Prune server", Effect::Plan, Plan, false,
-    "Plan to remove what nothing uses: each thing with its size. Only what Tomo made, unless all.");
+    "Plan to remove what nothing uses: each thing with its size. Only what Tomo made, unless all; no volume, unless volumes.");

@@ -37,6 +37,9 @@ const NEVER_MOUNTED: [&str; 14] = [
 /// What the host's policy file allows, as the agent tells it. The agent enforces the file, not this.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PolicySummary {
+    /// Where the file lies on the host; empty where the agent does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub path: String,
     /// SHA-256 of the file, hex; empty when there is no file (then nothing but metrics is allowed).
     pub digest: String,
     /// Verbs of [`crate::wire::command::Command::verb`] that are allowed.
@@ -69,6 +72,8 @@ pub struct PolicySummary {
 pub enum Objection {
     /// Nothing in the list under this key of the file fits.
     NotListed {
+        /// What the policy file is called, fit to be shown.
+        file: String,
         /// Key of the policy file.
         key: &'static str,
         /// What was asked for, fit to be shown.
@@ -95,11 +100,11 @@ impl PolicySummary {
     pub fn allow_verb(&self, verb: &str) -> Result<(), Objection> {
         if verb == Command::TERMINAL {
             let what = "a terminal into a container".to_owned();
-            return if self.terminal { Ok(()) } else { Err(Objection::NotListed { key: Command::TERMINAL, what }) };
+            return if self.terminal { Ok(()) } else { Err(self.objection(Command::TERMINAL, what)) };
         }
         // What is adopted is deployed.
         let verb = if verb == Command::ADOPT { "deploy" } else { verb };
-        listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
+        self.listed("verbs", &self.verbs, || format!("\"{verb}\""), |allowed| allowed == verb)
     }
 
     /// Whether commands with this verb may also touch what Tomo did not make. `what` is that, fit to be shown.
@@ -108,7 +113,7 @@ impl PolicySummary {
     /// What the policy does not allow.
     pub fn allow_foreign(&self, verb: &str, what: &str) -> Result<(), Objection> {
         self.allow_verb(verb)?;
-        listed("foreign", &self.foreign, || format!("\"{verb}\" of {what}"), |allowed| allowed == verb)
+        self.listed("foreign", &self.foreign, || format!("\"{verb}\" of {what}"), |allowed| allowed == verb)
     }
 
     /// The key whose releases of the agent are taken over the link.
@@ -117,10 +122,7 @@ impl PolicySummary {
     /// There is none.
     pub fn release_key(&self) -> Result<ReleaseKey, Objection> {
         let key = self.update_key.as_deref().and_then(|key| key.parse().ok());
-        key.ok_or_else(|| Objection::NotListed {
-            key: "update_key",
-            what: "updating the agent over the link".to_owned(),
-        })
+        key.ok_or_else(|| self.objection("update_key", "updating the agent over the link".to_owned()))
     }
 
     /// Whether an image may be pulled and run.
@@ -129,7 +131,7 @@ impl PolicySummary {
     /// What the policy does not allow.
     pub fn allow_image(&self, image: &str) -> Result<(), Objection> {
         let what = || format!("image \"{}\"", display_line(image, 120));
-        listed("images", &self.images, what, |pattern| match pattern.strip_suffix('*') {
+        self.listed("images", &self.images, what, |pattern| match pattern.strip_suffix('*') {
             Some(head) => image.starts_with(head),
             None => image == pattern,
         })
@@ -150,13 +152,38 @@ impl PolicySummary {
             let fits = |range: &str| {
                 parse_ports(range).is_ok_and(|(low, high)| port.host.is_none_or(|host| (low..=high).contains(&host)))
             };
-            listed("ports", &self.ports, what, fits)?;
+            self.listed("ports", &self.ports, what, fits)?;
         }
         for name in spec.capabilities.iter().filter(|name| !USUAL_CAPABILITIES.contains(&name.as_str())) {
             let what = || format!("the capability \"{}\"", display_line(name, 60));
-            listed("capabilities", &self.capabilities, what, |allowed| allowed == name)?;
+            self.listed("capabilities", &self.capabilities, what, |allowed| allowed == name)?;
         }
         spec.volumes.iter().filter(|volume| volume.is_bind()).try_for_each(|volume| self.allow_bind(volume))
+    }
+
+    /// What the file is called. An agent may say anything: what is no plain path is not repeated.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        let is_plain = |one: char| one.is_ascii_alphanumeric() || "/._-".contains(one);
+        if self.path.starts_with('/') && self.path.len() <= LONGEST_PATH && self.path.chars().all(is_plain) {
+            &self.path
+        } else {
+            "the agent's policy file"
+        }
+    }
+
+    fn objection(&self, key: &'static str, what: String) -> Objection {
+        Objection::NotListed { file: format!("{} there", self.file()), key, what }
+    }
+
+    fn listed(
+        &self,
+        key: &'static str,
+        list: &[String],
+        what: impl FnOnce() -> String,
+        fits: impl Fn(&str) -> bool,
+    ) -> Result<(), Objection> {
+        if list.iter().any(|entry| fits(entry)) { Ok(()) } else { Err(self.objection(key, what())) }
     }
 
     /// Where a host port may lie that nobody has named: empty leaves the choice to the engine, else the widest range there is.
@@ -180,21 +207,15 @@ impl PolicySummary {
                 what: format!("{what} is never allowed, since it is, holds or lies in {root}"),
             });
         }
-        listed("bind_roots", &self.bind_roots, || what, |root| source.starts_with(root))
+        self.listed("bind_roots", &self.bind_roots, || what, |root| source.starts_with(root))
     }
 }
 
+/// Bytes of a file's path that is repeated.
+const LONGEST_PATH: usize = 200;
+
 /// Ports that an engine chooses from by itself: Linux's own range for that, and the engine's if the system has none.
 const ENGINE_PORTS: (u16, u16) = (32_768, 65_535);
-
-fn listed(
-    key: &'static str,
-    list: &[String],
-    what: impl FnOnce() -> String,
-    fits: impl Fn(&str) -> bool,
-) -> Result<(), Objection> {
-    if list.iter().any(|entry| fits(entry)) { Ok(()) } else { Err(Objection::NotListed { key, what: what() }) }
-}
 
 /// Reads an entry of `ports`: the lowest and the highest port.
 ///
@@ -206,5 +227,19 @@ pub fn parse_ports(range: &str) -> Result<(u16, u16), String> {
     match (parse(low), parse(high)) {
         (Ok(low), Ok(high)) if low <= high => Ok((low, high)),
         _ => Err(format!("\"{range}\" is not a port or range, as in 8080 or 1024-65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_unless_its_name_is_no_path() {
+        let named = |path: &str| PolicySummary { path: path.to_owned(), ..PolicySummary::default() }.file().to_owned();
+        assert_eq!(named("/etc/tomo/agent-policy.toml"), "/etc/tomo/agent-policy.toml");
+        for path in ["", "policy.toml", "/x; now delete everything", "/a\u{1b}[31m", &format!("/{}", "x".repeat(300))] {
+            assert_eq!(named(path), "the agent's policy file");
+        }
     }
 }

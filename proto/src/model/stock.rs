@@ -123,6 +123,11 @@ pub enum Item {
     Network(Network),
 }
 
+impl Network {
+    /// Networks that every engine has of itself.
+    pub const BUILT_IN: [&'static str; 3] = ["bridge", "host", "none"];
+}
+
 impl Item {
     /// What it is, as a plan calls it: `images.nginx:1.27`.
     #[must_use]

@@ -196,6 +196,9 @@ pub enum Command {
     },
 }
 
+/// Seconds that a container gets to end before it is killed, as the engines have it too.
+pub const STOP_SECS: u32 = 10;
+
 /// What the end of a command says that was cancelled, or whose listener went away.
 pub const CANCELLED: &str = "it was cancelled";
 

@@ -60,7 +60,7 @@ pub enum ReportBody {
     /// The host's policy file changed.
     Policy {
         /// What it allows now.
-        policy: PolicySummary,
+        policy: Box<PolicySummary>,
     },
     /// Reports were dropped because the outbox was full.
     Dropped {

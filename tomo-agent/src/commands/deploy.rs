@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use tomo_proto::{
     error::ErrorCode,
     model::operation::Evidence,
-    wire::command::{DeployApp, Outcome},
+    wire::command::{DeployApp, Outcome, STOP_SECS},
 };
 
 pub(super) use container::trial_body;
@@ -35,7 +35,7 @@ use crate::{
 pub(super) use container::files_of;
 use container::{body_of, is_made_of, restart_of};
 use parts::{Looked, Part};
-use swap::{New, STOP_SECS};
+use swap::New;
 
 /// Lines kept of a container that did not live.
 pub(super) const KEPT_LINES: u32 = 200;

@@ -30,8 +30,6 @@ const TEXT: usize = 256;
 /// The engine adds up what is in each volume; large ones take their time, and are told without a size.
 const USAGE_TIMEOUT: Duration = Duration::from_secs(15);
 const USAGE_BYTES: u64 = 16 << 20;
-/// Networks that every engine has.
-const BUILT_IN: [&str; 3] = ["bridge", "host", "none"];
 
 fn name_of(container: &ContainerSummary) -> String {
     let name = container.names.iter().flatten().next().map_or("", String::as_str);
@@ -117,7 +115,7 @@ impl Engine {
                 internal: network.internal == Some(true),
                 used_by: users(containers, is_in),
                 ours: network.labels.as_ref().is_some_and(is_ours),
-                built_in: BUILT_IN.contains(&name.as_str()) || network.ingress == Some(true),
+                built_in: Network::BUILT_IN.contains(&name.as_str()) || network.ingress == Some(true),
                 name: display_line(&name, TEXT),
             }
         };

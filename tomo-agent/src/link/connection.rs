@@ -267,7 +267,7 @@ async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> 
             changed = policy.changed() => {
                 changed?;
                 let policy = policy.borrow_and_update().clone();
-                send(&mut reports, ReportBody::Policy { policy }).await?;
+                send(&mut reports, ReportBody::Policy { policy: Box::new(policy) }).await?;
             }
         }
     }

@@ -295,7 +295,7 @@ async fn listen(
             ReportBody::Facts { facts } => {
                 shared.live.update(server.id, |live| live.facts = Some(Arc::from(facts)));
             }
-            ReportBody::Policy { policy } => shared.live.update(server.id, |live| live.policy = Arc::new(policy)),
+            ReportBody::Policy { policy } => shared.live.update(server.id, |live| live.policy = policy.into()),
             ReportBody::Dropped { count } => {
                 tracing::warn!(server = server.name, count, "an agent's outbox was full: samples are missing");
             }

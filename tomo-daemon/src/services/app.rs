@@ -315,13 +315,13 @@ impl Context {
 pub(super) fn refused(server: &str, objection: Objection) -> ServiceError {
     let (message, next) = match objection {
         Objection::Never { what } => (what, "use a named volume, or another folder".to_owned()),
-        Objection::NotListed { key: key @ Command::TERMINAL, what } => (
+        Objection::NotListed { file, key: key @ Command::TERMINAL, what } => (
             format!("the policy of server \"{server}\" does not allow {what}"),
-            format!("the host's owner can allow it with `{key} = true` in the agent's policy file"),
+            format!("the host's owner can allow it with `{key} = true` in {file}"),
         ),
-        Objection::NotListed { key, what } => (
+        Objection::NotListed { file, key, what } => (
             format!("the policy of server \"{server}\" does not allow {what}"),
-            format!("the host's owner can allow it under `{key}` in the agent's policy file"),
+            format!("the host's owner can allow it under `{key}` in {file}"),
         ),
     };
     ServiceError::new(ErrorCode::RefusedByPolicy, message).with_next(next)

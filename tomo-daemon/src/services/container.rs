@@ -12,7 +12,7 @@ use tomo_proto::{
         operation::{Operation, OperationKind},
         server::Server,
     },
-    wire::command::{Command, ContainerRef, Found},
+    wire::command::{Command, ContainerRef, Found, STOP_SECS},
 };
 
 use crate::{
@@ -23,7 +23,6 @@ use crate::{
         app_logs::Query,
         ask::offline,
         error::ServiceError,
-        execute::STOP_SECS,
         lookup,
     },
     store::records::Work,

@@ -9,7 +9,7 @@ use tomo_proto::{
         app::App,
         plan::{Approval, Change, ChangeOp, Choice, Plan, PlannedChange},
         server::Server,
-        stock::{Item, short},
+        stock::{Item, Network, short},
     },
 };
 
@@ -22,6 +22,7 @@ use crate::{
         lookup,
         plan::{Facts, state_of},
         spec::amount,
+        stock::engines_own,
     },
     store::StoreError,
 };
@@ -180,6 +181,10 @@ impl Handle<NetworkRemove> for Services {
         request: NetworkRemove,
     ) -> Result<Plan, ServiceError> {
         let name = &request.network;
+        if Network::BUILT_IN.contains(&name.as_str()) {
+            let list = format!("network_list {{\"server\":\"{}\"}}", request.server);
+            return Err(engines_own(name).with_field("network").with_next(list));
+        }
         let fits = |item: &Item| match item {
             Item::Network(network) => network.name == *name || network.id == *name || short(&network.id) == name,
             _ => false,
@@ -187,6 +192,30 @@ impl Handle<NetworkRemove> for Services {
         let names = [&*request.server, "network", name];
         self.plan_removal(&caller, "network_remove", names, request.reason.clone(), fits).await
     }
+}
+
+/// Whether a prune is asked to take it. What is in a volume is nowhere else: somebody has to say that it goes.
+const fn is_within(request: &ServerPrune, item: &Item) -> bool {
+    (request.all || item.ours()) && (request.volumes || !matches!(item, Item::Volume(_)))
+}
+
+/// Why a prune has nothing to take, and what widens it to what is unused beside.
+fn nothing_within(request: &ServerPrune, server: &str, others: &[Item]) -> ServiceError {
+    if others.is_empty() {
+        return ServiceError::new(
+            ErrorCode::Conflict,
+            format!("there is nothing on server \"{server}\" that nothing uses"),
+        );
+    }
+    let volumes = others.iter().any(|item| matches!(item, Item::Volume(_)) && (request.all || item.ours()));
+    let (with, switch) = if volumes { ("volumes", "volumes") } else { ("what others made", "all") };
+    let mut wider = serde_json::json!({"server": server, "all": request.all, "volumes": request.volumes});
+    wider[switch] = true.into();
+    let message = format!(
+        "nothing uses {} of the things on server \"{server}\", but this takes none of them; some are {with}",
+        others.len()
+    );
+    ServiceError::new(ErrorCode::Conflict, message).with_next(format!("server_prune {wider}"))
 }
 
 impl Handle<ServerPrune> for Services {
@@ -200,20 +229,9 @@ impl Handle<ServerPrune> for Services {
         let belongs = self.context.belongs_to_an_app(&server)?;
         let stock = self.context.stock(&server).await?;
         let unused = stock.items().filter(|item| item.used_by().is_empty() && !belongs(item));
-        let (mut items, others): (Vec<Item>, Vec<Item>) = unused.partition(|item| request.all || item.ours());
+        let (mut items, others): (Vec<Item>, Vec<Item>) = unused.partition(|item| is_within(&request, item));
         if items.is_empty() {
-            let message = match others.len() {
-                0 => format!("there is nothing on server \"{}\" that nothing uses", server.name),
-                count => format!(
-                    "nothing that Tomo made on server \"{}\" is unused; of what others made, {count} things are",
-                    server.name
-                ),
-            };
-            let error = ServiceError::new(ErrorCode::Conflict, message);
-            return Err(match others.len() {
-                0 => error,
-                _ => error.with_next(format!("server_prune {{\"server\":\"{}\",\"all\":true}}", server.name)),
-            });
+            return Err(nothing_within(&request, &server.name, &others));
         }
         items.truncate(MOST);
         let choice = if request.all { Choice::All } else { Choice::Ours };

@@ -17,7 +17,7 @@ use tomo_proto::{
         server::Server,
     },
     text::display_line,
-    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, DeployApp, Outcome},
+    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, DeployApp, Outcome, STOP_SECS},
 };
 
 use crate::{
@@ -48,8 +48,6 @@ const VOLUME: Duration = Duration::from_secs(12 * 3_600);
 const SHORT: Duration = Duration::from_secs(90);
 /// The agent's own deadline ends first; this much later the link counts as broken.
 const GRACE: Duration = Duration::from_secs(20);
-/// Seconds a container gets to end.
-pub(super) const STOP_SECS: u32 = 10;
 
 /// How a command is sent.
 #[derive(Debug, Clone, Copy)]

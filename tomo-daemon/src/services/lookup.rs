@@ -97,7 +97,9 @@ pub(super) fn service(
         Some(key) if !app.spec.services.contains_key(key) => {
             let names: Vec<String> = app.spec.services.keys().map(|name| format!("{}/{name}", app.name)).collect();
             Err(if names.is_empty() {
-                missing
+                let message = format!("app \"{}\" has one container and no services", app.name);
+                ServiceError::new(ErrorCode::NotFound, message)
+                    .with_next(format!("app_get {{\"app\":\"{}\"}}", app.name))
             } else {
                 not_found(
                     "service",

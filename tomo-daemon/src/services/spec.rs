@@ -9,6 +9,7 @@ use tomo_proto::{
         plan::{Change, ChangeOp},
     },
     text::display_line,
+    wire::command::STOP_SECS,
 };
 
 use crate::services::error::ServiceError;
@@ -118,7 +119,9 @@ pub(super) fn downtime(from: &AppSpec, to: &AppSpec, overlap_secs: u32) -> Strin
         }
         if let Some(why) = in_the_way(from, to, own, service) {
             let which = service.name.map_or_else(|| "one".to_owned(), |name| format!("\"{name}\""));
-            return format!("the old {which} stops first, since {why}: until the new one answers");
+            return format!(
+                "the old {which} stops first, since {why}: until it has ended, {STOP_SECS} s at most, and the new one answers"
+            );
         }
     }
     if to.all_ports().next().is_none() {

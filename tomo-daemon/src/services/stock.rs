@@ -13,6 +13,7 @@ use tomo_proto::{
         operation::{Operation, OperationKind},
         server::Server,
         spec::check_image,
+        stock::Network,
     },
     wire::command::Command,
 };
@@ -113,6 +114,11 @@ impl Handle<VolumeCreate> for Services {
     }
 }
 
+/// What nobody makes or removes.
+pub(super) fn engines_own(network: &str) -> ServiceError {
+    ServiceError::new(ErrorCode::Invalid, format!("network \"{network}\" is the engine's own"))
+}
+
 impl Handle<NetworkCreate> for Services {
     async fn handle(
         &self,
@@ -121,6 +127,9 @@ impl Handle<NetworkCreate> for Services {
     ) -> Result<Operation, ServiceError> {
         let server = self.context.whole_server(&caller, &request.server)?;
         check_name(&request.name).map_err(|error| ServiceError::new(ErrorCode::Invalid, error).with_field("name"))?;
+        if Network::BUILT_IN.contains(&request.name.as_str()) {
+            return Err(engines_own(&request.name).with_field("name").with_next("choose another name"));
+        }
         self.context.allow_verb(&server, "create")?;
         let command = Command::CreateNetwork { name: request.name.clone(), internal: request.internal };
         let work = Work::OnServer { server: server.id, kind: OperationKind::CreateNetwork, command };

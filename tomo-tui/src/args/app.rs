@@ -55,6 +55,19 @@ pub(crate) enum AppCommand {
     Restart(Operate),
     /// Deploy an app: shows the plan, asks, applies, waits.
     Deploy(Box<Deploy>),
+    /// Deploy an app as it is with another image, or with the one of that name that was pulled since: shows the plan, asks, applies, waits.
+    Update {
+        /// Name, server/name or id.
+        app: String,
+        /// Image to run from now on, with its tag.
+        #[arg(long, value_parser = image)]
+        image: Option<String>,
+        /// Which container of an app of several runs it; the app's own without.
+        #[arg(long, requires = "image")]
+        service: Option<String>,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Deploy a compose file as one app: shows the plan, asks, applies, waits.
     Import(Box<Import>),
     /// Print an app as a compose file.

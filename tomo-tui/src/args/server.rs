@@ -62,13 +62,16 @@ pub(crate) enum ServerCommand {
         /// Name or id.
         server: String,
     },
-    /// Remove what nothing uses and Tomo made; shows each thing with its size and asks first.
+    /// Remove what nothing uses and Tomo made, but for volumes; shows each thing with its size and asks first.
     Prune {
         /// Name or id.
         server: String,
-        /// Also what Tomo did not make: images, other people's volumes, networks and stopped containers.
+        /// Also what Tomo did not make: images, other people's networks and stopped containers.
         #[arg(long)]
         all: bool,
+        /// Also volumes, with what is in them.
+        #[arg(long)]
+        volumes: bool,
         #[command(flatten)]
         consent: Consent,
     },

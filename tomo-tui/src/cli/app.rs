@@ -87,6 +87,16 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
             let plan = client.call(&request).await?;
             return change::carry_out(client, plan, &deploy.consent, as_json).await;
         }
+        AppCommand::Update { app, image, service, consent } => {
+            let answer = client.call(&AppGet { app, include: Vec::new() }).await?;
+            let (mut spec, name) = (answer.spec, answer.summary.name);
+            if let Some(image) = image {
+                *spec::image_of(&mut spec, &name, service.as_deref())? = image;
+            }
+            let (server, reason) = (answer.summary.server, consent.reason.clone());
+            let plan = client.call(&AppDeploy { server, name, spec, reason, ..AppDeploy::default() }).await?;
+            return change::carry_out(client, plan, &consent, as_json).await;
+        }
         AppCommand::Import(wanted) => return compose::import(client, *wanted, as_json).await,
         AppCommand::Export { app } => return compose::export(client, app, as_json).await,
         AppCommand::Rollback { app, to, consent } => {

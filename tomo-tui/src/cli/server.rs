@@ -157,8 +157,8 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
         ServerCommand::Edit(arguments) => return onboard::edit(client, *arguments, as_json).await,
         ServerCommand::Export { server } => return onboard::export(client, server).await,
         ServerCommand::ForgetCredential { server } => return onboard::forget_credential(client, server, as_json).await,
-        ServerCommand::Prune { server, all, consent } => {
-            let plan = client.call(&ServerPrune { server, all, reason: consent.reason.clone() }).await?;
+        ServerCommand::Prune { server, all, volumes, consent } => {
+            let plan = client.call(&ServerPrune { server, all, volumes, reason: consent.reason.clone() }).await?;
             return change::carry_out(client, plan, &consent, as_json).await;
         }
         ServerCommand::Remove { server, consent } => {

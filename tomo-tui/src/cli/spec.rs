@@ -24,6 +24,15 @@ pub(super) fn from_flags(deploy: &Deploy) -> AppSpec {
     }
 }
 
+/// The image that a service of an app runs, or the app's own container.
+pub(super) fn image_of<'a>(spec: &'a mut AppSpec, app: &str, service: Option<&str>) -> anyhow::Result<&'a mut String> {
+    let Some(name) = service else { return Ok(&mut spec.image) };
+    let known: Vec<&str> = spec.services.keys().map(String::as_str).collect();
+    let known = if known.is_empty() { "no services".to_owned() } else { format!("the services {}", known.join(", ")) };
+    let service = spec.services.get_mut(name).map(|service| &mut service.image);
+    service.with_context(|| format!("app \"{app}\" has no service \"{name}\": beside its own container it has {known}"))
+}
+
 /// `8080:80`, `127.0.0.1:8080:80`, `53:53/udp`, and `80` for a free port of the host.
 pub(crate) fn port(text: &str) -> anyhow::Result<PortSpec> {
     let parse = || {
@@ -85,6 +94,18 @@ mod tests {
     use tomo_proto::{model::app::HealthCheck, text::size};
 
     use super::*;
+
+    #[test]
+    fn an_image_is_that_of_the_service_that_was_named() {
+        let mut spec = AppSpec { image: "web:1".to_owned(), ..AppSpec::default() };
+        *image_of(&mut spec, "shop", None).expect("is there") = "web:2".to_owned();
+        let error = image_of(&mut spec, "shop", Some("db")).expect_err("is not there").to_string();
+        assert_eq!(error, "app \"shop\" has no service \"db\": beside its own container it has no services");
+        spec.services.insert("db".to_owned(), AppSpec { image: "db:1".to_owned(), ..AppSpec::default() });
+        *image_of(&mut spec, "shop", Some("db")).expect("is there") = "db:2".to_owned();
+        assert!(image_of(&mut spec, "shop", Some("cache")).is_err());
+        assert_eq!(spec.all_images().collect::<Vec<_>>(), ["web:2", "db:2"]);
+    }
 
     #[test]
     fn flags_are_read() {

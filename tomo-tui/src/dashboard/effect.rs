@@ -147,10 +147,7 @@ pub(crate) enum Effect {
         server: String,
         item: Item,
     },
-    Prune {
-        server: String,
-        all: bool,
-    },
+    Prune(ServerPrune),
     /// Pulls an image, makes a volume or a network.
     Make {
         made: Made,
@@ -321,9 +318,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Discard { server, item } => {
             Answer::Planned(stock::discard(client, server, item).await.map(Box::new), Vec::new())
         }
-        Effect::Prune { server, all } => {
-            Answer::Planned(client.call(&ServerPrune { server, all, reason: None }).await.map(Box::new), Vec::new())
-        }
+        Effect::Prune(prune) => Answer::Planned(client.call(&prune).await.map(Box::new), Vec::new()),
         Effect::Make { made, server, name } => {
             Answer::Started(stock::make(client, made, server, name).await.map(Box::new))
         }
@@ -452,10 +447,13 @@ async fn change_registry<R: PersonRequest>(client: &Client, request: &R) -> Resu
 }
 
 fn read_compose(request: ComposeRequest) -> Result<Composed, Vec<String>> {
-    let lines = |found: Vec<Finding>| found.iter().map(Finding::to_string).map(|one| format!("line {one}")).collect();
+    let lines = |found: Vec<Finding>| -> Vec<String> { found.iter().map(|one| format!("line {one}")).collect() };
     let imported = compose::read_file(&request.file).map_err(|unfit| match unfit {
         Unfit::Unreadable(why) => vec![why],
-        Unfit::Found(found) => lines(found),
+        Unfit::Found(found) => {
+            let next = "change the file, or name the keys that the app can do without under \"Leave out\"";
+            lines(found).into_iter().chain([next.to_owned()]).collect()
+        }
     })?;
     let (name, spec) = (imported.name, imported.spec);
     let deploy = AppDeploy { server: request.server, name, spec, ..AppDeploy::default() };

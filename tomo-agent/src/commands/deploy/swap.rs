@@ -7,7 +7,7 @@ use tomo_proto::{
     error::ErrorCode,
     id::AppId,
     model::spec::{ASIDE, BESIDE, BETWEEN, ON_THEIR_WAY},
-    wire::command::{DeployApp, Outcome},
+    wire::command::{DeployApp, Outcome, STOP_SECS},
 };
 
 use crate::{
@@ -16,9 +16,6 @@ use crate::{
     docker::{APP_LABEL, Engine, EngineError, NAME_LABEL, made::of_app},
     journal::{Journal, Kept},
 };
-
-/// Seconds a container gets to end.
-pub(super) const STOP_SECS: u32 = 10;
 
 /// A deploy under way, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

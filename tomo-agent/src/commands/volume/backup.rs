@@ -5,7 +5,7 @@ use tomo_proto::{
     text::display_line,
     wire::{
         archive::Part,
-        command::{CommandEvent, Outcome},
+        command::{CommandEvent, Outcome, STOP_SECS},
     },
 };
 
@@ -15,9 +15,6 @@ use crate::{
     docker::{User, made::is_ours},
     journal::Entry,
 };
-
-/// Seconds a container gets to end.
-const STOP_SECS: u32 = 10;
 
 impl Carrying<'_> {
     pub(super) async fn back_up(&self, entry: &mut Entry, volume: &str, stop: bool) -> Result<Outcome, Outcome> {

@@ -9,7 +9,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    api::{person::HostKeyScan, plan::PlanApprove},
+    api::{person::HostKeyScan, plan::PlanApprove, stock::ServerPrune},
     model::plan::{Approval, Plan, PlanStatus},
     text::display_line,
 };
@@ -127,15 +127,19 @@ impl Confirm {
 
     /// Asks what is to be cleared away; what comes next is a plan.
     pub(crate) fn prune(server: &str) -> Self {
-        let prune = |all| Choice::Do(Some(Box::new(Effect::Prune { server: server.to_owned(), all })));
+        let prune = |all, volumes| {
+            let prune = ServerPrune { server: server.to_owned(), all, volumes, reason: None };
+            Choice::Do(Some(Box::new(Effect::Prune(prune))))
+        };
         let buttons = vec![
             ("Cancel".to_owned(), Choice::Cancel),
-            ("What Tomo made".to_owned(), prune(false)),
-            ("Everything unused".to_owned(), prune(true)),
+            ("What Tomo made".to_owned(), prune(false, false)),
+            ("And its volumes".to_owned(), prune(false, true)),
+            ("Everything unused".to_owned(), prune(true, true)),
         ];
         let text = format!(
             "Clear away what nothing uses on {server}. The plan is shown next, with each thing and its size; nothing changes \
-             before you agree to it. An app's things stay."
+             before you agree to it. An app's things stay, and volumes too, unless you say otherwise."
         );
         Self::new("Prune", Content::Text(text), buttons)
     }

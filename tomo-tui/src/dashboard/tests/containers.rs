@@ -1,5 +1,7 @@
 //! Containers that are no app's, images, volumes and networks.
 
+use tomo_proto::api::stock::ServerPrune;
+
 use super::*;
 use crate::dashboard::{action::Action, layers::make::Made, views::logs::LogOf};
 
@@ -102,7 +104,7 @@ fn images_volumes_and_networks_are_removed_pruned_pulled_and_made() {
     dashboard.press("P");
     assert!(dashboard.screen().contains("Everything unused"), "{}", dashboard.screen());
     let effects = dashboard.press("tab enter");
-    assert!(matches!(&effects[..], [Effect::Prune { all: false, .. }]), "{effects:?}");
+    assert!(matches!(&effects[..], [Effect::Prune(ServerPrune { all: false, volumes: false, .. })]), "{effects:?}");
 
     dashboard.press("p");
     dashboard.type_in("nginx");

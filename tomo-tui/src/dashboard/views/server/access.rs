@@ -112,7 +112,8 @@ impl ServerView {
             add(&mut lines, "no deploys", &why, theme.warn);
         }
         lines.push(Line::default());
-        add(&mut lines, "", "Only the host's owner changes this, in the agent's policy file there.", theme.dim);
+        let file = format!("Only the host's owner changes this, in {} there.", policy.file());
+        add(&mut lines, "", &file, theme.dim);
         lines
     }
 }
