@@ -1,7 +1,7 @@
 //! Apps of several services on the real engine: they start in order and reach each other by name, change one by one, and a deploy of
 //! them succeeds or leaves all of them as they were.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use tomo_proto::{
     api::{
@@ -32,7 +32,7 @@ use crate::deploy::{free_port, served};
 const SERVER: &str = "web-1";
 
 /// Serves what it got from the other service when it started: without that it ends.
-const FRONT: &str = "busybox wget -qO /www/index.html http://store:8080/ || exit 1; busybox httpd -f -p 8080 -h /www & trap 'kill $!; exit 0' TERM; wait $!";
+const FRONT: &str = "echo the front begins; busybox wget -qO /www/index.html http://store:8080/ || exit 1; busybox httpd -f -p 8080 -h /www & trap 'kill $!; exit 0' TERM; wait $!";
 
 fn variable(key: &str, value: &str) -> (String, String) {
     (key.to_owned(), value.to_owned())
@@ -133,6 +133,22 @@ async fn services_start_in_order_reach_each_other_and_go_together() {
     served(port).await.expect("serves");
     let log = admin.call(&AppLogs { app: format!("{name}/store"), ..AppLogs::default() }).await.expect("has a log");
     assert!(log.lines.iter().any(|line| line.text.contains("response:200")), "{log:?}");
+    // Asked about the app, both are read as one, and go on as one.
+    let log = admin.call(&AppLogs { app: name.clone(), ..AppLogs::default() }).await.expect("has a log");
+    let services: BTreeSet<&str> = log.lines.iter().filter_map(|line| line.service.as_deref()).collect();
+    assert_eq!(services, BTreeSet::from([name.as_str(), "store"]), "{log:?}");
+    assert!(log.lines.iter().any(|line| line.text == "the front begins"), "{log:?}");
+    assert!(log.lines.is_sorted_by_key(|line| line.at_ms), "{log:?}");
+    let on = AppLogs { app: name.clone(), cursor: Some(log.next_cursor), wait_s: Some(50), ..AppLogs::default() };
+    let (more, ()) = tokio::join!(admin.call(&on), async {
+        let asked = docker(&["exec", &format!("tomo-{name}"), "busybox", "wget", "-qO-", "http://store:8080/"]);
+        assert!(asked.contains("busybox"), "{asked}");
+    });
+    let more = more.expect("goes on");
+    assert!(
+        !more.lines.is_empty() && more.lines.iter().all(|line| line.service.as_deref() == Some("store")),
+        "{more:?}"
+    );
     let unknown =
         admin.call(&AppLogs { app: format!("{name}/stor"), ..AppLogs::default() }).await.expect_err("is none");
     assert!(unknown.code == ErrorCode::NotFound && unknown.message.contains(&format!("{name}/store")), "{unknown:?}");

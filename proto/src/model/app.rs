@@ -548,6 +548,9 @@ pub struct LogLine {
     pub stream: LogStream,
     /// The line, without its end, cut to 16 KiB.
     pub text: String,
+    /// Which service of an app has written it, where those of several are read as one log; of the app's own container its alias or name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
 }
 
 /// Where a log line was written.

@@ -148,7 +148,7 @@ impl Lines {
 
 fn close(open: &mut Open, stream: LogStream) -> LogLine {
     let text = display_line(String::from_utf8_lossy(&open.text).trim_end_matches('\r'), LINE_BYTES);
-    let line = LogLine { at_ms: open.at_ms, stream, text };
+    let line = LogLine { at_ms: open.at_ms, stream, text, service: None };
     *open = Open::default();
     line
 }

@@ -1,4 +1,5 @@
-//! Log lines of a container, straight from its server. The cursor says what was read, so that nothing is kept between two calls.
+//! Log lines of containers, straight from their server, those of an app as one log. The cursor says what was read of each, so that
+//! nothing is kept between two calls.
 
 use std::{
     collections::HashMap,
@@ -6,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use futures::future::{join_all, try_join_all};
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tomo_proto::{
     api::app::{AppLogs, AppLogsAnswer},
     error::ErrorCode,
@@ -38,6 +40,9 @@ const TEXT_BYTES: usize = 12_000;
 const WAIT_MAX: u32 = 50;
 /// An agent has this long for lines that are there.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What comes this soon behind a line that was waited for comes along with it.
+const BEHIND: Duration = Duration::from_millis(120);
 
 /// A watched log is followed by one command for this long, then by the next.
 const FOLLOW_MS: u64 = 600_000;
@@ -98,14 +103,48 @@ impl Cursor {
 
 impl Handle<AppLogs> for Services {
     async fn handle(&self, caller: Authorized<'_, AppLogs>, request: AppLogs) -> Result<AppLogsAnswer, ServiceError> {
-        let found = self.context.store.read(|view| lookup::service(view, &caller, &request.app))?;
+        let (found, is_whole) = self.context.store.read(|view| {
+            let found = lookup::service(view, &caller, &request.app)?;
+            Ok::<_, ServiceError>((found, lookup::app(view, &caller, &request.app).is_ok()))
+        })?;
         let (app, server, service) = found;
-        let invalid = |error| ServiceError::new(ErrorCode::Invalid, error);
-        let name = Service { name: service.as_deref(), spec: &app.spec }.container(&app.name);
-        let container = ContainerRef::new(name).map_err(invalid)?;
+        let sources = match service {
+            // Asked about the app, all its services are read as one log.
+            None if is_whole => sources(&app)?,
+            one => vec![Source::of(&app, Service { name: one.as_deref(), spec: &app.spec }, None)?],
+        };
         let AppLogs { tail, since, grep, cursor, wait_s, .. } = request;
-        self.context.read_log(&caller, &server, container, Query { tail, since, grep, cursor, wait_s }).await
+        self.context.read_logs(&caller, &server, sources, Query { tail, since, grep, cursor, wait_s }).await
     }
+}
+
+/// A container whose log is read.
+#[derive(Debug)]
+pub(super) struct Source {
+    container: ContainerRef,
+    /// What its lines are marked with.
+    service: Option<String>,
+}
+
+impl Source {
+    pub(super) const fn container(container: ContainerRef) -> Self {
+        Self { container, service: None }
+    }
+
+    fn of(app: &App, service: Service<'_>, mark: Option<String>) -> Result<Self, ServiceError> {
+        let container = ContainerRef::new(service.container(&app.name));
+        let container = container.map_err(|error| ServiceError::new(ErrorCode::Invalid, error))?;
+        Ok(Self { container, service: mark })
+    }
+}
+
+/// Every container of an app.
+fn sources(app: &App) -> Result<Vec<Source>, ServiceError> {
+    let services = app.spec.in_order();
+    let marked = services.len() > 1;
+    let own = || app.spec.alias.clone().unwrap_or_else(|| app.name.clone());
+    let mark = |service: &Service<'_>| marked.then(|| service.name.map_or_else(own, str::to_owned));
+    services.into_iter().map(|service| Source::of(app, service, mark(&service))).collect()
 }
 
 /// Which lines of a log.
@@ -118,16 +157,36 @@ pub(super) struct Query {
     pub(super) wait_s: Option<u32>,
 }
 
+/// How one container's log is read.
+#[derive(Debug)]
+struct Reading<'a> {
+    since: Option<u64>,
+    before: Option<Cursor>,
+    tail: usize,
+    follow: bool,
+    deadline: Duration,
+    grep: Option<&'a str>,
+    /// Rings when a line has come that was waited for, from whichever container.
+    came: &'a CancellationToken,
+}
+
+/// What was read of one container's log.
+struct Read {
+    lines: Vec<LogLine>,
+    newest: Cursor,
+    ended: bool,
+}
+
 impl Context {
-    /// Reads a container's log.
+    /// Reads the logs of containers of one server as one, by time.
     ///
     /// # Errors
     /// What was asked for does not fit, or the agent is away or says no.
-    pub(super) async fn read_log(
+    pub(super) async fn read_logs(
         &self,
         caller: &Caller,
         server: &Server,
-        container: ContainerRef,
+        sources: Vec<Source>,
         request: Query,
     ) -> Result<AppLogsAnswer, ServiceError> {
         let tail = limit(request.tail, 100, 1_000)?;
@@ -138,16 +197,45 @@ impl Context {
         }
         let now_ms = self.clock.now_ms();
         let since = request.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
-        let before = request.cursor.as_deref().map(Cursor::parse).transpose()?;
-        let follow = before.is_some() && wait_s > 0;
+        let cursors = request.cursor.iter().flat_map(|text| text.split(',')).map(Cursor::parse);
+        let cursors = cursors.collect::<Result<Vec<Cursor>, _>>()?;
+        let follow = !cursors.is_empty() && wait_s > 0;
+        let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
+        let came = CancellationToken::new();
+        let reads = sources.iter().enumerate().map(|(place, source)| {
+            // A service that came after the cursor is read from its beginning.
+            let before = cursors.get(place).copied();
+            let reading = Reading { since, before, tail, follow, deadline, grep: request.grep.as_deref(), came: &came };
+            self.read_log(caller, server, source, reading)
+        });
+        let read = try_join_all(reads).await?;
+        let next_cursor = read.iter().map(|read| read.newest.to_text()).collect::<Vec<_>>().join(",");
+        let ended = read.iter().all(|read| read.ended);
+        let mut lines: Vec<LogLine> = read.into_iter().flat_map(|read| read.lines).collect();
+        if sources.len() > 1 {
+            lines.sort_by_key(|line| line.at_ms);
+        }
+        let fitting = fit(&lines, tail);
+        let truncated = u32::try_from(lines.len() - fitting).unwrap_or(u32::MAX);
+        lines.drain(..lines.len() - fitting);
+        Ok(AppLogsAnswer { lines, truncated, next_cursor, ended })
+    }
+
+    async fn read_log(
+        &self,
+        caller: &Caller,
+        server: &Server,
+        source: &Source,
+        reading: Reading<'_>,
+    ) -> Result<Read, ServiceError> {
+        let Reading { since, before, tail, follow, deadline, grep, came } = reading;
         let command = Command::ReadLogs {
-            container,
+            container: source.container.clone(),
             tail: if before.is_some() { None } else { u32::try_from(tail).ok() },
             since_ms: before.map(|before| before.at_ms).or(since),
             follow,
         };
-        let request_id = CommandId::from_parts(now_ms, crypto::random_u32());
-        let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
+        let request_id = CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
         let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
         let sent =
             self.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command, logins: Vec::new() }).await;
@@ -156,24 +244,29 @@ impl Context {
         let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
         let (mut newest, mut seen_at) = (start, 0);
         let mut lines: Vec<LogLine> = Vec::new();
-        let mut ended = false;
+        let (mut ended, mut hurried) = (false, false);
         let mut until = Instant::now() + deadline;
         loop {
             let event = tokio::select! {
                 event = timeout_at(until, sent.events.recv()) => event,
                 () = caller.ended.cancelled() => break,
+                // The first lines end the wait; what comes right behind them comes along.
+                () = came.cancelled(), if follow && !hurried => {
+                    hurried = true;
+                    until = until.min(Instant::now() + BEHIND);
+                    continue;
+                }
             };
             match event {
                 Ok(Some(CommandEvent::Log { lines: more })) => {
                     for line in more {
                         let fresh = newest.take(&mut seen_at, start, &line);
-                        if fresh && request.grep.as_ref().is_none_or(|grep| line.text.contains(grep.as_str())) {
-                            lines.push(line);
+                        if fresh && grep.is_none_or(|grep| line.text.contains(grep)) {
+                            lines.push(LogLine { service: source.service.clone(), ..line });
                         }
                     }
-                    if follow && !lines.is_empty() {
-                        // The first lines end the wait; what comes right behind them comes along.
-                        until = until.min(Instant::now() + Duration::from_millis(120));
+                    if !lines.is_empty() {
+                        came.cancel();
                     }
                 }
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => {
@@ -195,10 +288,7 @@ impl Context {
                 Ok(None) | Err(_) => break,
             }
         }
-        let fitting = fit(&lines, tail);
-        let truncated = u32::try_from(lines.len() - fitting).unwrap_or(u32::MAX);
-        lines.drain(..lines.len() - fitting);
-        Ok(AppLogsAnswer { lines, truncated, next_cursor: newest.to_text(), ended })
+        Ok(Read { lines, newest, ended })
     }
 }
 
@@ -235,7 +325,12 @@ impl Context {
     /// Follows a log until it ends or its agent goes away.
     async fn follow_lines(&self, app: AppId) {
         let Ok(Some(app)) = self.store.read(|view| view.get::<App>(app.to_u64())) else { return };
-        let Ok(container) = ContainerRef::new(format!("tomo-{}", app.name)) else { return };
+        let Ok(sources) = sources(&app) else { return };
+        // One that has ended, or is not there, ends no other; the agent's going ends them all.
+        join_all(sources.into_iter().map(|source| self.follow_container(&app, source.container))).await;
+    }
+
+    async fn follow_container(&self, app: &App, container: ContainerRef) {
         let now_ms = self.clock.now_ms();
         let command = Command::ReadLogs { container, tail: None, since_ms: Some(now_ms), follow: true };
         let id = CommandId::from_parts(now_ms, crypto::random_u32());
@@ -276,7 +371,7 @@ mod tests {
     use super::*;
 
     fn line(at_ms: u64) -> LogLine {
-        LogLine { at_ms, stream: LogStream::Stdout, text: "x".repeat(100) }
+        LogLine { at_ms, stream: LogStream::Stdout, text: "x".repeat(100), service: None }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
         Context, Handle, Services,
         access::{Authorized, Caller},
         app::{APP_LABEL, refused},
-        app_logs::Query,
+        app_logs::{Query, Source},
         ask::offline,
         error::ServiceError,
         lookup,
@@ -100,7 +100,7 @@ impl Handle<ContainerLogs> for Services {
         let (server, container) = self.context.container(&caller, &request.server, &request.container)?;
         let ContainerLogs { tail, since, grep, cursor, wait_s, .. } = request;
         let query = Query { tail, since, grep, cursor, wait_s };
-        self.context.read_log(&caller, &server, reference(&container)?, query).await
+        self.context.read_logs(&caller, &server, vec![Source::container(reference(&container)?)], query).await
     }
 }
 

@@ -138,7 +138,8 @@ pub(super) async fn logs(
             if as_json {
                 json_line(one)?;
             } else {
-                line(format!("{} {}", time(one.at_ms), one.text));
+                let service = one.service.as_ref().map_or_else(String::new, |service| format!("{service} | "));
+                line(format!("{} {service}{}", time(one.at_ms), one.text));
             }
         }
         if !follow || answer.ended {

@@ -427,6 +427,7 @@ impl Dashboard {
                     at_ms: NOW,
                     stream: LogStream::Stdout,
                     text: format!("entry {line}"),
+                    service: None,
                 });
                 let answer =
                     AppLogsAnswer { lines: lines.collect(), next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };

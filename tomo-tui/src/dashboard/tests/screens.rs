@@ -149,7 +149,7 @@ fn opening_a_server_watches_it_and_leaving_stops_that() {
 fn lines_of_another_log_are_not_shown() {
     let mut dashboard = Dashboard::filled(Role::Viewer);
     dashboard.press("2 L");
-    let line = |text: &str| LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned() };
+    let line = |text: &str| LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned(), service: None };
     let answer =
         |text| AppLogsAnswer { lines: vec![line(text)], next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
     dashboard.send(Event::Answer(Answer::Logs(1, Ok(answer("foreign")))));

@@ -236,6 +236,9 @@ impl LogsView {
         if self.times {
             text = if line.at_ms == 0 { " ".repeat(TIME_WIDTH) } else { time(line.at_ms) };
         }
+        if let Some(service) = &line.service {
+            text.push_str(&format!("{} │ ", display_line(service, 20)));
+        }
         // The daemon made it safe; a screen is worth a second look.
         text.push_str(&display_line(&line.text, most.max(1)));
         if !self.wrap {
@@ -278,7 +281,7 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> LogLine {
-        LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned() }
+        LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned(), service: None }
     }
 
     fn answer(lines: Vec<LogLine>) -> AppLogsAnswer {

@@ -38,7 +38,7 @@ fn well() -> Facts {
 }
 
 fn line(text: &str) -> LogLine {
-    LogLine { at_ms: NOW - 1_000, stream: LogStream::Stderr, text: text.to_owned() }
+    LogLine { at_ms: NOW - 1_000, stream: LogStream::Stderr, text: text.to_owned(), service: None }
 }
 
 /// One that ended with a code after these lines, and is started again and again.
