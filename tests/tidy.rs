@@ -21,7 +21,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "tests",
         ],
     ),
-    ("russh", &["tomo-daemon/src/ssh", "tests/harness/ssh"]),
+    ("russh", &["tomo-daemon/src/ssh", "tomo-daemon/src/door", "tests/harness/ssh"]),
     ("rcgen", &["tomo-daemon/src/tls", "tomo-agent/src/identity", "tests"]),
     ("rmcp", &["tomo-daemon/src/mcp", "tomo-tui/src/client", "tests"]),
     ("axum", &["tomo-daemon/src/http", "tests"]),

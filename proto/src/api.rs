@@ -150,6 +150,7 @@ macro_rules! for_each_tool {
             $crate::api::auth::AuthSessionEnd,
             $crate::api::auth::AuthTokenList,
             $crate::api::auth::AuthTokenRevoke,
+            $crate::api::auth::AuthKeyList,
         }
     };
 }

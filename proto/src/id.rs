@@ -134,6 +134,8 @@ id! {
     SessionId = "ses";
     /// An API token (its public half).
     TokenId = "tok";
+    /// A public key that a person signs in with over SSH.
+    KeyId = "key";
     /// A machine that Tomo manages.
     ServerId = "srv";
     /// The program that speaks for a server.

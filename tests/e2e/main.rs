@@ -47,6 +47,7 @@ mod servers;
 mod services;
 mod shell;
 mod ssh;
+mod ssh_door;
 mod store;
 mod vault;
 mod volume_backup;

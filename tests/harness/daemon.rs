@@ -222,6 +222,15 @@ impl TestDaemon {
         self.hub
     }
 
+    /// Where the dashboard is shown over SSH, by a daemon in this process.
+    #[must_use]
+    pub fn ssh_addr(&self) -> Option<SocketAddr> {
+        match &self.running {
+            Some(Running::InProcess(daemon)) => daemon.ssh_addr(),
+            _ => None,
+        }
+    }
+
     /// The data folder.
     #[must_use]
     pub fn data(&self) -> PathBuf {

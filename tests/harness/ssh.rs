@@ -49,6 +49,42 @@ fn keygen(path: &Path, kind: &str, passphrase: &str) {
     assert!(made.success(), "a key is made");
 }
 
+/// Keys of people, each made when it is first named.
+#[derive(Debug)]
+pub struct Keys(TempDir);
+
+impl Keys {
+    /// None yet.
+    ///
+    /// # Panics
+    /// There can be no folder for them.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it makes a folder")]
+    pub fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("tomo-test-keys-").tempdir().expect("a folder can be made"))
+    }
+
+    /// The private key's file.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The public key of this name, with the name as its comment; `kind` as `ssh-keygen` has it.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    #[must_use]
+    pub fn public(&self, name: &str, kind: &str) -> String {
+        let path = self.path(name);
+        if !path.exists() {
+            keygen(&path, kind, "");
+        }
+        let text = fs::read_to_string(path.with_extension("pub")).expect("the public key is there");
+        text.replace(" test", &format!(" {name}"))
+    }
+}
+
 impl Sshd {
     /// Starts one. Needs root: its users are known in a mount namespace of its own only.
     ///

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tomo_daemon::{
     clock::Clock,
-    config::{BackupsConfig, CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
+    config::{BackupsConfig, CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, SshConfig, VaultConfig},
     daemon::Daemon,
     mcp::{ServerHandler, Surface},
     services::HandlePerson as _,
@@ -45,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
         vault: VaultConfig::default(),
         catalog: CatalogConfig::default(),
         backups: BackupsConfig::default(),
+        ssh: SshConfig::default(),
     };
     let clock = Clock::system();
     Daemon::init(&config.data, Some(("admin", "a long enough password")), &clock).await?;

@@ -32,6 +32,22 @@ pub struct Config {
     pub catalog: CatalogConfig,
     /// Backups.
     pub backups: BackupsConfig,
+    /// The dashboard over SSH.
+    pub ssh: SshConfig,
+}
+
+/// The dashboard over SSH.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshConfig {
+    /// Address to listen on; empty for none.
+    pub listen: String,
+    /// The program `tomo`; empty for the one beside this program.
+    pub program: PathBuf,
+    /// Dashboards that may be open at a time.
+    pub sessions: usize,
+    /// Minutes without a key after which one ends.
+    pub idle_minutes: u32,
 }
 
 /// Backups.

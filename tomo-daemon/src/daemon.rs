@@ -19,6 +19,7 @@ use crate::{
     config::{CatalogConfig, Config},
     crypto,
     data::{self, DATA_KEY, STORE},
+    door::{Door, Way},
     http::{self, Http},
     hub::Hub,
     live::Live,
@@ -42,6 +43,7 @@ pub struct Daemon {
     hub: Hub,
     services: Arc<Services>,
     http: Http,
+    door: Option<Door>,
 }
 
 impl Daemon {
@@ -112,8 +114,10 @@ impl Daemon {
                 .await?;
         let handlers = handlers(Arc::clone(&services), live)?;
         let http = Http::start(&config, listener, &services, &authority, handlers).await?;
+        let way = Way { url: http.local_url(), fingerprint: http.fingerprint().map(str::to_owned) };
+        let door = Door::open(&config.ssh, data, &services, way).await?;
         tracing::info!(http = %http.local_addr(), agents = %hub.local_addr(), tls = http.fingerprint().unwrap_or("none"), "the daemon serves");
-        Ok(Self { store, hub, services, http })
+        Ok(Self { store, hub, services, http, door })
     }
 
     /// Where clients connect.
@@ -128,6 +132,12 @@ impl Daemon {
         self.hub.local_addr()
     }
 
+    /// Where the dashboard is shown over SSH, if it is.
+    #[must_use]
+    pub fn ssh_addr(&self) -> Option<SocketAddr> {
+        self.door.as_ref().map(Door::address)
+    }
+
     /// The services, for `tomo local`.
     #[must_use]
     pub const fn services(&self) -> &Arc<Services> {
@@ -136,6 +146,9 @@ impl Daemon {
 
     /// Stops listening, lets requests end (5 s at most), closes links and store.
     pub async fn shutdown(self) {
+        if let Some(door) = self.door {
+            door.shutdown().await;
+        }
         self.http.shutdown().await;
         self.services.shutdown().await;
         self.hub.shutdown().await;

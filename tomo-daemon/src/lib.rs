@@ -9,6 +9,7 @@ pub mod daemon;
 mod systemd;
 
 // What clients reach.
+pub mod door;
 pub mod http;
 pub mod mcp;
 

@@ -22,6 +22,7 @@ mod execute;
 mod image_update;
 mod import;
 mod jwt;
+mod key;
 mod lookup;
 mod metrics;
 mod onboarding;
@@ -47,11 +48,12 @@ mod witness;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 pub use app_logs::LogWatch;
+pub use key::KeyLogin;
 pub use lookup::nearest;
 pub use terminal::{Keys, Terminal};
 pub use user::check_password;
@@ -62,7 +64,7 @@ use error::ServiceError;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tomo_proto::{
     api::{Tool, person::PersonRequest},
-    model::{audit::AuditOutcome, settings::Settings},
+    model::{audit::AuditOutcome, settings::Settings, user::SshDoor},
 };
 
 use crate::{
@@ -106,6 +108,8 @@ struct Context {
     clock: Clock,
     /// Where clients reach this daemon.
     url: String,
+    /// Where the dashboard is shown over SSH, if it is.
+    door: OnceLock<SshDoor>,
     catalog: Catalog,
     operations: operation::Operations,
     lately: onboarding::Lately,
@@ -170,6 +174,7 @@ impl Services {
             deriving: tokio::sync::Mutex::new(()),
             clock,
             url,
+            door: OnceLock::new(),
             catalog,
             operations: operation::Operations::default(),
             lately: onboarding::Lately::default(),

@@ -1,4 +1,4 @@
-//! The way to a host by SSH: to look around there, and to install an agent. The only module that knows russh.
+//! The way to a host by SSH: to look around there, and to install an agent; and what the public keys of people say.
 //!
 //! The host's key is compared before anything that proves who we are is sent, and a host is held to short times and small
 //! amounts from the first byte on. Knows no store and no rule.
@@ -6,6 +6,7 @@
 mod auth;
 mod guard;
 mod probe;
+mod public_key;
 mod run;
 mod upload;
 
@@ -28,6 +29,7 @@ use tokio_util::sync::DropGuard;
 use tomo_proto::text::display_line;
 
 pub use auth::{Credential, Secret};
+pub use public_key::{PublicKey, public_key};
 pub use run::{CommandLine, Limits, Ran};
 pub use upload::Folder;
 

@@ -23,7 +23,7 @@ pub(crate) use catalog::CatalogCommand;
 pub(crate) use change::{Consent, OperationCommand, PlanCommand};
 pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, OneContainer};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
-pub(crate) use people::{Preset, RegistryCommand, SecretCommand, TokenCommand, UserCommand};
+pub(crate) use people::{KeyCommand, Preset, RegistryCommand, SecretCommand, TokenCommand, UserCommand};
 pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};
 pub(crate) use volume::VolumeCommand;
 
@@ -73,6 +73,10 @@ pub(crate) struct Args {
     /// Print the overview as lines instead of the full-screen dashboard.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Show the dashboard to somebody else than this machine's user: no file of this machine is within its reach. How a daemon starts
+    /// it for whoever comes by SSH.
+    #[arg(long, hide = true)]
+    pub(crate) hosted: bool,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -224,6 +228,9 @@ pub(crate) enum Command {
     /// Make, list and revoke API tokens for programs and AI tools.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Public keys that open the dashboard over SSH, where the daemon shows it.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Store secrets that app environments name as secret://NAME.
     #[command(subcommand)]
     Secret(SecretCommand),

@@ -9,6 +9,7 @@ mod backup;
 pub(crate) mod catalog;
 pub(crate) mod compose;
 mod container;
+mod key;
 pub(crate) mod mcp;
 pub(crate) mod onboard;
 mod plan;
@@ -71,6 +72,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         Command::Settings(command) => settings::settings(client, command, as_json).await,
         Command::User(command) => user::user(client, command, as_json).await,
         Command::Token(command) => token::token(client, command, as_json).await,
+        Command::Key(command) => key::key(client, command, as_json).await,
         Command::Secret(command) => token::secret(client, command, as_json).await,
         Command::Registry(command) => registry::registry(client, command, as_json).await,
         Command::Backup(command) => backup::backup(client, command, as_json).await,

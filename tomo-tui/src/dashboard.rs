@@ -74,6 +74,8 @@ pub(crate) struct DashboardOptions {
     pub(crate) glyphs: Option<Glyphs>,
     /// Whether daemon and agent run in this process and would stop with it.
     pub(crate) holds_daemon: bool,
+    /// Whether it is shown to somebody else than this machine's user.
+    pub(crate) hosted: bool,
 }
 
 /// Whether this terminal can show a full screen.
@@ -101,7 +103,7 @@ async fn show(options: DashboardOptions, ready: impl Future<Output = anyhow::Res
     let (depth, glyphs) = Theme::detect(|name| std::env::var(name).ok());
     let theme = Theme::new(depth, options.glyphs.unwrap_or(glyphs));
     let daemon = if options.target.profile == "local" { "this machine".to_owned() } else { options.target.url.clone() };
-    let mut state = State::new(daemon, options.read_only, now_ms());
+    let mut state = State::new(daemon, options.read_only, options.hosted, now_ms());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut screen = Screen::enter(sender.clone())?;

@@ -19,7 +19,7 @@ use tomo_agent::{
 };
 use tomo_daemon::{
     clock::Clock,
-    config::{BackupsConfig, CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, VaultConfig},
+    config::{BackupsConfig, CatalogConfig, Config, HttpConfig, HubConfig, SocketConfig, SshConfig, VaultConfig},
     daemon::Daemon,
     services::{HandlePerson as _, access::Caller},
 };
@@ -124,6 +124,7 @@ impl Local {
             vault: VaultConfig::default(),
             catalog: CatalogConfig::default(),
             backups: BackupsConfig::default(),
+            ssh: SshConfig::default(),
         };
         let daemon = Daemon::start(config, clock).await.context("tomo local does not start")?;
         let url = format!("http://{}", daemon.http_addr());

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod dashboard;
 mod format;
+mod hosted;
 mod local;
 mod shell;
 
@@ -36,6 +37,12 @@ fn main() -> ExitCode {
         }
         Err(help) => help.exit(),
     };
+    // Before there is a second thread, which it would not hold.
+    if args.hosted
+        && let Err(error) = hosted::confine()
+    {
+        return ExitCode::from(cli::output::failure(&error, &options));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return ExitCode::from(cli::output::failure(&error.into(), &options)),
@@ -171,5 +178,11 @@ async fn run_local(options: &local::LocalOptions, headless: bool, args: &Args) -
 }
 
 fn dashboard_options(target: Target, args: &Args) -> DashboardOptions {
-    DashboardOptions { target, read_only: args.read_only, glyphs: args.glyphs, holds_daemon: false }
+    DashboardOptions {
+        target,
+        read_only: args.read_only,
+        glyphs: args.glyphs,
+        holds_daemon: false,
+        hosted: args.hosted,
+    }
 }

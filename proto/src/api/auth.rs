@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{Effect, tool},
-    model::user::{ApiToken, Role, Scopes, Selectors, Session, User},
+    model::user::{ApiToken, Role, Scopes, Selectors, Session, SshDoor, SshKey, User},
 };
 
 /// Arguments of `auth_whoami`.
@@ -102,3 +102,21 @@ pub struct AuthTokenRevoke {
 
 tool!(AuthTokenRevoke => ApiToken, "auth_token_revoke", "Revoke token", Effect::Person, Read, false,
     "Revoke an API token of yours; an admin can revoke anybody's.");
+
+/// Arguments of `auth_key_list`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuthKeyList {}
+
+tool!(AuthKeyList => AuthKeyListAnswer, "auth_key_list", "List SSH keys", Effect::Person, Read, false,
+    "Your public keys for the dashboard over SSH; an admin's answer holds everybody's.");
+
+/// Keys, newest first, and where they open.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuthKeyListAnswer {
+    /// The keys.
+    pub keys: Vec<SshKey>,
+    /// Where the dashboard is shown over SSH; absent where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub door: Option<SshDoor>,
+}

@@ -12,7 +12,7 @@ use crate::model::{
     operation::Operation,
     release::{Release, Version},
     ssh::{InstallRights, SshJump},
-    user::{ApiToken, Role, Scopes, Selectors},
+    user::{ApiToken, Role, Scopes, Selectors, SshKey},
 };
 
 /// A request with its route and answer.
@@ -41,6 +41,8 @@ person! {
     SetRole => crate::model::user::User, "/person/users/role";
     DeleteUser => Done, "/person/users/delete";
     CreateToken => CreatedToken, "/person/tokens";
+    AddKey => SshKey, "/person/keys";
+    RemoveKey => SshKey, "/person/keys/remove";
     CreateEnrolment => CreatedEnrolment, "/person/enrolments";
     UploadRelease => UploadedRelease, "/person/releases";
     ListReleases => Releases, "/person/releases/list";
@@ -77,6 +79,8 @@ macro_rules! for_each_person_request {
             $crate::api::person::SetRole,
             $crate::api::person::DeleteUser,
             $crate::api::person::CreateToken,
+            $crate::api::person::AddKey,
+            $crate::api::person::RemoveKey,
             $crate::api::person::CreateEnrolment,
             $crate::api::person::UploadRelease,
             $crate::api::person::ListReleases,
@@ -178,6 +182,28 @@ pub struct ChangePassword {
     pub current: SecretText,
     /// Password from now on, at least 10 characters.
     pub new: SecretText,
+}
+
+/// Lets whoever has the private half of a key see the dashboard over SSH, with the rights of its owner.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddKey {
+    /// The public key, as it stands in a `.pub` file.
+    pub key: String,
+    /// What to call it; the key's own comment without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whose it is (admin); the caller's own without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// Removes a public key; a dashboard that it has opened ends.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemoveKey {
+    /// Id, name or fingerprint; an admin can remove anybody's by id or fingerprint.
+    pub key: String,
 }
 
 /// Makes an account (admin).

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{SessionId, TokenId, UserId};
+use crate::{
+    api::person::SecretText,
+    id::{KeyId, SessionId, TokenId, UserId},
+};
 
 /// One right. Every tool, route and stream names the one it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -208,6 +211,52 @@ pub struct ApiToken {
     /// Last use (UTC ms), to the minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used_at: Option<u64>,
+}
+
+/// A public key whose owner is shown the dashboard over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SshKey {
+    /// Id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Login name of that person.
+    pub user_name: String,
+    /// What its owner calls it.
+    pub name: String,
+    /// Kind, as in `ssh-ed25519`.
+    pub algorithm: String,
+    /// `SHA256:…`, as `ssh-keygen -l` prints it.
+    pub fingerprint: String,
+    /// When it was added (UTC ms).
+    pub created_at: u64,
+    /// Last login with it (UTC ms).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<u64>,
+}
+
+/// Where the daemon shows the dashboard over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SshDoor {
+    /// Address it listens on.
+    pub listen: String,
+    /// Fingerprint of its host key, `SHA256:…`.
+    pub host_key: String,
+}
+
+/// A login as it is saved for a profile of `tomo`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedLogin {
+    /// Which daemon.
+    pub url: String,
+    /// Who signed in.
+    pub username: String,
+    /// The JWT.
+    pub access_token: Option<SecretText>,
+    /// Gives the next pair.
+    pub refresh_token: Option<SecretText>,
+    /// SHA-256 of the daemon's certificate, hex, pinned at the first login.
+    pub fingerprint: Option<String>,
 }
 
 #[cfg(test)]

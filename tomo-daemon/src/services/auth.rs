@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tomo_proto::{
     api::person::{Login, LoginAnswer, Logout, Refresh, SecretText},
     error::ErrorCode,
-    id::{SessionId, TokenId, UserId},
+    id::{KeyId, SessionId, TokenId, UserId},
     model::{
         audit::AuditOutcome,
-        user::{Role, Scope, Scopes, Selectors, Session},
+        user::{Role, Scope, Scopes, Selectors, Session, SshKey},
     },
     text::display_line,
 };
@@ -85,6 +85,18 @@ struct KnownToken {
     scopes: Scopes,
     seen_at: u64,
     ended: CancellationToken,
+}
+
+/// A login that is to be begun.
+pub(super) struct Begun<'a> {
+    pub(super) user: UserId,
+    /// The public key that has proven it, over SSH.
+    pub(super) key: Option<KeyId>,
+    pub(super) address: &'a str,
+    /// Failures that count no more.
+    pub(super) forgiven: Vec<LoginFailures>,
+    /// The row about it, but for who and which.
+    pub(super) entry: NewAuditEntry,
 }
 
 impl LoginFailures {
@@ -165,6 +177,16 @@ impl Auth {
             gone.ended.cancel();
         }
         Ok(())
+    }
+
+    /// What tells that a login has ended; of one that is not known, it has.
+    pub(super) fn ended(&self, session: SessionId) -> CancellationToken {
+        let known = self.known().sessions.get(&session).map(|session| session.ended.clone());
+        known.unwrap_or_else(|| {
+            let ended = CancellationToken::new();
+            ended.cancel();
+            ended
+        })
     }
 
     /// Waits for one's turn to hash.
@@ -296,43 +318,60 @@ impl Services {
             let mut known = self.auth.known();
             keys.iter().filter_map(|key| known.failures.remove(key)).collect()
         };
+        let entry = self.anonymous("auth.login", AuditOutcome::Ok, address);
+        let begun = Begun { user: record.user.id, key: None, address, forgiven, entry };
+        let (answer, _) = self.begin_login(begun).await?;
+        Ok(answer)
+    }
+
+    /// Begins a login of somebody who has proven to be a user; what it gives, and its id.
+    pub(super) async fn begin_login(&self, begun: Begun<'_>) -> Result<(LoginAnswer, SessionId), ServiceError> {
+        let Begun { user, key, address, forgiven, entry } = begun;
         let now_ms = self.context.clock.now_ms();
         let life_ms = u64::from(self.context.settings()?.session_hours) * 3_600_000;
         let secret = crypto::hex(&crypto::random_bytes::<32>());
-        let session = Session {
-            id: SessionId::from_parts(now_ms, crypto::random_u32()),
-            user: record.user.id,
-            user_name: record.user.name.clone(),
-            ip_address: address.to_owned(),
-            user_agent: String::new(),
-            created_at: now_ms,
-            expires_at: now_ms + life_ms,
-            last_activity_at: now_ms,
-        };
-        let kept = SessionRecord { session: session.clone(), refresh_hash: crypto::sha256_hex(secret.as_bytes()) };
-        let entry = self.anonymous("auth.login", AuditOutcome::Ok, address).about("session", &session.id.to_string());
-        let entry = NewAuditEntry { actor: format!("user:{}", session.user_name), ..entry };
-        let role = record.user.role;
-        self.context
+        let refresh_hash = crypto::sha256_hex(secret.as_bytes());
+        let id = SessionId::from_parts(now_ms, crypto::random_u32());
+        let address = address.to_owned();
+        let (session, role) = self
+            .context
             .store
             .write(move |change| {
-                // The account may have been deleted while the password was hashed.
-                let mut user = change.get::<UserRecord>(record.user.id.to_u64())?.ok_or_else(wrong_login)?;
-                user.user.last_login_at = Some(now_ms);
-                change.put(&user)?;
+                // The account, or the key, may have gone since it was looked for.
+                let mut record = change.get::<UserRecord>(user.to_u64())?.ok_or_else(wrong_login)?;
+                record.user.last_login_at = Some(now_ms);
+                change.put(&record)?;
+                let mut user_agent = String::new();
+                if let Some(id) = key {
+                    let mut key = change.get::<SshKey>(id.to_u64())?.ok_or_else(wrong_login)?;
+                    key.last_used_at = Some(now_ms);
+                    user_agent = format!("ssh, key {}", key.name);
+                    change.put(&key)?;
+                }
                 forgiven.iter().for_each(|failures| change.remove::<LoginFailures>(failures.key()));
                 for old in change.list::<SessionRecord>()? {
                     if old.session.expires_at <= now_ms {
                         change.remove::<SessionRecord>(old.session.id.to_u64());
                     }
                 }
-                change.put(&kept)?;
-                change.audit(entry);
-                Ok::<_, ServiceError>(())
+                let session = Session {
+                    id,
+                    user,
+                    user_name: record.user.name.clone(),
+                    ip_address: address,
+                    user_agent,
+                    created_at: now_ms,
+                    expires_at: now_ms + life_ms,
+                    last_activity_at: now_ms,
+                };
+                change.put(&SessionRecord { session: session.clone(), refresh_hash, key })?;
+                let entry = entry.about("session", &id.to_string());
+                change.audit(NewAuditEntry { actor: format!("user:{}", session.user_name), ..entry });
+                Ok::<_, ServiceError>((session, record.user.role))
             })
             .await?;
         self.auth.reload(&self.context.store)?;
-        self.auth.answer(&session, role, &refresh_text(session.id, &secret))
+        Ok((self.auth.answer(&session, role, &refresh_text(id, &secret))?, id))
     }
 
     /// Gives a new pair of tokens for a refresh token; an old one ends the login it belongs to.
@@ -496,7 +535,7 @@ impl Services {
         }
     }
 
-    fn anonymous(&self, action: &str, outcome: AuditOutcome, address: &str) -> NewAuditEntry {
+    pub(super) fn anonymous(&self, action: &str, outcome: AuditOutcome, address: &str) -> NewAuditEntry {
         NewAuditEntry {
             at_ms: self.context.clock.now_ms(),
             actor: "anonymous".to_owned(),

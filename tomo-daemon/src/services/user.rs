@@ -13,7 +13,7 @@ use tomo_proto::{
     id::{SessionId, TokenId, UserId},
     model::{
         audit::AuditOutcome,
-        user::{ApiToken, Role, Scope, Session, User},
+        user::{ApiToken, Role, Scope, Session, SshKey, User},
     },
     version::RELEASE,
 };
@@ -55,12 +55,12 @@ pub fn check_password(password: &str) -> Result<(), String> {
     }
 }
 
-fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
+pub(super) fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(ErrorCode::Invalid, message).with_field(field)
 }
 
 impl Caller {
-    fn user(&self) -> Option<UserId> {
+    pub(super) fn user(&self) -> Option<UserId> {
         match self.principal {
             Principal::Session { user, .. } => Some(user),
             Principal::Token { owner, .. } => Some(owner),
@@ -302,6 +302,9 @@ impl HandlePerson<DeleteUser> for Services {
                         change.remove::<TokenRecord>(token.token.id.to_u64());
                     }
                 }
+                for key in change.list::<SshKey>()?.iter().filter(|key| key.user == record.user.id) {
+                    change.remove::<SshKey>(key.id.to_u64());
+                }
                 change.audit(entry);
                 Ok::<_, ServiceError>(())
             })
@@ -390,7 +393,7 @@ impl Services {
     }
 }
 
-fn find_user(change: &WriteTx<'_>, name: &str) -> Result<UserRecord, ServiceError> {
+pub(super) fn find_user(change: &WriteTx<'_>, name: &str) -> Result<UserRecord, ServiceError> {
     let users = change.list::<UserRecord>()?;
     let found = users.iter().find(|record| record.user.name == name).cloned();
     found.ok_or_else(|| not_found("user", name, users.iter().map(|record| record.user.name.as_str()), "tomo user list"))

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use tomo_proto::{
-    id::{AppId, CommandId, OperationId, PlanId, RevisionId, ServerId, SessionId, TokenId, UserId, VolumeBackupId},
+    id::{
+        AppId, CommandId, KeyId, OperationId, PlanId, RevisionId, ServerId, SessionId, TokenId, UserId, VolumeBackupId,
+    },
     model::{
         agent::{Agent, Enrolment},
         app::{App, AppSpec, Revision},
@@ -13,7 +15,7 @@ use tomo_proto::{
         server::Server,
         settings::Settings,
         ssh::SshProbe,
-        user::{ApiToken, Session, User},
+        user::{ApiToken, Session, SshKey, User},
         volume_backup::{VolumeBackup, VolumeSchedule},
     },
     wire::command::Command,
@@ -41,6 +43,9 @@ pub struct SessionRecord {
     pub session: Session,
     /// SHA-256 of the newest refresh token, hex.
     pub refresh_hash: String,
+    /// The public key that it was begun with, over SSH.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
 }
 
 /// An API token with its secret's hash.
@@ -349,6 +354,7 @@ records! {
     UserRecord, "users", |it| UserId::to_u64(it.user.id);
     SessionRecord, "sessions", |it| SessionId::to_u64(it.session.id);
     TokenRecord, "tokens", |it| TokenId::to_u64(it.token.id);
+    SshKey, "ssh_keys", |it| it.id.to_u64();
     LoginFailures, "login_failures", |it| crypto::name_key(&it.source);
     Server, "servers", |it| it.id.to_u64();
     Agent, "agents", |it| it.id.to_u64();

@@ -1,5 +1,7 @@
 //! Who may do what: accounts, API tokens, stored secrets.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use tomo_proto::model::user::{Role, Scope};
 
@@ -75,6 +77,28 @@ pub(crate) enum TokenCommand {
         // Not `token`: that is the global option's name.
         #[arg(value_name = "TOKEN")]
         name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List the public keys that open the dashboard over SSH; an admin sees everybody's.
+    List,
+    /// Let whoever holds the private half of a key see the dashboard over SSH, with your rights.
+    Add {
+        /// A .pub file, or - for standard input.
+        file: PathBuf,
+        /// What to call it; the key's own comment without.
+        #[arg(long, value_parser = name)]
+        name: Option<String>,
+        /// Whose key it is, if not your own (admin).
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Remove a public key; a dashboard that it has opened ends.
+    Remove {
+        /// Id, name or fingerprint.
+        key: String,
     },
 }
 

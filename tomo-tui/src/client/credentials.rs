@@ -8,23 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
-use tomo_proto::api::person::SecretText;
-
-/// What is saved.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Saved {
-    /// Which daemon.
-    pub(crate) url: String,
-    /// Who signed in.
-    pub(crate) username: String,
-    /// The JWT.
-    pub(crate) access_token: Option<SecretText>,
-    /// Gives the next pair.
-    pub(crate) refresh_token: Option<SecretText>,
-    /// SHA-256 of the daemon's certificate, hex, pinned at the first login.
-    pub(crate) fingerprint: Option<String>,
-}
+use tomo_proto::model::user::SavedLogin as Saved;
 
 /// A folder below the person's own ones.
 pub(crate) fn folder(variable: &str, fallback: &str) -> PathBuf {

@@ -97,6 +97,8 @@ pub(crate) struct State {
     /// What the header calls the daemon.
     pub(crate) daemon: String,
     pub(crate) read_only: bool,
+    /// Whether it is shown to somebody else than this machine's user.
+    pub(crate) hosted: bool,
     pub(crate) now_ms: u64,
     pub(crate) link: Link,
     pub(crate) who: Option<WhoamiAnswer>,
@@ -142,10 +144,11 @@ pub(crate) fn is_sealed_vault(problem: &Problem) -> bool {
 }
 
 impl State {
-    pub(crate) fn new(daemon: String, read_only: bool, now_ms: u64) -> Self {
+    pub(crate) fn new(daemon: String, read_only: bool, hosted: bool, now_ms: u64) -> Self {
         Self {
             daemon,
             read_only,
+            hosted,
             now_ms,
             link: Link::Connecting,
             who: None,

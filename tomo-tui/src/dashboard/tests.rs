@@ -328,7 +328,7 @@ struct Dashboard {
 
 impl Dashboard {
     fn empty() -> Self {
-        let mut state = State::new("test".to_owned(), false, NOW);
+        let mut state = State::new("test".to_owned(), false, false, NOW);
         state.begin();
         Self { state, theme: Theme::new(Depth::True, Glyphs::Braille), hits: HitMap::default() }
     }

@@ -63,6 +63,11 @@ fn no_terminals(server: &str) -> String {
 impl State {
     /// Why an action cannot be done here and now.
     pub(crate) fn disabled(&self, action: Action) -> Option<String> {
+        if self.hosted && matches!(action, Action::ImportCompose | Action::ImportServers | Action::Suspend) {
+            return Some(
+                "the daemon shows this dashboard: your own machine's shell and files are out of its reach".to_owned(),
+            );
+        }
         let changes = action::row(action).changes;
         changes.then(|| self.may_not(action)).flatten().or_else(|| self.does_not_fit(action))
     }
