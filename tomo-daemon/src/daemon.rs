@@ -8,7 +8,7 @@ use tomo_proto::{
     id::{SessionId, UserId},
     model::{
         audit::AuditOutcome,
-        user::{Role, User},
+        user::{Role, User, check_password},
     },
 };
 
@@ -24,7 +24,7 @@ use crate::{
     hub::Hub,
     live::Live,
     mcp::{self, ServerHandler, Surface},
-    services::{Services, Trail, check_password},
+    services::{Services, Trail},
     store::{
         NewAuditEntry, Store,
         records::{SessionRecord, UserRecord, VAULT_KEY, VaultRecord},

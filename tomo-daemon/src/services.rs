@@ -56,7 +56,6 @@ pub use app_logs::LogWatch;
 pub use key::KeyLogin;
 pub use lookup::nearest;
 pub use terminal::{Keys, Terminal};
-pub use user::check_password;
 pub use witness::Trail;
 
 use access::{Authorized, Caller};

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::{
@@ -28,6 +29,7 @@ use tomo_proto::{
         person::{LoginAnswer, PersonRequest, Refresh, SecretText},
     },
     error::{ApiError, ErrorCode},
+    id::SessionId,
 };
 
 pub(crate) use bridge::serve as serve_bridge;
@@ -167,6 +169,14 @@ impl Client {
         }
         let login = self.shared.login.read().unwrap_or_else(PoisonError::into_inner);
         login.as_ref().and_then(|login| login.access_token.as_ref()).map(|token| token.reveal().to_owned())
+    }
+
+    /// The login that it signs in with; none for a token or on the local socket.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        let jwt = self.bearer()?;
+        let claims = URL_SAFE_NO_PAD.decode(jwt.split('.').nth(1)?).ok()?;
+        let claims: serde_json::Value = serde_json::from_slice(&claims).ok()?;
+        claims.get("sid")?.as_str()?.parse().ok()
     }
 
     /// Calls a tool on `/mcp/full` and waits for its answer (60 s at most).

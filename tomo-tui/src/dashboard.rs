@@ -6,6 +6,7 @@
 mod action;
 mod effect;
 mod event;
+mod people;
 mod state;
 mod stock;
 mod visit;

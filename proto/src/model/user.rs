@@ -10,6 +10,25 @@ use crate::{
     id::{KeyId, SessionId, TokenId, UserId},
 };
 
+/// Fewest characters of a password; NIST SP 800-63B asks for eight.
+pub const PASSWORD_MIN: usize = 10;
+const PASSWORD_MAX: usize = 1_024;
+
+/// Checks a new password.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_password(password: &str) -> Result<(), String> {
+    if password.chars().any(char::is_control) {
+        return Err("a password is one line, without control characters".to_owned());
+    }
+    match password.chars().count() {
+        0..PASSWORD_MIN => Err(format!("a password has at least {PASSWORD_MIN} characters")),
+        PASSWORD_MIN..=PASSWORD_MAX => Ok(()),
+        _ => Err(format!("a password has at most {PASSWORD_MAX} characters")),
+    }
+}
+
 /// One right. Every tool, route and stream names the one it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -13,7 +13,7 @@ use tomo_proto::{
     id::{SessionId, TokenId, UserId},
     model::{
         audit::AuditOutcome,
-        user::{ApiToken, Role, Scope, Session, SshKey, User},
+        user::{ApiToken, Role, Scope, Session, SshKey, User, check_password},
     },
     version::RELEASE,
 };
@@ -33,27 +33,9 @@ use crate::{
     },
 };
 
-/// Shortest password; NIST SP 800-63B asks for eight.
-pub(crate) const PASSWORD_MIN: usize = 10;
-const PASSWORD_MAX: usize = 1_024;
 const TOKEN_DAYS: u32 = 90;
 const TOKEN_DAYS_MAX: u32 = 365;
 const DAY_MS: u64 = 86_400_000;
-
-/// Checks a new password.
-///
-/// # Errors
-/// Says what is wrong with it.
-pub fn check_password(password: &str) -> Result<(), String> {
-    if password.chars().any(char::is_control) {
-        return Err("a password is one line, without control characters".to_owned());
-    }
-    match password.chars().count() {
-        0..PASSWORD_MIN => Err(format!("a password has at least {PASSWORD_MIN} characters")),
-        PASSWORD_MIN..=PASSWORD_MAX => Ok(()),
-        _ => Err(format!("a password has at most {PASSWORD_MAX} characters")),
-    }
-}
 
 pub(super) fn invalid(field: &str, message: impl Into<String>) -> ServiceError {
     ServiceError::new(ErrorCode::Invalid, message).with_field(field)

@@ -1,9 +1,12 @@
 //! People, and their logins.
 
 use serde_json::json;
-use tomo_proto::api::{
-    auth::{AuthSessionEnd, AuthSessionList, AuthUserList},
-    person::{ChangePassword, CreateUser, DeleteUser, SetRole},
+use tomo_proto::{
+    api::{
+        auth::{AuthSessionEnd, AuthSessionList, AuthUserList},
+        person::{ChangePassword, CreateUser, DeleteUser, SetRole},
+    },
+    model::user::PASSWORD_MIN,
 };
 
 use crate::{
@@ -31,13 +34,13 @@ pub(super) async fn user(client: &Client, command: UserCommand, as_json: bool) -
             return Ok(());
         }
         UserCommand::Create { user, role, password_stdin } => {
-            let what = "Password of the new user (at least 10 characters)";
-            let password = if password_stdin { read_secret(what, true)? } else { read_new(what)? };
+            let what = format!("Password of the new user (at least {PASSWORD_MIN} characters)");
+            let password = if password_stdin { read_secret(&what, true)? } else { read_new(&what)? };
             client.person(&CreateUser { username: user, role, password, email: None }).await?
         }
         UserCommand::Role { user, role } => client.person(&SetRole { username: user, role }).await?,
         UserCommand::Password => {
-            let (current, new) = read_passwords("Password", 10)?;
+            let (current, new) = read_passwords("Password", PASSWORD_MIN)?;
             client.person(&ChangePassword { current, new }).await?;
             return done(as_json, "your password is changed; your other logins are ended", json!({}));
         }

@@ -24,6 +24,11 @@ pub(crate) enum Action {
     ShowOperations,
     ShowCatalog,
     ShowRegistries,
+    ShowUsers,
+    CreateUser,
+    SetRole,
+    DeleteUser,
+    Revoke,
     AddRegistry,
     RemoveRegistry,
     Filter,
@@ -94,6 +99,8 @@ pub(crate) enum Context {
     Stock,
     Backups,
     Registries,
+    Users,
+    Person,
     Apps,
     App,
     Diagnosis,
@@ -109,13 +116,15 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Overview,
         Self::Server,
         Self::Container,
         Self::Stock,
         Self::Backups,
         Self::Registries,
+        Self::Users,
+        Self::Person,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -177,11 +186,15 @@ const LISTS: &[Context] = &[
     Context::Stock,
     Context::Backups,
     Context::Registries,
+    Context::Users,
+    Context::Person,
     Context::Catalog,
 ];
 /// Where an app or a container is at hand.
 const RUNS: &[Context] =
     &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs, Context::Server, Context::Container];
+/// Where a person is at hand.
+const PEOPLE: &[Context] = &[Context::Users, Context::Person];
 const STOCK: &[Context] = &[Context::Stock];
 const BACKUPS: &[Context] = &[Context::Backups];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
@@ -202,6 +215,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Operation,
             Context::Plan,
             Context::Catalog,
+            Context::Users,
         ],
         1,
     ),
@@ -322,6 +336,24 @@ pub(crate) const TABLE: &[Entry] = &[
         &["D", "delete"],
         &[Context::Registries],
         3,
+    ),
+    change(
+        Action::CreateUser,
+        "new user",
+        "Makes an account with a role and a first password.",
+        &["a"],
+        &[Context::Users],
+        3,
+    ),
+    change(Action::SetRole, "role", "Changes what a person may do; ends that person's logins.", &["e"], PEOPLE, 4),
+    change(Action::DeleteUser, "remove", "Deletes an account with its logins and tokens.", &["D", "delete"], PEOPLE, 5),
+    change(
+        Action::Revoke,
+        "revoke",
+        "Ends the selected login, or revokes the selected API token, at once.",
+        &["X"],
+        &[Context::Person],
+        2,
     ),
     change(
         Action::ConnectServer,
@@ -461,6 +493,9 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Logs,
             Context::Stock,
             Context::Backups,
+            Context::Registries,
+            Context::Users,
+            Context::Person,
             Context::Catalog,
         ],
         7,
@@ -489,6 +524,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
     entry(Action::ShowCatalog, "catalog", "Apps that are ready to be deployed.", &["5"], GLOBAL, 0),
     entry(Action::ShowRegistries, "registries", "Where private images come from, and who signs in.", &["6"], GLOBAL, 0),
+    entry(Action::ShowUsers, "users", "Who may sign in, and what is signed in.", &["7"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

@@ -49,7 +49,7 @@ use crate::{
             deploy::{DeployRequest, secret_name},
             make::Made,
         },
-        stock,
+        people, stock,
         views::logs::LogOf,
         visit::{self, Edit, Visit},
     },
@@ -94,6 +94,11 @@ pub(crate) enum Effect {
     /// Backups of a server's volumes.
     Backups(String),
     Registries,
+    /// Logins and tokens, and for an admin the accounts.
+    People {
+        accounts: bool,
+    },
+    ChangePeople(people::Change),
     SetRegistry(SetRegistry),
     DeleteRegistry(DeleteRegistry),
     BackUpVolume {
@@ -299,6 +304,8 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Stock(server) => Answer::Stock(server.clone(), stock::look(client, server).await),
         Effect::Registries => Answer::Registries(registries(client).await),
+        Effect::People { accounts } => Answer::People(people::look(client, accounts).await.map(Box::new)),
+        Effect::ChangePeople(change) => Answer::PeopleChanged(people::change(client, change).await),
         Effect::SetRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::DeleteRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),

@@ -29,7 +29,7 @@ use tomo_proto::{
 use crate::{
     cli::ssh_config::Entry,
     client::{ClientError, Terminal},
-    dashboard::{layers::compose::Composed, visit::Reached},
+    dashboard::{layers::compose::Composed, people::People, visit::Reached},
 };
 
 /// One thing that happened.
@@ -101,6 +101,9 @@ pub(crate) enum Answer {
     Registries(Told<Vec<Registry>>),
     /// The same, after one was set or forgotten.
     RegistryChanged(Told<Vec<Registry>>),
+    People(Told<Box<People>>),
+    /// An account, a login or a token was changed, and what is to be told of it.
+    PeopleChanged(Told<String>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),

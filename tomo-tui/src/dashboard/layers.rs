@@ -1,5 +1,6 @@
 //! What lies over a view and has the keys: help, palette, questions, forms.
 
+pub(crate) mod account;
 pub(crate) mod compose;
 pub(crate) mod confirm;
 pub(crate) mod deploy;
@@ -29,6 +30,7 @@ pub(crate) enum Layer {
     Unlock(Box<unlock::UnlockForm>),
     Make(Box<make::MakeForm>),
     Registry(Box<registry::RegistryForm>),
+    Account(Box<account::AccountForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -45,6 +47,7 @@ impl Layer {
             Self::Unlock(unlock) => unlock.draw(canvas, area),
             Self::Make(make) => make.draw(canvas, area),
             Self::Registry(registry) => registry.draw(canvas, area),
+            Self::Account(account) => account.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -62,6 +65,7 @@ impl Layer {
             Self::Unlock(unlock) => unlock.hint(),
             Self::Make(make) => make.hint(),
             Self::Registry(registry) => registry.hint(),
+            Self::Account(account) => account.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -73,6 +77,7 @@ impl Layer {
             Self::Compose(compose) => compose.form.is_dirty(),
             Self::Registry(registry) => registry.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
+            Self::Account(account) => account.form.is_dirty(),
             _ => false,
         }
     }
@@ -87,6 +92,7 @@ impl Layer {
             Self::Unlock(unlock) => Some(&mut unlock.form),
             Self::Make(make) => Some(&mut make.form),
             Self::Registry(registry) => Some(&mut registry.form),
+            Self::Account(account) => Some(&mut account.form),
             _ => None,
         }
     }
@@ -100,6 +106,7 @@ impl Layer {
             Self::Unlock(unlock) => unlock.free(),
             Self::Make(make) => make.free(),
             Self::Registry(registry) => registry.free(),
+            Self::Account(account) => account.free(),
             _ => {}
         }
     }
@@ -133,6 +140,7 @@ impl Layer {
             | Self::Unlock(_)
             | Self::Make(_)
             | Self::Registry(_)
+            | Self::Account(_)
             | Self::ShownOnce(_) => {}
         }
     }

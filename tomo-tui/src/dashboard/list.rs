@@ -24,6 +24,18 @@ pub(crate) trait Listed {
     fn downwards(column: usize) -> bool;
 }
 
+/// What every list can do, whatever it holds.
+pub(crate) trait AnyList {
+    /// What of it is shown.
+    fn filter(&self) -> &str;
+    fn set_filter(&mut self, filter: String);
+    /// Sorts by a column, or turns its order around.
+    fn sort_on(&mut self, column: usize);
+    /// Moves the selection, or sorts; says whether the action was one of these.
+    fn act(&mut self, action: Action) -> bool;
+    fn table(&mut self) -> &mut TableState;
+}
+
 /// The list.
 #[derive(Debug)]
 pub(crate) struct List<T> {
@@ -116,22 +128,10 @@ impl<T: Listed> List<T> {
         self.arrange(selected);
     }
 
-    pub(crate) fn set_filter(&mut self, filter: String) {
-        let selected = self.selected().map(Listed::key);
-        self.filter = filter;
-        self.arrange(selected);
-    }
-
     /// Sorts by the next column, and by none after the last.
     pub(crate) fn sort_next(&mut self) {
         let next = self.sort.map_or(0, |(column, _)| column + 1);
         self.sort_by((next < T::COLUMNS.len()).then(|| (next, T::downwards(next))));
-    }
-
-    /// Sorts by a column, or turns its order around.
-    pub(crate) fn sort_on(&mut self, column: usize) {
-        let again = self.sort.filter(|(sorted, _)| *sorted == column);
-        self.sort_by(Some((column, again.map_or_else(|| T::downwards(column), |(_, downwards)| !downwards))));
     }
 
     pub(crate) fn reverse(&mut self) {
@@ -167,9 +167,25 @@ impl<T: Listed> List<T> {
         let place = selected.and_then(|key| self.shown.iter().position(|place| items[*place].key() == key));
         self.table.selected = place.unwrap_or(self.table.selected).min(self.shown.len().saturating_sub(1));
     }
+}
 
-    /// Moves the selection; says whether the action was one of moving.
-    pub(crate) fn act(&mut self, action: Action) -> bool {
+impl<T: Listed> AnyList for List<T> {
+    fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    fn set_filter(&mut self, filter: String) {
+        let selected = self.selected().map(Listed::key);
+        self.filter = filter;
+        self.arrange(selected);
+    }
+
+    fn sort_on(&mut self, column: usize) {
+        let again = self.sort.filter(|(sorted, _)| *sorted == column);
+        self.sort_by(Some((column, again.map_or_else(|| T::downwards(column), |(_, downwards)| !downwards))));
+    }
+
+    fn act(&mut self, action: Action) -> bool {
         let (rows, page) = (self.shown.len(), self.table.page());
         match action {
             Action::Sort => self.sort_next(),
@@ -177,6 +193,10 @@ impl<T: Listed> List<T> {
             other => return step(&mut self.table, other, rows, page),
         }
         true
+    }
+
+    fn table(&mut self) -> &mut TableState {
+        &mut self.table
     }
 }
 

@@ -5,6 +5,7 @@ mod answers;
 pub(crate) mod disabled;
 mod input;
 mod navigate;
+mod people;
 mod visits;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -26,7 +27,7 @@ use crate::dashboard::{
     effect::Effect,
     event::Event,
     layers::{Layer, server::ServerForm},
-    list::List,
+    list::{AnyList, List},
     toast::{Kind, Toasts},
     views::{View, logs::LogOf},
 };
@@ -340,31 +341,52 @@ impl State {
     /// The filter of the list on screen, if there is a list.
     pub(crate) fn filter(&self) -> Option<&str> {
         match &self.view {
-            View::Overview => Some(&self.servers.filter),
-            View::Apps => Some(&self.apps.filter),
-            View::Plans => Some(&self.plans.filter),
-            View::Operations => Some(&self.operations.filter),
-            View::Stock(view) => Some(&view.list.filter),
-            View::Backups(view) => Some(&view.list.filter),
-            View::Registries(view) => Some(&view.list.filter),
-            View::Catalog => Some(&self.catalog.filter),
             View::Logs(view) => Some(view.filter()),
-            _ => None,
+            _ => self.list().map(AnyList::filter),
         }
     }
 
     fn set_filter(&mut self, filter: String) {
         match &mut self.view {
-            View::Overview => self.servers.set_filter(filter),
-            View::Apps => self.apps.set_filter(filter),
-            View::Plans => self.plans.set_filter(filter),
-            View::Operations => self.operations.set_filter(filter),
-            View::Stock(view) => view.list.set_filter(filter),
-            View::Backups(view) => view.list.set_filter(filter),
-            View::Registries(view) => view.list.set_filter(filter),
-            View::Catalog => self.catalog.set_filter(filter),
             View::Logs(view) => view.set_filter(filter),
-            _ => {}
+            _ => {
+                if let Some(list) = self.list_mut() {
+                    list.set_filter(filter);
+                }
+            }
         }
+    }
+
+    /// The list on screen that has the keys.
+    fn list(&self) -> Option<&dyn AnyList> {
+        Some(match &self.view {
+            View::Overview => &self.servers,
+            View::Apps => &self.apps,
+            View::Plans => &self.plans,
+            View::Operations => &self.operations,
+            View::Catalog => &self.catalog,
+            View::Stock(view) => &view.list,
+            View::Backups(view) => &view.list,
+            View::Registries(view) => &view.list,
+            View::Users(view) => &view.list,
+            View::Person(view) => &view.list,
+            _ => return None,
+        })
+    }
+
+    fn list_mut(&mut self) -> Option<&mut dyn AnyList> {
+        Some(match &mut self.view {
+            View::Overview => &mut self.servers,
+            View::Apps => &mut self.apps,
+            View::Plans => &mut self.plans,
+            View::Operations => &mut self.operations,
+            View::Catalog => &mut self.catalog,
+            View::Stock(view) => &mut view.list,
+            View::Backups(view) => &mut view.list,
+            View::Registries(view) => &mut view.list,
+            View::Users(view) => &mut view.list,
+            View::Person(view) => &mut view.list,
+            _ => return None,
+        })
     }
 }

@@ -11,12 +11,14 @@ pub(crate) mod logs;
 pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod overview;
+pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod plans;
 pub(crate) mod registries;
 pub(crate) mod server;
 pub(crate) mod stock;
 pub(crate) mod template;
+pub(crate) mod users;
 
 use ratatui::{
     layout::Rect,
@@ -48,6 +50,8 @@ pub(crate) enum View {
     Stock(Box<stock::StockView>),
     Backups(Box<backups::BackupsView>),
     Registries(Box<registries::RegistriesView>),
+    Users(Box<users::UsersView>),
+    Person(Box<person::PersonView>),
     Apps,
     App(Box<app::AppView>),
     Diagnosis(Box<diagnosis::DiagnosisView>),
@@ -70,6 +74,8 @@ impl View {
             Self::Stock(_) => Context::Stock,
             Self::Backups(_) => Context::Backups,
             Self::Registries(_) => Context::Registries,
+            Self::Users(_) => Context::Users,
+            Self::Person(_) => Context::Person,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Diagnosis(_) => Context::Diagnosis,
@@ -90,6 +96,7 @@ impl View {
             (Self::Container(one), Self::Container(other)) => (&one.server, &one.name) == (&other.server, &other.name),
             (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
             (Self::Backups(one), Self::Backups(other)) => one.server == other.server,
+            (Self::Person(one), Self::Person(other)) => one.name == other.name,
             (Self::App(one), Self::App(other)) => one.app == other.app,
             (Self::Logs(one), Self::Logs(other)) => one.of == other.of,
             (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
@@ -110,6 +117,8 @@ impl View {
             Self::Stock(view) => &["servers", &view.server, "images, volumes, networks"],
             Self::Backups(view) => &["servers", &view.server, "backups of volumes"],
             Self::Registries(_) => &["registries"],
+            Self::Users(_) => &["users"],
+            Self::Person(view) => &["users", &view.name],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -142,6 +151,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Stock(view) => view.draw(canvas, body),
         View::Backups(view) => view.draw(canvas, body, state.now_ms),
         View::Registries(view) => view.draw(canvas, body, state.now_ms),
+        View::Users(view) => view.draw(canvas, body),
+        View::Person(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),

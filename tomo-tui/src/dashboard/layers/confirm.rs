@@ -95,6 +95,11 @@ impl Confirm {
         Self::new(title, Content::Text(question), buttons)
     }
 
+    /// Asks before an effect that cannot be undone: the name of what it is done to has to be typed.
+    pub(crate) fn by_name(title: &str, question: String, yes: &str, name: &str, effect: Effect) -> Self {
+        Self { typed: Some((name.to_owned(), String::new())), ..Self::question(title, question, yes, effect) }
+    }
+
     /// Shows a host's key, and how it compares with the one that was agreed to before; whoever finds it right goes on with an effect.
     pub(crate) fn host_key(place: &str, scan: &HostKeyScan, before: Option<&str>, effect: Effect) -> Self {
         let compared = match before {
@@ -238,7 +243,7 @@ impl Confirm {
         match &mut self.buttons.get_mut(button)?.1 {
             Choice::Cancel => Some(self.no()),
             Choice::Discard => Some(Decision::Discard),
-            Choice::Do(effect) => effect.take().map(Decision::Do),
+            Choice::Do(effect) if named => effect.take().map(Decision::Do),
             Choice::Approve { apply } if named => {
                 let Content::Plan(plan) = &self.content else { return None };
                 // Agreed to already: only the carrying out is left.
@@ -248,7 +253,7 @@ impl Confirm {
                 let request = PlanApprove { plan: plan.plan.to_string(), hash: plan.hash.clone(), name };
                 Some(Decision::Approve { request, apply: *apply })
             }
-            Choice::Approve { .. } => None,
+            Choice::Do(_) | Choice::Approve { .. } => None,
         }
     }
 
@@ -295,7 +300,7 @@ impl Confirm {
         let named = self.typed.as_ref().is_none_or(|(wanted, typed)| wanted == typed);
         let mut x = area.x;
         for (place, (title, choice)) in self.buttons.iter().enumerate() {
-            let off = matches!(choice, Choice::Approve { .. }) && !named;
+            let off = matches!(choice, Choice::Do(_) | Choice::Approve { .. }) && !named;
             let style = match (place == self.focus, off) {
                 (true, _) => Style::reset().patch(canvas.theme.selected),
                 (false, true) => canvas.theme.dim,

@@ -67,6 +67,8 @@ impl State {
             Action::ShowOperations => self.open(View::Operations),
             Action::ShowCatalog => self.open(View::Catalog),
             Action::ShowRegistries => self.open(View::Registries(Box::default())),
+            Action::ShowUsers => self.open(View::Users(Box::default())),
+            Action::CreateUser | Action::SetRole | Action::DeleteUser | Action::Revoke => self.change_people(action),
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),
             Action::RemoveRegistry => self.forget_registry(),
             Action::Filter => self.filtering = self.filter().is_some(),
@@ -231,11 +233,6 @@ impl State {
     pub(super) fn move_in_view(&mut self, action: Action) -> bool {
         match &mut self.view {
             View::Login(_) => false,
-            View::Overview => self.servers.act(action),
-            View::Apps => self.apps.act(action),
-            View::Plans => self.plans.act(action),
-            View::Operations => self.operations.act(action),
-            View::Catalog => self.catalog.act(action),
             View::Template(view) => view.act(action),
             View::Server(view) => {
                 let (acted, range) = view.act(action, self.now_ms);
@@ -243,9 +240,6 @@ impl State {
                 acted
             }
             View::Container(view) => view.act(action),
-            View::Stock(view) => view.list.act(action),
-            View::Backups(view) => view.list.act(action),
-            View::Registries(view) => view.list.act(action),
             View::App(view) => view.act(action),
             View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
@@ -255,6 +249,7 @@ impl State {
             }
             View::Plan(view) => view.act(action),
             View::Operation(view) => view.act(action),
+            _ => self.list_mut().is_some_and(|list| list.act(action)),
         }
     }
 

@@ -166,6 +166,11 @@ impl State {
                     self.show_registries(told);
                 }
             },
+            Answer::People(told) => {
+                self.fetched(Fetch::View);
+                self.took_people(told.map(|people| *people));
+            }
+            Answer::PeopleChanged(told) => self.changed_people(told),
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),
@@ -467,7 +472,7 @@ impl State {
     }
 }
 
-fn is_api(error: &ClientError) -> bool {
+pub(super) fn is_api(error: &ClientError) -> bool {
     matches!(error, ClientError::Api(_))
 }
 

@@ -68,8 +68,7 @@ impl State {
                 "the daemon shows this dashboard: your own machine's shell and files are out of its reach".to_owned(),
             );
         }
-        let changes = action::row(action).changes;
-        changes.then(|| self.may_not(action)).flatten().or_else(|| self.does_not_fit(action))
+        self.may_not(action).or_else(|| self.does_not_fit(action))
     }
 
     /// Everything that cannot be done here and now.
@@ -79,10 +78,11 @@ impl State {
 
     /// Why this person, or this dashboard, may not.
     fn may_not(&self, action: Action) -> Option<String> {
-        if self.read_only {
+        let changes = action::row(action).changes;
+        if changes && self.read_only {
             return Some("the dashboard was started read-only".to_owned());
         }
-        if let Link::Lost { .. } = self.link {
+        if changes && matches!(self.link, Link::Lost { .. }) {
             return Some("the daemon cannot be reached".to_owned());
         }
         let needed = match action {
@@ -104,15 +104,21 @@ impl State {
             | Action::TestServer
             | Action::ForgetCredential
             | Action::UpdateAgent
-            | Action::UnlockVault => Scope::Admin,
-            _ => Scope::Plan,
+            | Action::UnlockVault
+            | Action::ShowUsers
+            | Action::CreateUser
+            | Action::SetRole
+            | Action::DeleteUser => Scope::Admin,
+            Action::Revoke => Scope::Read,
+            _ if changes => Scope::Plan,
+            _ => return None,
         };
         let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
         if !who.scopes.contains(&needed) {
             return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
         }
-        let needs_person = needed >= Scope::Deploy && !who.person;
-        needs_person.then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
+        let for_people = needed >= Scope::Deploy || action == Action::Revoke;
+        (for_people && !who.person).then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
     }
 
     /// Why what is on screen does not let it be done.
@@ -137,6 +143,7 @@ impl State {
                 View::Registries(view) if view.list.selected().is_some() => None,
                 _ => Some("no registry is selected".to_owned()),
             },
+            Action::SetRole | Action::DeleteUser | Action::Revoke => self.people_do_not_fit(action),
             Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => match &self.view {
                 View::Backups(view) if view.list.selected().is_some() => None,
                 _ => Some("no backup is selected".to_owned()),

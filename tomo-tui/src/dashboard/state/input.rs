@@ -62,16 +62,11 @@ impl State {
     /// Selects a row of the list on screen; a selected one is opened.
     pub(super) fn click_row(&mut self, row: usize) {
         let table = match &mut self.view {
-            View::Overview => &mut self.servers.table,
-            View::Apps => &mut self.apps.table,
-            View::Plans => &mut self.plans.table,
-            View::Operations => &mut self.operations.table,
-            View::Catalog => &mut self.catalog.table,
             View::Server(view) => &mut view.containers,
-            View::Stock(view) => &mut view.list.table,
-            View::Backups(view) => &mut view.list.table,
-            View::Registries(view) => &mut view.list.table,
-            _ => return,
+            _ => match self.list_mut() {
+                Some(list) => list.table(),
+                None => return,
+            },
         };
         if std::mem::replace(&mut table.selected, row) == row {
             self.act(Action::Open);
@@ -79,16 +74,8 @@ impl State {
     }
 
     pub(super) fn sort_on(&mut self, column: usize) {
-        match &mut self.view {
-            View::Overview => self.servers.sort_on(column),
-            View::Apps => self.apps.sort_on(column),
-            View::Plans => self.plans.sort_on(column),
-            View::Operations => self.operations.sort_on(column),
-            View::Stock(view) => view.list.sort_on(column),
-            View::Backups(view) => view.list.sort_on(column),
-            View::Registries(view) => view.list.sort_on(column),
-            View::Catalog => self.catalog.sort_on(column),
-            _ => {}
+        if let Some(list) = self.list_mut() {
+            list.sort_on(column);
         }
     }
 
@@ -199,7 +186,7 @@ impl State {
             }
             Some(Layer::Server(server)) => {
                 let told = server.key(key);
-                self.follow_server(told);
+                self.follow_form(told);
             }
             Some(Layer::Import(import)) => {
                 let told = import.key(key);
@@ -216,6 +203,10 @@ impl State {
             Some(Layer::Registry(registry)) => {
                 let told = registry.key(key);
                 self.follow_registry(told);
+            }
+            Some(Layer::Account(account)) => {
+                let told = account.key(key);
+                self.follow_form(told);
             }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
@@ -244,7 +235,7 @@ impl State {
             (Some(Layer::Server(server)), _) => {
                 let told = server.form.click(column, row);
                 let told = server.follow(told);
-                self.follow_server(told);
+                self.follow_form(told);
             }
             (Some(Layer::Import(import)), _) => {
                 let told = import.form.click(column, row);
@@ -265,6 +256,11 @@ impl State {
                 let told = registry.form.click(column, row);
                 let told = registry.follow(told);
                 self.follow_registry(told);
+            }
+            (Some(Layer::Account(account)), _) => {
+                let told = account.form.click(column, row);
+                let told = account.follow(told);
+                self.follow_form(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);
@@ -291,7 +287,7 @@ impl State {
         }
     }
 
-    pub(super) fn follow_server(&mut self, told: Option<Result<Effect, ()>>) {
+    pub(super) fn follow_form(&mut self, told: Option<Result<Effect, ()>>) {
         match told {
             None => {}
             Some(Ok(effect)) => self.effects.push(effect),

@@ -4,8 +4,8 @@ use crate::dashboard::{
     effect::Effect,
     state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
     views::{
-        View, app::AppView, container::ContainerView, operation::OperationView, plan::PlanView, server::ServerView,
-        template::TemplateView,
+        View, app::AppView, container::ContainerView, operation::OperationView, person::PersonView, plan::PlanView,
+        server::ServerView, template::TemplateView,
     },
 };
 
@@ -27,6 +27,9 @@ impl State {
             }
             View::Catalog => {
                 self.catalog.selected().map(|template| View::Template(TemplateView::new(template.id.clone())))
+            }
+            View::Users(view) => {
+                view.list.selected().map(|account| View::Person(PersonView::new(account.user.name.clone())))
             }
             View::Server(view) => match (self.app_on_screen(), view.selected()) {
                 (Some(app), _) => Some(View::App(AppView::new(app.id.to_string()))),
@@ -201,6 +204,7 @@ impl State {
                 View::Stock(view) => Effect::Stock(view.server.clone()),
                 View::Backups(view) => Effect::Backups(view.server.clone()),
                 View::Registries(_) => Effect::Registries,
+                View::Users(_) | View::Person(_) => Effect::People { accounts: true },
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),

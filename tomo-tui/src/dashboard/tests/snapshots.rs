@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 31] = [
+const SCREENS: [(&str, &str); 35] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -33,6 +33,10 @@ const SCREENS: [(&str, &str); 31] = [
     ("prune", "enter I P"),
     ("registries", "6"),
     ("registry_form", "6 a"),
+    ("users", "7"),
+    ("user_form", "7 a"),
+    ("user_delete", "7 j D"),
+    ("person", "7 enter"),
     ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),

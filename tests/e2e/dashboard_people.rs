@@ -1,0 +1,109 @@
+//! People in the dashboard, on a real terminal with the real daemon behind it: accounts, logins, tokens, one's own password.
+
+use tomo_proto::{
+    api::{
+        auth::{AuthUserList, AuthWhoami},
+        person::{Login, SecretText},
+    },
+    model::user::Role,
+};
+use tomo_tests::{
+    cli::Tomo,
+    daemon::{PASSWORD, TestDaemon},
+    terminal::{Key, Terminal},
+};
+
+/// A password that nobody else uses.
+const SECRET: &str = "correct horse battery";
+
+/// The dashboard of somebody who has signed in.
+async fn sign_in(daemon: &TestDaemon, name: &str) -> (Tomo, Terminal) {
+    let tomo = Tomo::at(daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 80, 24);
+    terminal.wait_for("asks who you are").await;
+    terminal.type_text(name);
+    terminal.press(Key::Tab);
+    terminal.type_text(PASSWORD);
+    terminal.press(Key::Enter);
+    terminal.wait_for("live").await;
+    (tomo, terminal)
+}
+
+fn never_shown(terminal: &Terminal, secret: &str) {
+    let raw = terminal.raw();
+    assert!(!raw.windows(secret.len()).any(|part| part == secret.as_bytes()), "a password is not shown");
+}
+
+async fn users(daemon: &TestDaemon) -> Vec<(String, Role)> {
+    let answer = daemon.admin().call(&AuthUserList {}).await.expect("an admin lists");
+    answer.users.into_iter().map(|user| (user.name, user.role)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_makes_an_account_ends_its_login_changes_its_role_and_deletes_it() {
+    let daemon = TestDaemon::start().await;
+    daemon.create_user("ana", Role::Admin).await;
+    let (_tomo, mut terminal) = sign_in(&daemon, "ana").await;
+    terminal.type_text("7");
+    terminal.wait_for("LAST SEEN").await;
+    terminal.type_text("a");
+    terminal.wait_for("Make the account").await;
+    terminal.type_text("bo");
+    terminal.press(Key::Tab);
+    terminal.type_text("o");
+    terminal.wait_for("operator").await;
+    terminal.press(Key::Tab);
+    terminal.type_text(SECRET);
+    terminal.press(Key::Tab);
+    terminal.type_text("something else");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("the two differ").await;
+    assert!(!users(&daemon).await.iter().any(|(name, _)| name == "bo"));
+    terminal.press(Key::Control('u'));
+    terminal.type_text(SECRET);
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("bo is operator").await;
+    never_shown(&terminal, SECRET);
+
+    let login = Login { username: "bo".to_owned(), password: SecretText::new(SECRET) };
+    let login = daemon.http().person(&login).await.expect("the password is the one that was typed");
+    let bo = daemon.http().bearer(login.access_token.reveal());
+    bo.call(&AuthWhoami {}).await.expect("is signed in");
+    terminal.type_text("/bo\r\r");
+    terminal.wait_for("users › bo").await;
+    terminal.wait_for("operator: may read").await;
+    terminal.wait_for("from 127.0.0.1").await;
+    terminal.type_text("X");
+    terminal.wait_for("End the login of bo").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("nothing of this person is signed in").await;
+    bo.call(&AuthWhoami {}).await.expect_err("the login is over");
+
+    terminal.type_text("e");
+    terminal.wait_for("Another role for bo").await;
+    terminal.type_text("v");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("viewer: may read").await;
+    assert!(users(&daemon).await.contains(&("bo".to_owned(), Role::Viewer)));
+    terminal.type_text("D");
+    terminal.wait_for("Delete the account bo").await;
+    terminal.type_text("bo");
+    terminal.press(Key::Enter);
+    terminal.wait_for("there is no user \"bo\" any more").await;
+    assert!(!users(&daemon).await.iter().any(|(name, _)| name == "bo"));
+    drop(terminal);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_admin_is_told_why_the_accounts_are_closed() {
+    let daemon = TestDaemon::start().await;
+    daemon.create_user("vera", Role::Viewer).await;
+    let (_tomo, mut terminal) = sign_in(&daemon, "vera").await;
+    terminal.wait_for("user:vera").await;
+    terminal.type_text("7");
+    terminal.wait_for("it needs the scope admin").await;
+    drop(terminal);
+    daemon.stop().await;
+}

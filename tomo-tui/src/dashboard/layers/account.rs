@@ -1,0 +1,138 @@
+//! An account: a new one with its first password, or another role for one that is there.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::layout::Rect;
+use tomo_proto::{
+    api::{
+        check_name,
+        person::{CreateUser, SecretText, SetRole},
+    },
+    model::user::{PASSWORD_MIN, Role, User, check_password},
+};
+
+use crate::dashboard::{
+    canvas::{Canvas, Hit, centered},
+    effect::Effect,
+    people::Change,
+    widgets::form::{Field, Form, FormEvent},
+};
+
+/// What the roles are for.
+const ROLES: &str = "viewer looks, operator also operates apps and makes plans, deployer also approves and opens terminals, \
+                     admin does everything";
+
+#[derive(Debug)]
+enum Errand {
+    Create,
+    /// Another role for somebody who has this one.
+    Role(String, Role),
+}
+
+/// The form.
+#[derive(Debug)]
+pub(crate) struct AccountForm {
+    pub(crate) form: Form,
+    errand: Errand,
+    busy: bool,
+}
+
+fn role_field() -> Field {
+    Field::choice("role", "Role", Role::ALL.map(|role| role.as_str().to_owned()).into()).help(ROLES)
+}
+
+/// A password from now on, and once more: nobody sees what is typed.
+fn new_password(id: &'static str, label: &'static str, help: &'static str) -> [Field; 2] {
+    let least = format!("At least {PASSWORD_MIN} characters; {help}");
+    [
+        Field::secret(id, label).help(least).check(check_password),
+        Field::secret("again", "Again").help("The same once more: nobody can look it up later"),
+    ]
+}
+
+impl AccountForm {
+    pub(crate) fn create() -> Self {
+        let name =
+            Field::text("username", "Name").placeholder("ana").help("What the person signs in as").check(check_name);
+        let [password, again] = new_password("password", "Password", "the person changes it with `tomo user password`");
+        let form = Form::new(vec![name, role_field(), password, again]).button("Make the account");
+        Self { form, errand: Errand::Create, busy: false }
+    }
+
+    pub(crate) fn role(user: &User) -> Self {
+        let form = Form::new(vec![role_field().value(user.role.as_str())]).button("Change the role");
+        Self { form, errand: Errand::Role(user.name.clone(), user.role), busy: false }
+    }
+
+    /// `Ok` is something to do, `Err` the wish to leave.
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<Effect, ()>> {
+        if self.busy {
+            return (key.code == KeyCode::Esc).then_some(Err(()));
+        }
+        let told = self.form.key(key);
+        self.follow(told)
+    }
+
+    /// What a key or a click on the form comes to.
+    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<Effect, ()>> {
+        match told {
+            FormEvent::Cancel => Some(Err(())),
+            FormEvent::Submit if !self.busy => {
+                let change = self.wanted()?;
+                self.busy = true;
+                Some(Ok(Effect::ChangePeople(change)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The change, unless the fields do not fit together.
+    fn wanted(&mut self) -> Option<Change> {
+        if self.form.has("again") && self.form.value("again") != self.form.value("password") {
+            self.form.set_error("again", "the two differ".to_owned());
+            return None;
+        }
+        let role = self.form.value("role").parse().ok()?;
+        Some(match &self.errand {
+            Errand::Create => {
+                let [username, password] = ["username", "password"].map(|id| self.form.value(id));
+                Change::Create(CreateUser { username, role, password: SecretText::new(password), email: None })
+            }
+            Errand::Role(name, before) if role == *before => {
+                let text = format!("{name} is {} already", role.as_str());
+                self.form.set_error("role", text);
+                return None;
+            }
+            Errand::Role(name, _) => Change::Role(SetRole { username: name.clone(), role }),
+        })
+    }
+
+    /// The daemon said no.
+    pub(crate) fn refused(&mut self, field: Option<&str>, message: String) {
+        self.busy = false;
+        let field = field.filter(|field| self.form.has(field)).unwrap_or("role");
+        self.form.set_error(field, message);
+    }
+
+    /// Takes keys again.
+    pub(crate) fn free(&mut self) {
+        self.busy = false;
+    }
+
+    /// What is waited for, or which keys work.
+    pub(crate) const fn hint(&self) -> &'static str {
+        if self.busy { "sending   Esc leaves" } else { "Enter goes on   Tab next field   Ctrl-S sends   Esc leaves" }
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let (title, rows) = match &self.errand {
+            Errand::Create => ("New user".to_owned(), 13),
+            Errand::Role(name, _) => (format!("Another role for {name}: ends their logins"), 9),
+        };
+        let inner = canvas.dialogue(centered(area, 78, rows), &title);
+        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+        canvas.hits.add(inner, Hit::Form);
+        if let Some(cursor) = self.form.render(inner, canvas.buffer, canvas.theme) {
+            canvas.cursor = Some(cursor);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! People, their logins and their API tokens: the calls that look at them and change them.
+
+use tomo_proto::{
+    api::{
+        auth::{AuthSessionEnd, AuthSessionList, AuthTokenList, AuthTokenRevoke, AuthUserList},
+        person::{CreateUser, DeleteUser, SetRole},
+    },
+    id::SessionId,
+    model::user::{ApiToken, Session, User},
+};
+
+use crate::client::{Client, ClientError};
+
+/// Everything of people that this person may see.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    /// Every account, where they were asked for.
+    pub(crate) users: Vec<User>,
+    /// Newest first.
+    pub(crate) logins: Vec<Session>,
+    /// Newest first.
+    pub(crate) tokens: Vec<ApiToken>,
+    /// The login that this dashboard signs in with, if it is one.
+    pub(crate) own: Option<SessionId>,
+}
+
+/// What is to be changed at once.
+#[derive(Debug)]
+pub(crate) enum Change {
+    Create(CreateUser),
+    Role(SetRole),
+    Delete(DeleteUser),
+    EndLogin(AuthSessionEnd),
+    RevokeToken(AuthTokenRevoke),
+}
+
+/// Fetches logins and tokens; with `accounts` also the accounts, which only an admin may see.
+pub(super) async fn look(client: &Client, accounts: bool) -> Result<People, ClientError> {
+    let users = if accounts { client.call(&AuthUserList {}).await?.users } else { Vec::new() };
+    let logins = client.call(&AuthSessionList {}).await?.sessions;
+    let tokens = client.call(&AuthTokenList {}).await?.tokens;
+    Ok(People { users, logins, tokens, own: client.session() })
+}
+
+/// Changes something, and says what is so from then on.
+pub(super) async fn change(client: &Client, change: Change) -> Result<String, ClientError> {
+    Ok(match change {
+        Change::Create(request) => is(&client.person(&request).await?),
+        Change::Role(request) => is(&client.person(&request).await?),
+        Change::Delete(request) => {
+            client.person(&request).await?;
+            format!("{} is deleted", request.username)
+        }
+        Change::EndLogin(request) => {
+            let ended = client.call(&request).await?;
+            format!("a login of {} is ended", ended.user_name)
+        }
+        Change::RevokeToken(request) => format!("{} is revoked", client.call(&request).await?.name),
+    })
+}
+
+fn is(user: &User) -> String {
+    format!("{} is {}", user.name, user.role.as_str())
+}

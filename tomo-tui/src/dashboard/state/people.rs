@@ -1,0 +1,134 @@
+//! Accounts, logins and API tokens: what is done with them, and what came of it.
+
+use tomo_proto::{
+    api::{
+        auth::{AuthSessionEnd, AuthTokenRevoke},
+        person::DeleteUser,
+    },
+    model::user::{ApiToken, Session, User},
+};
+
+use crate::{
+    client::ClientError,
+    dashboard::{
+        action::Action,
+        effect::Effect,
+        layers::{Layer, account::AccountForm, confirm::Confirm},
+        people::{Change, People},
+        state::{
+            Fetch, State,
+            answers::{is_api, message},
+        },
+        toast::Kind,
+        views::{View, person::SignedIn},
+    },
+};
+
+impl State {
+    /// The account at hand, and whether nobody else is an admin.
+    fn account_on_screen(&self) -> Option<(&User, bool)> {
+        match &self.view {
+            View::Users(view) => view.list.selected().map(|account| (&account.user, account.is_last_admin)),
+            View::Person(view) => view.user.as_ref().map(|user| (user, view.is_last_admin)),
+            _ => None,
+        }
+    }
+
+    /// The question before the login or the token at hand is ended.
+    fn revocation(&self) -> Option<Confirm> {
+        match &self.view {
+            View::Person(view) => view.list.selected().map(|one| match one {
+                SignedIn::Login(login, own) => end_login(login, *own),
+                SignedIn::Token(token) => revoke_token(token),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Why nothing like this can be done with what is at hand.
+    pub(super) fn people_do_not_fit(&self, action: Action) -> Option<String> {
+        match action {
+            Action::Revoke => self.revocation().is_none().then(|| "no login and no token is selected".to_owned()),
+            _ => match self.account_on_screen() {
+                None => Some("no user is selected".to_owned()),
+                Some((user, true)) => {
+                    Some(format!("{} is the last admin: make another user an admin first", user.name))
+                }
+                Some(_) => None,
+            },
+        }
+    }
+
+    pub(super) fn change_people(&mut self, action: Action) {
+        let layer = match action {
+            Action::CreateUser => Some(Layer::Account(Box::new(AccountForm::create()))),
+            Action::Revoke => self.revocation().map(Layer::Confirm),
+            _ => self.account_on_screen().map(|(user, _)| match action {
+                Action::SetRole => Layer::Account(Box::new(AccountForm::role(user))),
+                _ => Layer::Confirm(delete_account(user)),
+            }),
+        };
+        self.layer = layer;
+    }
+
+    pub(super) fn took_people(&mut self, told: Result<People, ClientError>) {
+        match (told, &mut self.view) {
+            (Ok(people), View::Users(view)) => view.take(&people),
+            (Ok(people), View::Person(view)) => view.take(people),
+            (Err(error), View::Users(view)) if is_api(&error) && !view.list.loaded => {
+                view.error = Some(message(&error));
+            }
+            (Err(error), View::Person(view)) if is_api(&error) && !view.list.loaded => {
+                view.error = Some(message(&error));
+            }
+            (Err(error), _) => self.failed(error),
+            _ => {}
+        }
+    }
+
+    pub(super) fn changed_people(&mut self, told: Result<String, ClientError>) {
+        match (told, &mut self.layer) {
+            (Ok(text), layer) => {
+                if matches!(layer, Some(Layer::Account(_))) {
+                    *layer = None;
+                }
+                self.toasts.push(Kind::Info, text, self.now_ms);
+                self.fetch(Fetch::View);
+            }
+            (Err(ClientError::Api(error)), Some(Layer::Account(form))) => {
+                let field = error.field.clone();
+                form.refused(field.as_deref(), message(&ClientError::Api(error)));
+            }
+            (Err(error), layer) => {
+                layer.iter_mut().for_each(Layer::free);
+                self.failed(error);
+            }
+        }
+    }
+}
+
+fn delete_account(user: &User) -> Confirm {
+    let question =
+        format!("Delete the account {}, with its logins and tokens. What it did stays in the audit.", user.name);
+    let effect = Effect::ChangePeople(Change::Delete(DeleteUser { username: user.name.clone() }));
+    Confirm::by_name("Delete the account", question, "Delete for good", &user.name, effect)
+}
+
+fn end_login(login: &Session, own: bool) -> Confirm {
+    let whose = match own {
+        true => "It is the one of this dashboard, which then asks who you are.".to_owned(),
+        false => format!("Whoever uses it has to sign in as {} again.", login.user_name),
+    };
+    let question = format!("End the login of {} from {}. {whose}", login.user_name, login.ip_address);
+    let effect = Effect::ChangePeople(Change::EndLogin(AuthSessionEnd { session: login.id.to_string() }));
+    Confirm::question("End the login", question, "End it", effect)
+}
+
+fn revoke_token(token: &ApiToken) -> Confirm {
+    let question = format!(
+        "Revoke {} of {}. Programs that have it are refused from then on; it cannot be given back.",
+        token.name, token.owner_name
+    );
+    let effect = Effect::ChangePeople(Change::RevokeToken(AuthTokenRevoke { token: token.id.to_string() }));
+    Confirm::question("Revoke the token", question, "Revoke it", effect)
+}
