@@ -1,13 +1,15 @@
 //! People in the dashboard, on a real terminal with the real daemon behind it: accounts, logins, tokens, one's own password.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tomo_proto::{
     api::{
         auth::{AuthUserList, AuthWhoami},
         person::{Login, SecretText},
     },
-    model::user::Role,
+    model::user::{Role, Scope},
 };
 use tomo_tests::{
+    agent::TestAgent,
     cli::Tomo,
     daemon::{PASSWORD, TestDaemon},
     terminal::{Key, Terminal},
@@ -25,7 +27,7 @@ async fn sign_in(daemon: &TestDaemon, name: &str) -> (Tomo, Terminal) {
     terminal.press(Key::Tab);
     terminal.type_text(PASSWORD);
     terminal.press(Key::Enter);
-    terminal.wait_for("live").await;
+    terminal.wait_for(&format!("user:{name}")).await;
     (tomo, terminal)
 }
 
@@ -101,9 +103,66 @@ async fn who_is_no_admin_is_told_why_the_accounts_are_closed() {
     let daemon = TestDaemon::start().await;
     daemon.create_user("vera", Role::Viewer).await;
     let (_tomo, mut terminal) = sign_in(&daemon, "vera").await;
-    terminal.wait_for("user:vera").await;
     terminal.type_text("7");
     terminal.wait_for("it needs the scope admin").await;
     drop(terminal);
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_made_in_the_dashboard_works_within_its_bounds_and_is_revoked() {
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::synthetic(&daemon, "web-1").await;
+    daemon.create_user("ana", Role::Deployer).await;
+    let (_tomo, mut terminal) = sign_in(&daemon, "ana").await;
+    terminal.wait_for("web-1").await;
+    terminal.type_text("8");
+    terminal.wait_for("no API token").await;
+    terminal.type_text("a");
+    terminal.wait_for("Make the token").await;
+    terminal.type_text("ci");
+    terminal.press(Key::Tab);
+    // Besides to read, to search the audit.
+    terminal.press(Key::Down);
+    terminal.type_text(" ");
+    terminal.wait_for("[x] audit").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Control('u'));
+    terminal.type_text("0");
+    terminal.press(Key::Tab);
+    terminal.wait_for("1 to 365 days").await;
+    terminal.press(Key::Up);
+    terminal.press(Key::Control('u'));
+    terminal.type_text("7");
+    terminal.press(Key::Tab);
+    terminal.type_text("web-1");
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("It is not shown again").await;
+    let shown = terminal.text();
+    // It is cut into lines of the dialogue.
+    let lines = shown.lines().skip_while(|line| !line.contains("tomo_")).map(|line| line.trim_matches(['│', ' ']));
+    let secret: String = lines.take_while(|line| !line.is_empty()).collect();
+    terminal.type_text("y");
+    terminal.wait_for("sent to the terminal's clipboard").await;
+    let copied = terminal.clipboard().last().and_then(|text| STANDARD.decode(text).ok());
+    assert_eq!(copied.as_deref(), Some(secret.as_bytes()), "what is shown is what is copied");
+    terminal.press(Key::Escape);
+    terminal.wait_until("the secret is gone", |screen| !screen.contents().contains("tomo_")).await;
+    terminal.wait_for("read, audit").await;
+    terminal.wait_for("6d").await;
+
+    let program = daemon.http().bearer(&secret);
+    let who = program.call(&AuthWhoami {}).await.expect("the token is good");
+    assert_eq!((who.actor.as_str(), who.person), ("token:ci (ana)", false));
+    assert_eq!(who.scopes, [Scope::Read, Scope::Audit].into());
+    assert_eq!(who.selectors.servers, ["web-1".to_owned()].into());
+    terminal.type_text("X");
+    terminal.wait_for("Revoke ci of ana").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("no API token").await;
+    program.call(&AuthWhoami {}).await.expect_err("it was revoked");
+    drop(terminal);
+    agent.stop().await;
     daemon.stop().await;
 }

@@ -14,6 +14,11 @@ use crate::{
 pub const PASSWORD_MIN: usize = 10;
 const PASSWORD_MAX: usize = 1_024;
 
+/// Days an API token works unless told otherwise.
+pub const TOKEN_DAYS: u32 = 90;
+/// Most days an API token works.
+pub const TOKEN_DAYS_MAX: u32 = 365;
+
 /// Checks a new password.
 ///
 /// # Errors
@@ -187,6 +192,21 @@ pub struct Selectors {
 }
 
 impl Selectors {
+    /// What is seen, in words.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let list = |names: &BTreeSet<String>| names.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let mut parts = Vec::new();
+        if !self.servers.is_empty() {
+            parts.push(list(&self.servers));
+        }
+        if !self.apps.is_empty() {
+            parts.push(format!("apps {}", list(&self.apps)));
+        }
+        parts.extend(self.labels.iter().map(|(key, value)| format!("label {key}={value}")));
+        if parts.is_empty() { "all".to_owned() } else { parts.join("; ") }
+    }
+
     /// Whether nothing is held back.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -300,5 +320,8 @@ mod tests {
         assert!(Selectors::default().admit_server("a", &BTreeMap::new()));
         let one = Selectors { servers: ["a".to_owned()].into(), ..Selectors::default() };
         assert!(!one.admit_server("b", &labels));
+        assert_eq!(Selectors::default().in_words(), "all");
+        let all = Selectors { apps: ["shop".to_owned()].into(), ..Selectors { labels, ..one } };
+        assert_eq!(all.in_words(), "a; apps shop; label env=prod");
     }
 }

@@ -13,7 +13,7 @@ use tomo_proto::{
     id::{SessionId, TokenId, UserId},
     model::{
         audit::AuditOutcome,
-        user::{ApiToken, Role, Scope, Session, SshKey, User, check_password},
+        user::{ApiToken, Role, Scope, Session, SshKey, TOKEN_DAYS, TOKEN_DAYS_MAX, User, check_password},
     },
     version::RELEASE,
 };
@@ -33,8 +33,6 @@ use crate::{
     },
 };
 
-const TOKEN_DAYS: u32 = 90;
-const TOKEN_DAYS_MAX: u32 = 365;
 const DAY_MS: u64 = 86_400_000;
 
 pub(super) fn invalid(field: &str, message: impl Into<String>) -> ServiceError {

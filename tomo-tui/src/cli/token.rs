@@ -32,11 +32,7 @@ pub(super) async fn token(client: &Client, command: TokenCommand, as_json: bool)
                     token.name.clone(),
                     token.owner_name.clone(),
                     scopes.join(","),
-                    if token.selectors.servers.is_empty() {
-                        "all".to_owned()
-                    } else {
-                        token.selectors.servers.iter().cloned().collect::<Vec<_>>().join(",")
-                    },
+                    token.selectors.in_words(),
                     time(token.expires_at),
                     token.id.to_string(),
                 ]

@@ -25,9 +25,11 @@ pub(crate) enum Action {
     ShowCatalog,
     ShowRegistries,
     ShowUsers,
+    ShowTokens,
     CreateUser,
     SetRole,
     DeleteUser,
+    CreateToken,
     Revoke,
     AddRegistry,
     RemoveRegistry,
@@ -101,6 +103,7 @@ pub(crate) enum Context {
     Registries,
     Users,
     Person,
+    Tokens,
     Apps,
     App,
     Diagnosis,
@@ -116,7 +119,7 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Overview,
         Self::Server,
         Self::Container,
@@ -125,6 +128,7 @@ impl Context {
         Self::Registries,
         Self::Users,
         Self::Person,
+        Self::Tokens,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -188,6 +192,7 @@ const LISTS: &[Context] = &[
     Context::Registries,
     Context::Users,
     Context::Person,
+    Context::Tokens,
     Context::Catalog,
 ];
 /// Where an app or a container is at hand.
@@ -348,11 +353,19 @@ pub(crate) const TABLE: &[Entry] = &[
     change(Action::SetRole, "role", "Changes what a person may do; ends that person's logins.", &["e"], PEOPLE, 4),
     change(Action::DeleteUser, "remove", "Deletes an account with its logins and tokens.", &["D", "delete"], PEOPLE, 5),
     change(
+        Action::CreateToken,
+        "new token",
+        "Makes an API token for a program or an AI tool; it is shown once.",
+        &["a"],
+        &[Context::Tokens],
+        1,
+    ),
+    change(
         Action::Revoke,
         "revoke",
         "Ends the selected login, or revokes the selected API token, at once.",
         &["X"],
-        &[Context::Person],
+        &[Context::Person, Context::Tokens],
         2,
     ),
     change(
@@ -496,6 +509,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Registries,
             Context::Users,
             Context::Person,
+            Context::Tokens,
             Context::Catalog,
         ],
         7,
@@ -525,6 +539,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowCatalog, "catalog", "Apps that are ready to be deployed.", &["5"], GLOBAL, 0),
     entry(Action::ShowRegistries, "registries", "Where private images come from, and who signs in.", &["6"], GLOBAL, 0),
     entry(Action::ShowUsers, "users", "Who may sign in, and what is signed in.", &["7"], GLOBAL, 0),
+    entry(Action::ShowTokens, "tokens", "API tokens of programs and AI tools.", &["8"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

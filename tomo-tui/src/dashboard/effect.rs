@@ -20,8 +20,8 @@ use tomo_proto::{
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
-            ConnectServer, CreateEnrolment, DeleteRegistry, DeleteSecret, ForgetCredential, GenerateSecret,
-            ListSecrets, Login, PersonRequest, SetRegistry, SetSecret, UnlockVault, UpdateAgent,
+            ConnectServer, CreateEnrolment, CreateToken, DeleteRegistry, DeleteSecret, ForgetCredential,
+            GenerateSecret, ListSecrets, Login, PersonRequest, SetRegistry, SetSecret, UnlockVault, UpdateAgent,
         },
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         registry::RegistryList,
@@ -99,6 +99,7 @@ pub(crate) enum Effect {
         accounts: bool,
     },
     ChangePeople(people::Change),
+    CreateToken(CreateToken),
     SetRegistry(SetRegistry),
     DeleteRegistry(DeleteRegistry),
     BackUpVolume {
@@ -306,6 +307,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Registries => Answer::Registries(registries(client).await),
         Effect::People { accounts } => Answer::People(people::look(client, accounts).await.map(Box::new)),
         Effect::ChangePeople(change) => Answer::PeopleChanged(people::change(client, change).await),
+        Effect::CreateToken(request) => Answer::TokenMade(client.person(&request).await.map(Box::new)),
         Effect::SetRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::DeleteRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),

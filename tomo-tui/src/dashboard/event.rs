@@ -8,7 +8,7 @@ use tomo_proto::{
         catalog::{CatalogEntry, CatalogListAnswer},
         operation::OperationListAnswer,
         overview::OverviewAnswer,
-        person::{CreatedEnrolment, LoginAnswer, VaultStatus},
+        person::{CreatedEnrolment, CreatedToken, LoginAnswer, VaultStatus},
         plan::PlanListAnswer,
         server::{ServerListAnswer, ServerMetricsAnswer},
     },
@@ -104,6 +104,7 @@ pub(crate) enum Answer {
     People(Told<Box<People>>),
     /// An account, a login or a token was changed, and what is to be told of it.
     PeopleChanged(Told<String>),
+    TokenMade(Told<Box<CreatedToken>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),
     Apps(Told<AppListAnswer>),

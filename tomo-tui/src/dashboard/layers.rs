@@ -11,6 +11,7 @@ pub(crate) mod palette;
 pub(crate) mod registry;
 pub(crate) mod server;
 pub(crate) mod shown_once;
+pub(crate) mod token;
 pub(crate) mod unlock;
 
 use ratatui::layout::Rect;
@@ -31,6 +32,7 @@ pub(crate) enum Layer {
     Make(Box<make::MakeForm>),
     Registry(Box<registry::RegistryForm>),
     Account(Box<account::AccountForm>),
+    Token(Box<token::TokenForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -48,6 +50,7 @@ impl Layer {
             Self::Make(make) => make.draw(canvas, area),
             Self::Registry(registry) => registry.draw(canvas, area),
             Self::Account(account) => account.draw(canvas, area),
+            Self::Token(token) => token.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -66,6 +69,7 @@ impl Layer {
             Self::Make(make) => make.hint(),
             Self::Registry(registry) => registry.hint(),
             Self::Account(account) => account.hint(),
+            Self::Token(token) => token.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -78,6 +82,7 @@ impl Layer {
             Self::Registry(registry) => registry.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
             Self::Account(account) => account.form.is_dirty(),
+            Self::Token(token) => token.form.is_dirty(),
             _ => false,
         }
     }
@@ -93,6 +98,7 @@ impl Layer {
             Self::Make(make) => Some(&mut make.form),
             Self::Registry(registry) => Some(&mut registry.form),
             Self::Account(account) => Some(&mut account.form),
+            Self::Token(token) => Some(&mut token.form),
             _ => None,
         }
     }
@@ -107,6 +113,7 @@ impl Layer {
             Self::Make(make) => make.free(),
             Self::Registry(registry) => registry.free(),
             Self::Account(account) => account.free(),
+            Self::Token(token) => token.free(),
             _ => {}
         }
     }
@@ -141,6 +148,7 @@ impl Layer {
             | Self::Make(_)
             | Self::Registry(_)
             | Self::Account(_)
+            | Self::Token(_)
             | Self::ShownOnce(_) => {}
         }
     }

@@ -370,6 +370,7 @@ impl State {
             View::Registries(view) => &view.list,
             View::Users(view) => &view.list,
             View::Person(view) => &view.list,
+            View::Tokens(view) => &view.list,
             _ => return None,
         })
     }
@@ -386,6 +387,7 @@ impl State {
             View::Registries(view) => &mut view.list,
             View::Users(view) => &mut view.list,
             View::Person(view) => &mut view.list,
+            View::Tokens(view) => &mut view.list,
             _ => return None,
         })
     }

@@ -421,7 +421,7 @@ impl Dashboard {
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
             View::Registries(_) => Answer::Registries(Ok(vec![registry("ghcr.io", "ana")])),
-            View::Users(_) | View::Person(_) => Answer::People(Ok(Box::new(people::people()))),
+            View::Users(_) | View::Person(_) | View::Tokens(_) => Answer::People(Ok(Box::new(people::people()))),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {

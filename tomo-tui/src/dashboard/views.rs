@@ -18,6 +18,7 @@ pub(crate) mod registries;
 pub(crate) mod server;
 pub(crate) mod stock;
 pub(crate) mod template;
+pub(crate) mod tokens;
 pub(crate) mod users;
 
 use ratatui::{
@@ -52,6 +53,7 @@ pub(crate) enum View {
     Registries(Box<registries::RegistriesView>),
     Users(Box<users::UsersView>),
     Person(Box<person::PersonView>),
+    Tokens(Box<tokens::TokensView>),
     Apps,
     App(Box<app::AppView>),
     Diagnosis(Box<diagnosis::DiagnosisView>),
@@ -76,6 +78,7 @@ impl View {
             Self::Registries(_) => Context::Registries,
             Self::Users(_) => Context::Users,
             Self::Person(_) => Context::Person,
+            Self::Tokens(_) => Context::Tokens,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Diagnosis(_) => Context::Diagnosis,
@@ -119,6 +122,7 @@ impl View {
             Self::Registries(_) => &["registries"],
             Self::Users(_) => &["users"],
             Self::Person(view) => &["users", &view.name],
+            Self::Tokens(_) => &["tokens"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -153,6 +157,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Registries(view) => view.draw(canvas, body, state.now_ms),
         View::Users(view) => view.draw(canvas, body),
         View::Person(view) => view.draw(canvas, body),
+        View::Tokens(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),

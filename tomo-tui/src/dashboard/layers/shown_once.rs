@@ -1,7 +1,7 @@
 //! A secret that is shown now and never again, with what to do with it.
 
 use ratatui::{layout::Rect, text::Line};
-use tomo_proto::api::person::{CreatedEnrolment, SecretText};
+use tomo_proto::api::person::{CreatedEnrolment, CreatedToken, SecretText};
 
 use crate::dashboard::canvas::{Canvas, centered};
 use crate::format::wrap;
@@ -26,6 +26,23 @@ impl ShownOnce {
                 crate::cli::output::time(made.expires_at)
             ),
             secret: made.token,
+            after: "It is not shown again. y copies it, Esc closes.".to_owned(),
+        }
+    }
+
+    pub(crate) fn token(made: CreatedToken) -> Self {
+        let token = made.token;
+        let scopes: Vec<&str> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+        Self {
+            title: format!("The API token {}", token.name),
+            before: format!(
+                "It may {} and sees {}, until {}. tomo and AI tools take it from the variable TOMO_TOKEN, other programs send it as \
+                 a bearer token. The entry of an AI tool is printed by\n\n  tomo mcp config claude\n\nThe token:",
+                scopes.join(", "),
+                token.selectors.in_words(),
+                crate::cli::output::time(token.expires_at)
+            ),
+            secret: made.secret,
             after: "It is not shown again. y copies it, Esc closes.".to_owned(),
         }
     }

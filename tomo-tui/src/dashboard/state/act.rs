@@ -68,7 +68,10 @@ impl State {
             Action::ShowCatalog => self.open(View::Catalog),
             Action::ShowRegistries => self.open(View::Registries(Box::default())),
             Action::ShowUsers => self.open(View::Users(Box::default())),
-            Action::CreateUser | Action::SetRole | Action::DeleteUser | Action::Revoke => self.change_people(action),
+            Action::ShowTokens => self.open(View::Tokens(Box::default())),
+            Action::CreateUser | Action::SetRole | Action::DeleteUser | Action::CreateToken | Action::Revoke => {
+                self.change_people(action);
+            }
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),
             Action::RemoveRegistry => self.forget_registry(),
             Action::Filter => self.filtering = self.filter().is_some(),
@@ -362,11 +365,11 @@ impl State {
         }));
     }
 
-    /// Opens the form of a new app: that of a template, where one is on screen.
-    fn server_names(&self) -> Vec<String> {
+    pub(super) fn server_names(&self) -> Vec<String> {
         self.servers.items().iter().map(|server| server.name.clone()).collect()
     }
 
+    /// Opens the form of a new app: that of a template, where one is on screen.
     fn deploy(&mut self) {
         let servers = self.server_names();
         let form = match &self.view {

@@ -109,15 +109,19 @@ impl State {
             | Action::CreateUser
             | Action::SetRole
             | Action::DeleteUser => Scope::Admin,
-            Action::Revoke => Scope::Read,
+            Action::ShowTokens | Action::CreateToken | Action::Revoke => Scope::Read,
             _ if changes => Scope::Plan,
             _ => return None,
         };
-        let Some(who) = &self.who else { return Some("the daemon has not said yet who you are".to_owned()) };
+        // Until then it may be looked: the daemon shows nothing that is not for this person.
+        let Some(who) = &self.who else {
+            return changes.then(|| "the daemon has not said yet who you are".to_owned());
+        };
         if !who.scopes.contains(&needed) {
             return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
         }
-        let for_people = needed >= Scope::Deploy || action == Action::Revoke;
+        let for_people =
+            needed >= Scope::Deploy || matches!(action, Action::ShowTokens | Action::CreateToken | Action::Revoke);
         (for_people && !who.person).then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
     }
 

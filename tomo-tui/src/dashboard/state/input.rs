@@ -208,6 +208,10 @@ impl State {
                 let told = account.key(key);
                 self.follow_form(told);
             }
+            Some(Layer::Token(token)) => {
+                let told = token.key(key);
+                self.follow_form(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -260,6 +264,11 @@ impl State {
             (Some(Layer::Account(account)), _) => {
                 let told = account.form.click(column, row);
                 let told = account.follow(told);
+                self.follow_form(told);
+            }
+            (Some(Layer::Token(token)), _) => {
+                let told = token.form.click(column, row);
+                let told = token.follow(told);
                 self.follow_form(told);
             }
             (None, View::Login(login)) => {

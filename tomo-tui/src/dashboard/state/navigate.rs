@@ -205,6 +205,7 @@ impl State {
                 View::Backups(view) => Effect::Backups(view.server.clone()),
                 View::Registries(_) => Effect::Registries,
                 View::Users(_) | View::Person(_) => Effect::People { accounts: true },
+                View::Tokens(_) => Effect::People { accounts: false },
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),

@@ -3,7 +3,7 @@
 use tomo_proto::{
     api::{
         auth::{AuthSessionEnd, AuthTokenRevoke},
-        person::DeleteUser,
+        person::{CreatedToken, DeleteUser},
     },
     model::user::{ApiToken, Session, User},
 };
@@ -13,7 +13,7 @@ use crate::{
     dashboard::{
         action::Action,
         effect::Effect,
-        layers::{Layer, account::AccountForm, confirm::Confirm},
+        layers::{Layer, account::AccountForm, confirm::Confirm, shown_once::ShownOnce, token::TokenForm},
         people::{Change, People},
         state::{
             Fetch, State,
@@ -41,6 +41,7 @@ impl State {
                 SignedIn::Login(login, own) => end_login(login, *own),
                 SignedIn::Token(token) => revoke_token(token),
             }),
+            View::Tokens(view) => view.list.selected().map(revoke_token),
             _ => None,
         }
     }
@@ -61,6 +62,10 @@ impl State {
 
     pub(super) fn change_people(&mut self, action: Action) {
         let layer = match action {
+            Action::CreateToken => {
+                let scopes = self.who.as_ref().map(|who| who.scopes.clone()).unwrap_or_default();
+                Some(Layer::Token(Box::new(TokenForm::new(&scopes, self.server_names()))))
+            }
             Action::CreateUser => Some(Layer::Account(Box::new(AccountForm::create()))),
             Action::Revoke => self.revocation().map(Layer::Confirm),
             _ => self.account_on_screen().map(|(user, _)| match action {
@@ -75,6 +80,10 @@ impl State {
         match (told, &mut self.view) {
             (Ok(people), View::Users(view)) => view.take(&people),
             (Ok(people), View::Person(view)) => view.take(people),
+            (Ok(people), View::Tokens(view)) => view.take(people),
+            (Err(error), View::Tokens(view)) if is_api(&error) && !view.list.loaded => {
+                view.error = Some(message(&error));
+            }
             (Err(error), View::Users(view)) if is_api(&error) && !view.list.loaded => {
                 view.error = Some(message(&error));
             }
@@ -96,6 +105,24 @@ impl State {
                 self.fetch(Fetch::View);
             }
             (Err(ClientError::Api(error)), Some(Layer::Account(form))) => {
+                let field = error.field.clone();
+                form.refused(field.as_deref(), message(&ClientError::Api(error)));
+            }
+            (Err(error), layer) => {
+                layer.iter_mut().for_each(Layer::free);
+                self.failed(error);
+            }
+        }
+    }
+
+    /// A new token is shown at once, whatever else is on screen: nobody can see it later.
+    pub(super) fn made_token(&mut self, told: Result<CreatedToken, ClientError>) {
+        match (told, &mut self.layer) {
+            (Ok(made), layer) => {
+                *layer = Some(Layer::ShownOnce(ShownOnce::token(made)));
+                self.fetch(Fetch::View);
+            }
+            (Err(ClientError::Api(error)), Some(Layer::Token(form))) => {
                 let field = error.field.clone();
                 form.refused(field.as_deref(), message(&ClientError::Api(error)));
             }

@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 35] = [
+const SCREENS: [(&str, &str); 38] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -37,6 +37,9 @@ const SCREENS: [(&str, &str); 35] = [
     ("user_form", "7 a"),
     ("user_delete", "7 j D"),
     ("person", "7 enter"),
+    ("tokens", "8"),
+    ("token_form", "8 a"),
+    ("token_made", "8"),
     ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),
@@ -133,6 +136,9 @@ fn every_screen_looks_as_it_did() {
                 for key in keys.split_whitespace() {
                     dashboard.press(key);
                     dashboard.answer_view();
+                }
+                if screen == "token_made" {
+                    dashboard.send(Event::Answer(Answer::TokenMade(Ok(Box::new(people::made_token())))));
                 }
                 if screen == "adopt" {
                     dashboard.state.layer = Some(adoption());

@@ -117,7 +117,7 @@ pub(super) fn is_last_admin(user: &User, all: &[User]) -> bool {
 }
 
 /// Scopes, weakest first.
-pub(super) fn words(scopes: &Scopes) -> String {
+pub(crate) fn words(scopes: &Scopes) -> String {
     scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(", ")
 }
 
