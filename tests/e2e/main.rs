@@ -13,6 +13,7 @@ mod connect;
 mod containers;
 mod cuts;
 mod dashboard;
+mod dashboard_audit;
 mod dashboard_people;
 mod dashboard_servers;
 mod deploy;

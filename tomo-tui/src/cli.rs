@@ -4,7 +4,7 @@
 mod account;
 mod agent;
 mod app;
-mod audit;
+pub(crate) mod audit;
 mod backup;
 pub(crate) mod catalog;
 pub(crate) mod compose;

@@ -39,19 +39,20 @@ pub(super) async fn audit(client: &Client, command: AuditCommand, as_json: bool)
             if as_json {
                 output::json(&answer)?;
             }
-            if let Some(broken) = answer.broken {
-                bail!("the audit trail was tampered with: {}", display_line(&broken, 400));
+            if let Some(broken) = &answer.broken {
+                bail!("the audit trail was tampered with: {}", display_line(broken, 400));
             }
             if !as_json {
-                tell(&answer);
+                report(&answer).iter().for_each(line);
             }
         }
     }
     Ok(())
 }
 
-fn tell(answer: &AuditVerifyAnswer) {
-    line(format!("{} rows verified, head {}", answer.rows, answer.head));
+/// What a check of the trail found, in lines that are safe to show: how far it is whole, and who witnesses it.
+pub(crate) fn report(answer: &AuditVerifyAnswer) -> Vec<String> {
+    let mut lines = vec![format!("{} rows verified, head {}", answer.rows, display_line(&answer.head, 80))];
     for witness in &answer.witnesses {
         let mut said = Vec::new();
         if witness.heads > 0 {
@@ -66,12 +67,11 @@ fn tell(answer: &AuditVerifyAnswer) {
             said.push(format!("{} are of before a restored backup", witness.taken_back));
         }
         said.extend(witness.problem.as_deref().map(|problem| display_line(problem, 200)));
-        line(format!("  witness {}: {}", display_line(&witness.witness, 80), said.join("; ")));
+        lines.push(format!("  witness {}: {}", display_line(&witness.witness, 80), said.join("; ")));
     }
     if answer.more_witnesses > 0 {
-        line(format!("  and {} more", answer.more_witnesses));
+        lines.push(format!("  and {} more", answer.more_witnesses));
     }
-    for restored in &answer.restored {
-        line(display_line(restored, 200));
-    }
+    lines.extend(answer.restored.iter().map(|restored| display_line(restored, 200)));
+    lines
 }

@@ -26,6 +26,8 @@ pub(crate) enum Action {
     ShowRegistries,
     ShowUsers,
     ShowTokens,
+    ShowAudit,
+    VerifyAudit,
     CreateUser,
     SetRole,
     DeleteUser,
@@ -104,6 +106,9 @@ pub(crate) enum Context {
     Users,
     Person,
     Tokens,
+    Audit,
+    Record,
+    Verdict,
     Apps,
     App,
     Diagnosis,
@@ -119,7 +124,7 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Overview,
         Self::Server,
         Self::Container,
@@ -129,6 +134,9 @@ impl Context {
         Self::Users,
         Self::Person,
         Self::Tokens,
+        Self::Audit,
+        Self::Record,
+        Self::Verdict,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -193,6 +201,7 @@ const LISTS: &[Context] = &[
     Context::Users,
     Context::Person,
     Context::Tokens,
+    Context::Audit,
     Context::Catalog,
 ];
 /// Where an app or a container is at hand.
@@ -221,6 +230,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Plan,
             Context::Catalog,
             Context::Users,
+            Context::Audit,
         ],
         1,
     ),
@@ -359,6 +369,14 @@ pub(crate) const TABLE: &[Entry] = &[
         &["a"],
         &[Context::Tokens],
         1,
+    ),
+    entry(
+        Action::VerifyAudit,
+        "verify",
+        "Checks that no row of the audit was changed or taken away, with everybody who witnesses it.",
+        &["V"],
+        &[Context::Audit, Context::Record],
+        3,
     ),
     change(
         Action::Revoke,
@@ -510,6 +528,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Users,
             Context::Person,
             Context::Tokens,
+            Context::Audit,
             Context::Catalog,
         ],
         7,
@@ -540,6 +559,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowRegistries, "registries", "Where private images come from, and who signs in.", &["6"], GLOBAL, 0),
     entry(Action::ShowUsers, "users", "Who may sign in, and what is signed in.", &["7"], GLOBAL, 0),
     entry(Action::ShowTokens, "tokens", "API tokens of programs and AI tools.", &["8"], GLOBAL, 0),
+    entry(Action::ShowAudit, "audit", "Who did or tried what, newest first.", &["9"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

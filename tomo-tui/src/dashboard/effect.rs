@@ -14,6 +14,7 @@ use tomo_proto::{
             AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppRollback, AppStart,
             AppStop,
         },
+        audit::{AuditSearch, AuditVerify},
         auth::AuthWhoami,
         catalog::{CatalogGet, CatalogList, CatalogRefresh},
         container::{ContainerAdopt, ContainerGet, ContainerLogs},
@@ -60,6 +61,8 @@ use crate::{
 const LIST_LIMIT: u32 = 1_000;
 /// Servers of one answer: a large fleet at once would cost much memory for a moment.
 const PAGE: u32 = 100;
+/// Rows of the audit in one answer.
+const AUDIT_PAGE: u32 = 200;
 /// A log view waits this long for a new line before it asks again.
 const LOG_WAIT_S: u32 = 25;
 /// Lines a log view begins with.
@@ -100,6 +103,9 @@ pub(crate) enum Effect {
     },
     ChangePeople(people::Change),
     CreateToken(CreateToken),
+    /// A page of the audit: the newest rows, or those from a cursor on.
+    Audit(Option<String>),
+    VerifyAudit,
     SetRegistry(SetRegistry),
     DeleteRegistry(DeleteRegistry),
     BackUpVolume {
@@ -308,6 +314,11 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::People { accounts } => Answer::People(people::look(client, accounts).await.map(Box::new)),
         Effect::ChangePeople(change) => Answer::PeopleChanged(people::change(client, change).await),
         Effect::CreateToken(request) => Answer::TokenMade(client.person(&request).await.map(Box::new)),
+        Effect::Audit(cursor) => {
+            let request = AuditSearch { cursor: cursor.clone(), limit: Some(AUDIT_PAGE), ..AuditSearch::default() };
+            Answer::Audit(cursor, client.call(&request).await)
+        }
+        Effect::VerifyAudit => Answer::Verified(client.call(&AuditVerify {}).await.map(Box::new)),
         Effect::SetRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::DeleteRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),

@@ -4,6 +4,7 @@ use crossterm::event::{Event as TerminalEvent, KeyEvent, KeyEventKind, MouseButt
 use tomo_proto::{
     api::{
         app::{AppListAnswer, AppLogsAnswer},
+        audit::{AuditSearchAnswer, AuditVerifyAnswer},
         auth::WhoamiAnswer,
         catalog::{CatalogEntry, CatalogListAnswer},
         operation::OperationListAnswer,
@@ -104,6 +105,9 @@ pub(crate) enum Answer {
     People(Told<Box<People>>),
     /// An account, a login or a token was changed, and what is to be told of it.
     PeopleChanged(Told<String>),
+    /// Rows of the audit, and the cursor from which they were asked for; without one the newest.
+    Audit(Option<String>, Told<AuditSearchAnswer>),
+    Verified(Told<Box<AuditVerifyAnswer>>),
     TokenMade(Told<Box<CreatedToken>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),

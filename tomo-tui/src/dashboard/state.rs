@@ -2,6 +2,7 @@
 
 mod act;
 mod answers;
+mod audit;
 pub(crate) mod disabled;
 mod input;
 mod navigate;
@@ -355,6 +356,9 @@ impl State {
                 }
             }
         }
+        if let View::Audit(view) = &mut self.view {
+            self.effects.extend(view.go_on());
+        }
     }
 
     /// The list on screen that has the keys.
@@ -370,6 +374,7 @@ impl State {
             View::Registries(view) => &view.list,
             View::Users(view) => &view.list,
             View::Person(view) => &view.list,
+            View::Audit(view) => &view.list,
             View::Tokens(view) => &view.list,
             _ => return None,
         })
@@ -387,6 +392,7 @@ impl State {
             View::Registries(view) => &mut view.list,
             View::Users(view) => &mut view.list,
             View::Person(view) => &mut view.list,
+            View::Audit(view) => &mut view.list,
             View::Tokens(view) => &mut view.list,
             _ => return None,
         })

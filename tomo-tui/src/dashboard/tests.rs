@@ -1,6 +1,7 @@
 //! The dashboard without a terminal and a daemon: events in, effects and screens out.
 
 mod any_keys;
+mod audit;
 mod catalog;
 mod compose;
 mod containers;
@@ -422,6 +423,8 @@ impl Dashboard {
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
             View::Registries(_) => Answer::Registries(Ok(vec![registry("ghcr.io", "ana")])),
             View::Users(_) | View::Person(_) | View::Tokens(_) => Answer::People(Ok(Box::new(people::people()))),
+            View::Audit(_) => Answer::Audit(None, Ok(audit::page(1_000, 200))),
+            View::Verdict(_) => Answer::Verified(Ok(Box::new(audit::verdict()))),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {

@@ -3,7 +3,9 @@
 
 pub(crate) use crate::args::Glyphs;
 use ratatui::style::{Color, Modifier, Style};
-use tomo_proto::model::{app::AppStatus, operation::OperationStatus, plan::PlanStatus, server::ServerStatus};
+use tomo_proto::model::{
+    app::AppStatus, audit::AuditOutcome, operation::OperationStatus, plan::PlanStatus, server::ServerStatus,
+};
 
 /// How many colors there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,6 +238,17 @@ impl Status for PlanStatus {
     }
 }
 
+impl Status for AuditOutcome {
+    fn look(self) -> (char, char, Tone) {
+        match self {
+            Self::Intent => ('◐', '~', Tone::Busy),
+            Self::Ok => ('✓', '+', Tone::Good),
+            Self::Failed => ('✗', 'x', Tone::Bad),
+            Self::Denied => ('▲', '!', Tone::Warn),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -352,6 +365,7 @@ mod tests {
             PlanStatus::Expired,
             PlanStatus::Stale,
         ]);
+        check(&AuditOutcome::ALL);
         let theme = Theme::new(Depth::Sixteen, Glyphs::Ascii);
         assert_eq!(theme.status(ServerStatus::Down), ('x', theme.bad));
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod apps;
+pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod catalog;
 pub(crate) mod container;
@@ -14,12 +15,14 @@ pub(crate) mod overview;
 pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod plans;
+pub(crate) mod record;
 pub(crate) mod registries;
 pub(crate) mod server;
 pub(crate) mod stock;
 pub(crate) mod template;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod verdict;
 
 use ratatui::{
     layout::Rect,
@@ -54,6 +57,9 @@ pub(crate) enum View {
     Users(Box<users::UsersView>),
     Person(Box<person::PersonView>),
     Tokens(Box<tokens::TokensView>),
+    Audit(Box<audit::AuditView>),
+    Record(Box<record::RecordView>),
+    Verdict(Box<verdict::VerdictView>),
     Apps,
     App(Box<app::AppView>),
     Diagnosis(Box<diagnosis::DiagnosisView>),
@@ -79,6 +85,9 @@ impl View {
             Self::Users(_) => Context::Users,
             Self::Person(_) => Context::Person,
             Self::Tokens(_) => Context::Tokens,
+            Self::Audit(_) => Context::Audit,
+            Self::Record(_) => Context::Record,
+            Self::Verdict(_) => Context::Verdict,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
             Self::Diagnosis(_) => Context::Diagnosis,
@@ -100,6 +109,7 @@ impl View {
             (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
             (Self::Backups(one), Self::Backups(other)) => one.server == other.server,
             (Self::Person(one), Self::Person(other)) => one.name == other.name,
+            (Self::Record(one), Self::Record(other)) => one.title() == other.title(),
             (Self::App(one), Self::App(other)) => one.app == other.app,
             (Self::Logs(one), Self::Logs(other)) => one.of == other.of,
             (Self::Diagnosis(one), Self::Diagnosis(other)) => one.app == other.app,
@@ -123,6 +133,9 @@ impl View {
             Self::Users(_) => &["users"],
             Self::Person(view) => &["users", &view.name],
             Self::Tokens(_) => &["tokens"],
+            Self::Audit(_) => &["audit"],
+            Self::Record(view) => &["audit", view.title()],
+            Self::Verdict(_) => &["audit", "verify"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -158,6 +171,9 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Users(view) => view.draw(canvas, body),
         View::Person(view) => view.draw(canvas, body),
         View::Tokens(view) => view.draw(canvas, body),
+        View::Audit(view) => view.draw(canvas, body),
+        View::Record(view) => view.draw(canvas, body),
+        View::Verdict(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),

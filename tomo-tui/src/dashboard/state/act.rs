@@ -68,6 +68,8 @@ impl State {
             Action::ShowCatalog => self.open(View::Catalog),
             Action::ShowRegistries => self.open(View::Registries(Box::default())),
             Action::ShowUsers => self.open(View::Users(Box::default())),
+            Action::ShowAudit => self.open(View::Audit(Box::default())),
+            Action::VerifyAudit => self.open(View::Verdict(Box::default())),
             Action::ShowTokens => self.open(View::Tokens(Box::default())),
             Action::CreateUser | Action::SetRole | Action::DeleteUser | Action::CreateToken | Action::Revoke => {
                 self.change_people(action);
@@ -237,6 +239,13 @@ impl State {
         match &mut self.view {
             View::Login(_) => false,
             View::Template(view) => view.act(action),
+            View::Record(view) => view.act(action),
+            View::Verdict(view) => view.act(action),
+            View::Audit(view) => {
+                let (acted, more) = view.act(action);
+                self.effects.extend(more);
+                acted
+            }
             View::Server(view) => {
                 let (acted, range) = view.act(action, self.now_ms);
                 self.effects.extend(range.map(Effect::Metrics));

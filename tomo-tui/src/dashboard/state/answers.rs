@@ -171,6 +171,8 @@ impl State {
                 self.took_people(told.map(|people| *people));
             }
             Answer::PeopleChanged(told) => self.changed_people(told),
+            Answer::Audit(cursor, told) => self.took_audit(cursor, told),
+            Answer::Verified(told) => self.took_verdict(told.map(|answer| *answer)),
             Answer::TokenMade(told) => self.made_token(told.map(|made| *made)),
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),

@@ -109,6 +109,7 @@ impl State {
             | Action::CreateUser
             | Action::SetRole
             | Action::DeleteUser => Scope::Admin,
+            Action::ShowAudit | Action::VerifyAudit => Scope::Audit,
             Action::ShowTokens | Action::CreateToken | Action::Revoke => Scope::Read,
             _ if changes => Scope::Plan,
             _ => return None,

@@ -5,7 +5,7 @@ use crate::dashboard::{
     state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
     views::{
         View, app::AppView, container::ContainerView, operation::OperationView, person::PersonView, plan::PlanView,
-        server::ServerView, template::TemplateView,
+        record::RecordView, server::ServerView, template::TemplateView,
     },
 };
 
@@ -31,6 +31,7 @@ impl State {
             View::Users(view) => {
                 view.list.selected().map(|account| View::Person(PersonView::new(account.user.name.clone())))
             }
+            View::Audit(view) => view.list.selected().map(|entry| View::Record(RecordView::new(entry.clone()))),
             View::Server(view) => match (self.app_on_screen(), view.selected()) {
                 (Some(app), _) => Some(View::App(AppView::new(app.id.to_string()))),
                 (None, Some(container)) => {
@@ -99,6 +100,9 @@ impl State {
         if let View::Logs(view) = &mut self.view {
             self.effects.extend(view.resume());
         }
+        if let View::Audit(view) = &mut self.view {
+            view.resume();
+        }
     }
 
     pub(super) fn watch(&mut self) {
@@ -136,6 +140,9 @@ impl State {
             self.looks.at = self.now_ms;
             self.fetch(Fetch::Overview);
             self.fetch_list_on_screen();
+            if let View::Audit(_) = self.view {
+                self.fetch(Fetch::View);
+            }
         }
     }
 
@@ -205,6 +212,8 @@ impl State {
                 View::Backups(view) => Effect::Backups(view.server.clone()),
                 View::Registries(_) => Effect::Registries,
                 View::Users(_) | View::Person(_) => Effect::People { accounts: true },
+                View::Audit(_) => Effect::Audit(None),
+                View::Verdict(_) => Effect::VerifyAudit,
                 View::Tokens(_) => Effect::People { accounts: false },
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),

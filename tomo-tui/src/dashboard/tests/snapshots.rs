@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 38] = [
+const SCREENS: [(&str, &str); 42] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -40,6 +40,10 @@ const SCREENS: [(&str, &str); 38] = [
     ("tokens", "8"),
     ("token_form", "8 a"),
     ("token_made", "8"),
+    ("audit", "9"),
+    ("audit_row", "9 j enter"),
+    ("audit_verified", "9 V"),
+    ("audit_broken", "9 V"),
     ("pull", "enter I p"),
     ("sealed", ""),
     ("unlock", "U"),
@@ -139,6 +143,9 @@ fn every_screen_looks_as_it_did() {
                 }
                 if screen == "token_made" {
                     dashboard.send(Event::Answer(Answer::TokenMade(Ok(Box::new(people::made_token())))));
+                }
+                if screen == "audit_broken" {
+                    dashboard.send(Event::Answer(Answer::Verified(Ok(Box::new(audit::broken())))));
                 }
                 if screen == "adopt" {
                     dashboard.state.layer = Some(adoption());
