@@ -166,3 +166,52 @@ async fn a_token_is_made_in_the_dashboard_works_within_its_bounds_and_is_revoked
     agent.stop().await;
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_ends_their_other_login_and_changes_their_password_in_their_profile() {
+    const WRONG: &str = "not the password";
+    let daemon = TestDaemon::start().await;
+    daemon.create_user("vera", Role::Viewer).await;
+    daemon.create_user("bo", Role::Viewer).await;
+    daemon.login("bo").await;
+    let (_tomo, mut terminal) = sign_in(&daemon, "vera").await;
+    let other = daemon.login("vera").await;
+    let other = daemon.http().bearer(other.access_token.reveal());
+    terminal.type_text("m");
+    terminal.wait_for("viewer: may read").await;
+    terminal.wait_for("this one, from 127.0.0.1").await;
+    assert_eq!(terminal.text().matches("from 127.0.0.1").count(), 2, "bo's is not shown: {terminal:?}");
+    // The other one is newer.
+    terminal.type_text("X");
+    terminal.wait_for("Whoever uses it has to sign in").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("a login of vera is ended").await;
+    other.call(&AuthWhoami {}).await.expect_err("it is over");
+
+    terminal.type_text("p");
+    terminal.wait_for("Change the password").await;
+    for text in [WRONG, SECRET, SECRET] {
+        terminal.type_text(text);
+        terminal.press(Key::Tab);
+    }
+    terminal.press(Key::Enter);
+    terminal.wait_for("the current password is wrong").await;
+    terminal.press(Key::Control('u'));
+    terminal.type_text(PASSWORD);
+    terminal.press(Key::Control('s'));
+    terminal.wait_for("your password is changed").await;
+    for secret in [WRONG, SECRET, PASSWORD] {
+        never_shown(&terminal, secret);
+    }
+    let login = |password: &str| Login { username: "vera".to_owned(), password: SecretText::new(password) };
+    daemon.http().person(&login(PASSWORD)).await.expect_err("it is another one");
+    daemon.http().person(&login(SECRET)).await.expect("is the one that was typed");
+    // The dashboard's own login goes on.
+    terminal.press(Key::Control('r'));
+    terminal
+        .wait_until("the new login is there", |screen| screen.contents().matches("from 127.0.0.1").count() == 2)
+        .await;
+    drop(terminal);
+    daemon.stop().await;
+}

@@ -25,6 +25,8 @@ pub(crate) enum Action {
     ShowCatalog,
     ShowRegistries,
     ShowUsers,
+    ShowProfile,
+    ChangePassword,
     ShowTokens,
     ShowAudit,
     VerifyAudit,
@@ -105,6 +107,7 @@ pub(crate) enum Context {
     Registries,
     Users,
     Person,
+    Profile,
     Tokens,
     Audit,
     Record,
@@ -124,7 +127,7 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 23] = [
         Self::Overview,
         Self::Server,
         Self::Container,
@@ -133,6 +136,7 @@ impl Context {
         Self::Registries,
         Self::Users,
         Self::Person,
+        Self::Profile,
         Self::Tokens,
         Self::Audit,
         Self::Record,
@@ -200,6 +204,7 @@ const LISTS: &[Context] = &[
     Context::Registries,
     Context::Users,
     Context::Person,
+    Context::Profile,
     Context::Tokens,
     Context::Audit,
     Context::Catalog,
@@ -367,7 +372,15 @@ pub(crate) const TABLE: &[Entry] = &[
         "new token",
         "Makes an API token for a program or an AI tool; it is shown once.",
         &["a"],
-        &[Context::Tokens],
+        &[Context::Tokens, Context::Profile],
+        3,
+    ),
+    change(
+        Action::ChangePassword,
+        "password",
+        "Changes your password; ends your other logins.",
+        &["p"],
+        &[Context::Profile],
         1,
     ),
     entry(
@@ -383,7 +396,7 @@ pub(crate) const TABLE: &[Entry] = &[
         "revoke",
         "Ends the selected login, or revokes the selected API token, at once.",
         &["X"],
-        &[Context::Person, Context::Tokens],
+        &[Context::Person, Context::Profile, Context::Tokens],
         2,
     ),
     change(
@@ -527,6 +540,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Registries,
             Context::Users,
             Context::Person,
+            Context::Profile,
             Context::Tokens,
             Context::Audit,
             Context::Catalog,
@@ -560,6 +574,14 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(Action::ShowUsers, "users", "Who may sign in, and what is signed in.", &["7"], GLOBAL, 0),
     entry(Action::ShowTokens, "tokens", "API tokens of programs and AI tools.", &["8"], GLOBAL, 0),
     entry(Action::ShowAudit, "audit", "Who did or tried what, newest first.", &["9"], GLOBAL, 0),
+    entry(
+        Action::ShowProfile,
+        "me",
+        "Your profile: who you are here, your logins, tokens and password.",
+        &["m"],
+        GLOBAL,
+        0,
+    ),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

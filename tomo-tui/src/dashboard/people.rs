@@ -3,7 +3,7 @@
 use tomo_proto::{
     api::{
         auth::{AuthSessionEnd, AuthSessionList, AuthTokenList, AuthTokenRevoke, AuthUserList},
-        person::{CreateUser, DeleteUser, SetRole},
+        person::{ChangePassword, CreateUser, DeleteUser, SetRole},
     },
     id::SessionId,
     model::user::{ApiToken, Session, User},
@@ -30,6 +30,7 @@ pub(crate) enum Change {
     Create(CreateUser),
     Role(SetRole),
     Delete(DeleteUser),
+    Password(ChangePassword),
     EndLogin(AuthSessionEnd),
     RevokeToken(AuthTokenRevoke),
 }
@@ -50,6 +51,10 @@ pub(super) async fn change(client: &Client, change: Change) -> Result<String, Cl
         Change::Delete(request) => {
             client.person(&request).await?;
             format!("{} is deleted", request.username)
+        }
+        Change::Password(request) => {
+            client.person(&request).await?;
+            "your password is changed; your other logins are ended".to_owned()
         }
         Change::EndLogin(request) => {
             let ended = client.call(&request).await?;

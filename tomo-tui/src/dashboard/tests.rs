@@ -422,7 +422,9 @@ impl Dashboard {
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
             View::Registries(_) => Answer::Registries(Ok(vec![registry("ghcr.io", "ana")])),
-            View::Users(_) | View::Person(_) | View::Tokens(_) => Answer::People(Ok(Box::new(people::people()))),
+            View::Users(_) | View::Person(_) | View::Tokens(_) | View::Profile(_) => {
+                Answer::People(Ok(Box::new(people::people())))
+            }
             View::Audit(_) => Answer::Audit(None, Ok(audit::page(1_000, 200))),
             View::Verdict(_) => Answer::Verified(Ok(Box::new(audit::verdict()))),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),

@@ -15,6 +15,7 @@ pub(crate) mod overview;
 pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod plans;
+pub(crate) mod profile;
 pub(crate) mod record;
 pub(crate) mod registries;
 pub(crate) mod server;
@@ -56,6 +57,7 @@ pub(crate) enum View {
     Registries(Box<registries::RegistriesView>),
     Users(Box<users::UsersView>),
     Person(Box<person::PersonView>),
+    Profile(Box<profile::ProfileView>),
     Tokens(Box<tokens::TokensView>),
     Audit(Box<audit::AuditView>),
     Record(Box<record::RecordView>),
@@ -84,6 +86,7 @@ impl View {
             Self::Registries(_) => Context::Registries,
             Self::Users(_) => Context::Users,
             Self::Person(_) => Context::Person,
+            Self::Profile(_) => Context::Profile,
             Self::Tokens(_) => Context::Tokens,
             Self::Audit(_) => Context::Audit,
             Self::Record(_) => Context::Record,
@@ -132,6 +135,7 @@ impl View {
             Self::Registries(_) => &["registries"],
             Self::Users(_) => &["users"],
             Self::Person(view) => &["users", &view.name],
+            Self::Profile(_) => &["me"],
             Self::Tokens(_) => &["tokens"],
             Self::Audit(_) => &["audit"],
             Self::Record(view) => &["audit", view.title()],
@@ -170,6 +174,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Registries(view) => view.draw(canvas, body, state.now_ms),
         View::Users(view) => view.draw(canvas, body),
         View::Person(view) => view.draw(canvas, body),
+        View::Profile(view) => view.draw(state, canvas, body),
         View::Tokens(view) => view.draw(canvas, body),
         View::Audit(view) => view.draw(canvas, body),
         View::Record(view) => view.draw(canvas, body),

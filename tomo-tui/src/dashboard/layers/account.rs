@@ -1,11 +1,11 @@
-//! An account: a new one with its first password, or another role for one that is there.
+//! An account: a new one with its first password, another role for one that is there, another password for one's own.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use tomo_proto::{
     api::{
         check_name,
-        person::{CreateUser, SecretText, SetRole},
+        person::{ChangePassword, CreateUser, SecretText, SetRole},
     },
     model::user::{PASSWORD_MIN, Role, User, check_password},
 };
@@ -26,6 +26,7 @@ enum Errand {
     Create,
     /// Another role for somebody who has this one.
     Role(String, Role),
+    Password,
 }
 
 /// The form.
@@ -63,6 +64,15 @@ impl AccountForm {
         Self { form, errand: Errand::Role(user.name.clone(), user.role), busy: false }
     }
 
+    /// The own password is asked for too: whoever finds an open dashboard does not have it.
+    pub(crate) fn password() -> Self {
+        let some = |text: &str| if text.is_empty() { Err("it is needed".to_owned()) } else { Ok(()) };
+        let current = Field::secret("current", "Password now").check(some);
+        let [new, again] = new_password("new", "From now on", "it ends your other logins");
+        let form = Form::new(vec![current, new, again]).button("Change the password");
+        Self { form, errand: Errand::Password, busy: false }
+    }
+
     /// `Ok` is something to do, `Err` the wish to leave.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<Effect, ()>> {
         if self.busy {
@@ -87,29 +97,36 @@ impl AccountForm {
 
     /// The change, unless the fields do not fit together.
     fn wanted(&mut self) -> Option<Change> {
-        if self.form.has("again") && self.form.value("again") != self.form.value("password") {
+        let [first, new, again] = ["password", "new", "again"].map(|id| self.form.value(id));
+        if again != format!("{first}{new}") {
             self.form.set_error("again", "the two differ".to_owned());
             return None;
         }
-        let role = self.form.value("role").parse().ok()?;
-        Some(match &self.errand {
-            Errand::Create => {
-                let [username, password] = ["username", "password"].map(|id| self.form.value(id));
-                Change::Create(CreateUser { username, role, password: SecretText::new(password), email: None })
+        let role = self.form.value("role").parse();
+        Some(match (&self.errand, role) {
+            (Errand::Create, Ok(role)) => {
+                let (username, password) = (self.form.value("username"), SecretText::new(first));
+                Change::Create(CreateUser { username, role, password, email: None })
             }
-            Errand::Role(name, before) if role == *before => {
+            (Errand::Role(name, before), Ok(role)) if role == *before => {
                 let text = format!("{name} is {} already", role.as_str());
                 self.form.set_error("role", text);
                 return None;
             }
-            Errand::Role(name, _) => Change::Role(SetRole { username: name.clone(), role }),
+            (Errand::Role(name, _), Ok(role)) => Change::Role(SetRole { username: name.clone(), role }),
+            (Errand::Password, _) => {
+                let current = SecretText::new(self.form.value("current"));
+                Change::Password(ChangePassword { current, new: SecretText::new(new) })
+            }
+            (_, Err(_)) => return None,
         })
     }
 
     /// The daemon said no.
     pub(crate) fn refused(&mut self, field: Option<&str>, message: String) {
         self.busy = false;
-        let field = field.filter(|field| self.form.has(field)).unwrap_or("role");
+        let usual = if let Errand::Password = self.errand { "current" } else { "role" };
+        let field = field.filter(|field| self.form.has(field)).unwrap_or(usual);
         self.form.set_error(field, message);
     }
 
@@ -126,6 +143,7 @@ impl AccountForm {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (title, rows) = match &self.errand {
             Errand::Create => ("New user".to_owned(), 13),
+            Errand::Password => ("Change your password".to_owned(), 12),
             Errand::Role(name, _) => (format!("Another role for {name}: ends their logins"), 9),
         };
         let inner = canvas.dialogue(centered(area, 78, rows), &title);

@@ -70,8 +70,14 @@ impl State {
             Action::ShowUsers => self.open(View::Users(Box::default())),
             Action::ShowAudit => self.open(View::Audit(Box::default())),
             Action::VerifyAudit => self.open(View::Verdict(Box::default())),
+            Action::ShowProfile => self.open(View::Profile(Box::default())),
             Action::ShowTokens => self.open(View::Tokens(Box::default())),
-            Action::CreateUser | Action::SetRole | Action::DeleteUser | Action::CreateToken | Action::Revoke => {
+            Action::CreateUser
+            | Action::SetRole
+            | Action::DeleteUser
+            | Action::CreateToken
+            | Action::Revoke
+            | Action::ChangePassword => {
                 self.change_people(action);
             }
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),

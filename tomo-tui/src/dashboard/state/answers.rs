@@ -26,7 +26,12 @@ impl State {
     pub(super) fn answer(&mut self, answer: Answer) {
         self.dirty = true;
         match answer {
-            Answer::Whoami(Ok(who)) => self.who = Some(who),
+            Answer::Whoami(Ok(who)) => {
+                self.who = Some(who);
+                if let View::Profile(_) = self.view {
+                    self.fetch(Fetch::View);
+                }
+            }
             Answer::Login(Ok(_)) => {
                 self.view = View::Overview;
                 self.who = None;

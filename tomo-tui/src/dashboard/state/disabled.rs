@@ -110,7 +110,7 @@ impl State {
             | Action::SetRole
             | Action::DeleteUser => Scope::Admin,
             Action::ShowAudit | Action::VerifyAudit => Scope::Audit,
-            Action::ShowTokens | Action::CreateToken | Action::Revoke => Scope::Read,
+            Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword => Scope::Read,
             _ if changes => Scope::Plan,
             _ => return None,
         };
@@ -121,8 +121,8 @@ impl State {
         if !who.scopes.contains(&needed) {
             return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
         }
-        let for_people =
-            needed >= Scope::Deploy || matches!(action, Action::ShowTokens | Action::CreateToken | Action::Revoke);
+        let for_people = needed >= Scope::Deploy
+            || matches!(action, Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword);
         (for_people && !who.person).then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
     }
 
@@ -148,7 +148,9 @@ impl State {
                 View::Registries(view) if view.list.selected().is_some() => None,
                 _ => Some("no registry is selected".to_owned()),
             },
-            Action::SetRole | Action::DeleteUser | Action::Revoke => self.people_do_not_fit(action),
+            Action::SetRole | Action::DeleteUser | Action::Revoke | Action::ChangePassword => {
+                self.people_do_not_fit(action)
+            }
             Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => match &self.view {
                 View::Backups(view) if view.list.selected().is_some() => None,
                 _ => Some("no backup is selected".to_owned()),

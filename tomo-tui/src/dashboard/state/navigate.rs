@@ -214,7 +214,9 @@ impl State {
                 View::Users(_) | View::Person(_) => Effect::People { accounts: true },
                 View::Audit(_) => Effect::Audit(None),
                 View::Verdict(_) => Effect::VerifyAudit,
-                View::Tokens(_) => Effect::People { accounts: false },
+                // A program has neither logins nor tokens.
+                View::Profile(_) if self.who.as_ref().is_some_and(|who| !who.person) => return,
+                View::Tokens(_) | View::Profile(_) => Effect::People { accounts: false },
                 View::App(view) => Effect::App(view.app.clone()),
                 View::Diagnosis(view) => Effect::Diagnose(view.app.clone()),
                 View::Plan(view) => Effect::Plan(view.id.clone()),

@@ -37,10 +37,8 @@ impl State {
     /// The question before the login or the token at hand is ended.
     fn revocation(&self) -> Option<Confirm> {
         match &self.view {
-            View::Person(view) => view.list.selected().map(|one| match one {
-                SignedIn::Login(login, own) => end_login(login, *own),
-                SignedIn::Token(token) => revoke_token(token),
-            }),
+            View::Person(view) => view.list.selected().map(end),
+            View::Profile(view) => view.list.selected().map(end),
             View::Tokens(view) => view.list.selected().map(revoke_token),
             _ => None,
         }
@@ -49,6 +47,11 @@ impl State {
     /// Why nothing like this can be done with what is at hand.
     pub(super) fn people_do_not_fit(&self, action: Action) -> Option<String> {
         match action {
+            Action::ChangePassword => self
+                .who
+                .as_ref()
+                .is_some_and(|who| who.role.is_none())
+                .then(|| "only who is signed in has a password: `tomo login`".to_owned()),
             Action::Revoke => self.revocation().is_none().then(|| "no login and no token is selected".to_owned()),
             _ => match self.account_on_screen() {
                 None => Some("no user is selected".to_owned()),
@@ -66,6 +69,7 @@ impl State {
                 let scopes = self.who.as_ref().map(|who| who.scopes.clone()).unwrap_or_default();
                 Some(Layer::Token(Box::new(TokenForm::new(&scopes, self.server_names()))))
             }
+            Action::ChangePassword => Some(Layer::Account(Box::new(AccountForm::password()))),
             Action::CreateUser => Some(Layer::Account(Box::new(AccountForm::create()))),
             Action::Revoke => self.revocation().map(Layer::Confirm),
             _ => self.account_on_screen().map(|(user, _)| match action {
@@ -80,6 +84,14 @@ impl State {
         match (told, &mut self.view) {
             (Ok(people), View::Users(view)) => view.take(&people),
             (Ok(people), View::Person(view)) => view.take(people),
+            (Ok(people), View::Profile(view)) => {
+                if let Some(who) = &self.who {
+                    view.take(people, who);
+                }
+            }
+            (Err(error), View::Profile(view)) if is_api(&error) && !view.list.loaded => {
+                view.error = Some(message(&error));
+            }
             (Ok(people), View::Tokens(view)) => view.take(people),
             (Err(error), View::Tokens(view)) if is_api(&error) && !view.list.loaded => {
                 view.error = Some(message(&error));
@@ -139,6 +151,13 @@ fn delete_account(user: &User) -> Confirm {
         format!("Delete the account {}, with its logins and tokens. What it did stays in the audit.", user.name);
     let effect = Effect::ChangePeople(Change::Delete(DeleteUser { username: user.name.clone() }));
     Confirm::by_name("Delete the account", question, "Delete for good", &user.name, effect)
+}
+
+fn end(one: &SignedIn) -> Confirm {
+    match one {
+        SignedIn::Login(login, own) => end_login(login, *own),
+        SignedIn::Token(token) => revoke_token(token),
+    }
 }
 
 fn end_login(login: &Session, own: bool) -> Confirm {

@@ -253,3 +253,58 @@ fn a_program_has_no_tokens_of_its_own() {
     assert!(dashboard.press("8").is_empty());
     dashboard.shows("an API token cannot do this");
 }
+
+#[test]
+fn the_profile_has_what_is_ones_own() {
+    let mut dashboard = opened("m");
+    for text in ["user:ana", "admin: may read", "this one, from 10.0.0.1", "from 10.0.0.3", "ci"] {
+        dashboard.shows(text);
+    }
+    let screen = dashboard.screen();
+    assert!(!screen.contains("10.0.0.2") && !screen.contains("assistant"), "those are bo's:\n{screen}");
+    dashboard.press("X");
+    dashboard.shows("End the login of ana from 10.0.0.1");
+}
+
+#[test]
+fn ones_password_is_changed_with_the_one_before_and_never_on_the_screen() {
+    let mut dashboard = opened("m p");
+    dashboard.type_in("battery staple");
+    dashboard.press("tab");
+    dashboard.type_in("correct horse");
+    dashboard.press("tab");
+    dashboard.type_in("correct horse");
+    let screen = dashboard.screen();
+    assert!(!screen.contains("staple") && !screen.contains("horse"), "{screen}");
+    let Some(Change::Password(request)) = asked(dashboard.press("ctrl-s")) else { panic!("nothing is asked for") };
+    assert_eq!((request.current.reveal(), request.new.reveal()), ("battery staple", "correct horse"));
+    let refusal = ApiError::new(ErrorCode::Invalid, "the current password is wrong").with_field("current");
+    dashboard.send(Event::Answer(Answer::PeopleChanged(Err(ClientError::Api(refusal)))));
+    dashboard.shows("the current password is wrong");
+    assert!(asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
+    dashboard.send(Event::Answer(Answer::PeopleChanged(Ok("your password is changed".to_owned()))));
+    assert!(dashboard.state.layer.is_none());
+}
+
+#[test]
+fn who_has_no_account_has_a_profile_without_logins_and_password() {
+    let mut dashboard = opened("m");
+    dashboard.send(Event::Answer(Answer::Whoami(Ok(WhoamiAnswer {
+        actor: "socket:root".to_owned(),
+        role: None,
+        ..who(Role::Admin, true)
+    }))));
+    dashboard.answer_view();
+    dashboard.shows("the local socket has no logins");
+    dashboard.press("p");
+    dashboard.shows("only who is signed in has a password");
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let program = WhoamiAnswer { actor: "token:ci (ana)".to_owned(), ..who(Role::Deployer, false) };
+    dashboard.send(Event::Answer(Answer::Whoami(Ok(program))));
+    let effects = dashboard.press("m");
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::People { .. })), "{effects:?}");
+    dashboard.shows("token:ci (ana)");
+    dashboard.shows("neither logins nor tokens");
+    dashboard.press("a");
+    dashboard.shows("an API token cannot do this");
+}

@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 42] = [
+const SCREENS: [(&str, &str); 44] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -40,6 +40,8 @@ const SCREENS: [(&str, &str); 42] = [
     ("tokens", "8"),
     ("token_form", "8 a"),
     ("token_made", "8"),
+    ("profile", "m"),
+    ("password_form", "m p"),
     ("audit", "9"),
     ("audit_row", "9 j enter"),
     ("audit_verified", "9 V"),

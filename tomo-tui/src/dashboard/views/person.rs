@@ -80,27 +80,27 @@ impl PersonView {
             ("last login", last_login),
         ];
         facts.extend(user.email.clone().map(|email| ("mail", email)));
-        draw_facts_and_list(canvas, area, &facts, &self.list, &["nothing of this person is signed in"]);
+        let rest = draw_facts(canvas, area, &facts);
+        draw_signed_in(canvas, rest, &self.list, "nothing of this person is signed in");
     }
 }
 
-/// Facts above the list of what is signed in.
-pub(super) fn draw_facts_and_list(
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    facts: &[(&str, String)],
-    list: &List<SignedIn>,
-    empty: &[&str],
-) {
+/// Facts above, and the room that is left below them.
+pub(super) fn draw_facts(canvas: &mut Canvas<'_>, area: Rect, facts: &[(&str, String)]) -> Rect {
     let (head, rest) = split_top(area, u16::try_from(facts.len() + 1).unwrap_or(u16::MAX));
     for (row, (name, text)) in head.rows().zip(facts) {
         let text = display_line(text, usize::from(row.width).saturating_sub(13));
         let name = Span::styled(format!(" {name:<11} "), canvas.theme.dim);
         canvas.line(row, &Line::from(vec![name, Span::styled(text, canvas.theme.text)]));
     }
-    let body = canvas.section(rest, "Logins and API tokens", true);
+    rest
+}
+
+/// The list of what is signed in, with its title.
+pub(super) fn draw_signed_in(canvas: &mut Canvas<'_>, area: Rect, list: &List<SignedIn>, empty: &str) {
+    let body = canvas.section(area, "Logins and API tokens", true);
     let now_ms = canvas.now_ms;
-    draw_list(list, canvas, body, empty, |one, index, width| one.cell(index, width, now_ms));
+    draw_list(list, canvas, body, &[empty], |one, index, width| one.cell(index, width, now_ms));
 }
 
 /// What of a person is signed in: logins before tokens, the newest first.
