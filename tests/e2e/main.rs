@@ -16,6 +16,7 @@ mod dashboard;
 mod dashboard_audit;
 mod dashboard_people;
 mod dashboard_servers;
+mod dashboard_settings;
 mod deploy;
 mod diagnose;
 mod door;

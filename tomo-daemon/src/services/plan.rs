@@ -271,7 +271,7 @@ fn examine(look: &impl Look, change: &PlannedChange) -> Result<Facts, ServiceErr
         PlannedChange::ChangeSettings { changes } => {
             let now = look.settings()?.settings;
             let after = settings::changed(&now, changes)?;
-            let pairs = settings::as_text(&now).into_iter().zip(settings::as_text(&after));
+            let pairs = now.as_text().into_iter().zip(after.as_text());
             let changes = pairs
                 .filter(|(before, after)| before != after)
                 .map(|(before, after)| Change {

@@ -30,6 +30,8 @@ pub(crate) enum Action {
     ShowTokens,
     ShowAudit,
     VerifyAudit,
+    ShowSettings,
+    EditSettings,
     CreateUser,
     SetRole,
     DeleteUser,
@@ -112,6 +114,7 @@ pub(crate) enum Context {
     Audit,
     Record,
     Verdict,
+    Settings,
     Apps,
     App,
     Diagnosis,
@@ -127,7 +130,7 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 23] = [
+    pub(crate) const ALL: [Self; 24] = [
         Self::Overview,
         Self::Server,
         Self::Container,
@@ -141,6 +144,7 @@ impl Context {
         Self::Audit,
         Self::Record,
         Self::Verdict,
+        Self::Settings,
         Self::Apps,
         Self::App,
         Self::Diagnosis,
@@ -207,6 +211,7 @@ const LISTS: &[Context] = &[
     Context::Profile,
     Context::Tokens,
     Context::Audit,
+    Context::Settings,
     Context::Catalog,
 ];
 /// Where an app or a container is at hand.
@@ -383,6 +388,14 @@ pub(crate) const TABLE: &[Entry] = &[
         &[Context::Profile],
         1,
     ),
+    change(
+        Action::EditSettings,
+        "change",
+        "Changes settings: a form, a preview of the plan, then the change.",
+        &["e", "enter"],
+        &[Context::Settings],
+        1,
+    ),
     entry(
         Action::VerifyAudit,
         "verify",
@@ -543,6 +556,7 @@ pub(crate) const TABLE: &[Entry] = &[
             Context::Profile,
             Context::Tokens,
             Context::Audit,
+            Context::Settings,
             Context::Catalog,
         ],
         7,
@@ -582,6 +596,7 @@ pub(crate) const TABLE: &[Entry] = &[
         GLOBAL,
         0,
     ),
+    entry(Action::ShowSettings, "settings", "What the daemon does by which rule, for how long.", &["o"], GLOBAL, 0),
     entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),

@@ -27,6 +27,7 @@ use tomo_proto::{
         plan::{PlanApply, PlanApprove, PlanDeny, PlanGet, PlanList},
         registry::RegistryList,
         server::{ServerGet, ServerList, ServerListPart, ServerMetrics, ServerPart, ServerRemove},
+        settings::{SettingsGet, SettingsSet},
         stock::ServerPrune,
         terminal::TerminalOf,
         volume_backup::VolumeBackupCreate,
@@ -106,6 +107,9 @@ pub(crate) enum Effect {
     /// A page of the audit: the newest rows, or those from a cursor on.
     Audit(Option<String>),
     VerifyAudit,
+    Settings,
+    /// Asks for the plan.
+    ChangeSettings(SettingsSet),
     SetRegistry(SetRegistry),
     DeleteRegistry(DeleteRegistry),
     BackUpVolume {
@@ -319,6 +323,8 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Audit(cursor, client.call(&request).await)
         }
         Effect::VerifyAudit => Answer::Verified(client.call(&AuditVerify {}).await.map(Box::new)),
+        Effect::Settings => Answer::Settings(client.call(&SettingsGet {}).await.map(Box::new)),
+        Effect::ChangeSettings(request) => Answer::Planned(client.call(&request).await.map(Box::new), Vec::new()),
         Effect::SetRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::DeleteRegistry(request) => Answer::RegistryChanged(change_registry(client, &request).await),
         Effect::Backups(server) => Answer::Backups(server.clone(), stock::backups(client, server).await),

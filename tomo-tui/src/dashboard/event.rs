@@ -22,6 +22,7 @@ use tomo_proto::{
         policy::PolicySummary,
         registry::Registry,
         server::{ServerDetail, ServerSummary},
+        settings::Settings,
         stock::Item,
         volume_backup::VolumeBackup,
     },
@@ -108,6 +109,7 @@ pub(crate) enum Answer {
     /// Rows of the audit, and the cursor from which they were asked for; without one the newest.
     Audit(Option<String>, Told<AuditSearchAnswer>),
     Verified(Told<Box<AuditVerifyAnswer>>),
+    Settings(Told<Box<Settings>>),
     TokenMade(Told<Box<CreatedToken>>),
     /// The range that was asked for: server, zoom and end of the window.
     Metrics(MetricsRange, Told<ServerMetricsAnswer>),

@@ -10,6 +10,7 @@ pub(crate) mod make;
 pub(crate) mod palette;
 pub(crate) mod registry;
 pub(crate) mod server;
+pub(crate) mod settings;
 pub(crate) mod shown_once;
 pub(crate) mod token;
 pub(crate) mod unlock;
@@ -33,6 +34,7 @@ pub(crate) enum Layer {
     Registry(Box<registry::RegistryForm>),
     Account(Box<account::AccountForm>),
     Token(Box<token::TokenForm>),
+    Settings(Box<settings::SettingsForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -51,6 +53,7 @@ impl Layer {
             Self::Registry(registry) => registry.draw(canvas, area),
             Self::Account(account) => account.draw(canvas, area),
             Self::Token(token) => token.draw(canvas, area),
+            Self::Settings(settings) => settings.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -70,6 +73,7 @@ impl Layer {
             Self::Registry(registry) => registry.hint(),
             Self::Account(account) => account.hint(),
             Self::Token(token) => token.hint(),
+            Self::Settings(settings) => settings.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -83,6 +87,7 @@ impl Layer {
             Self::Server(server) => server.form.is_dirty(),
             Self::Account(account) => account.form.is_dirty(),
             Self::Token(token) => token.form.is_dirty(),
+            Self::Settings(settings) => settings.form.is_dirty(),
             _ => false,
         }
     }
@@ -99,6 +104,7 @@ impl Layer {
             Self::Registry(registry) => Some(&mut registry.form),
             Self::Account(account) => Some(&mut account.form),
             Self::Token(token) => Some(&mut token.form),
+            Self::Settings(settings) => Some(&mut settings.form),
             _ => None,
         }
     }
@@ -114,6 +120,7 @@ impl Layer {
             Self::Registry(registry) => registry.free(),
             Self::Account(account) => account.free(),
             Self::Token(token) => token.free(),
+            Self::Settings(settings) => settings.free(),
             _ => {}
         }
     }
@@ -149,6 +156,7 @@ impl Layer {
             | Self::Registry(_)
             | Self::Account(_)
             | Self::Token(_)
+            | Self::Settings(_)
             | Self::ShownOnce(_) => {}
         }
     }

@@ -11,6 +11,7 @@ mod registries;
 mod screens;
 mod sealed;
 mod servers;
+mod settings;
 mod snapshots;
 
 use std::collections::BTreeMap;
@@ -427,6 +428,7 @@ impl Dashboard {
             }
             View::Audit(_) => Answer::Audit(None, Ok(audit::page(1_000, 200))),
             View::Verdict(_) => Answer::Verified(Ok(Box::new(audit::verdict()))),
+            View::Settings(_) => Answer::Settings(Ok(Box::default())),
             View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {

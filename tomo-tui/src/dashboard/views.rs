@@ -19,6 +19,7 @@ pub(crate) mod profile;
 pub(crate) mod record;
 pub(crate) mod registries;
 pub(crate) mod server;
+pub(crate) mod settings;
 pub(crate) mod stock;
 pub(crate) mod template;
 pub(crate) mod tokens;
@@ -61,6 +62,7 @@ pub(crate) enum View {
     Tokens(Box<tokens::TokensView>),
     Audit(Box<audit::AuditView>),
     Record(Box<record::RecordView>),
+    Settings(Box<settings::SettingsView>),
     Verdict(Box<verdict::VerdictView>),
     Apps,
     App(Box<app::AppView>),
@@ -90,6 +92,7 @@ impl View {
             Self::Tokens(_) => Context::Tokens,
             Self::Audit(_) => Context::Audit,
             Self::Record(_) => Context::Record,
+            Self::Settings(_) => Context::Settings,
             Self::Verdict(_) => Context::Verdict,
             Self::Apps => Context::Apps,
             Self::App(_) => Context::App,
@@ -140,6 +143,7 @@ impl View {
             Self::Audit(_) => &["audit"],
             Self::Record(view) => &["audit", view.title()],
             Self::Verdict(_) => &["audit", "verify"],
+            Self::Settings(_) => &["settings"],
             Self::Apps => &["apps"],
             Self::App(view) => &["apps", view.title()],
             Self::Logs(view) => match &view.of {
@@ -178,6 +182,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Tokens(view) => view.draw(canvas, body),
         View::Audit(view) => view.draw(canvas, body),
         View::Record(view) => view.draw(canvas, body),
+        View::Settings(view) => view.draw(canvas, body),
         View::Verdict(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),

@@ -18,6 +18,7 @@ use crate::dashboard::{
         palette::Palette,
         registry::RegistryForm,
         server::ServerForm,
+        settings::SettingsForm,
         unlock::UnlockForm,
     },
     state::{Fetch, State},
@@ -71,6 +72,8 @@ impl State {
             Action::ShowAudit => self.open(View::Audit(Box::default())),
             Action::VerifyAudit => self.open(View::Verdict(Box::default())),
             Action::ShowProfile => self.open(View::Profile(Box::default())),
+            Action::ShowSettings => self.open(View::Settings(Box::default())),
+            Action::EditSettings => self.edit_settings(),
             Action::ShowTokens => self.open(View::Tokens(Box::default())),
             Action::CreateUser
             | Action::SetRole
@@ -309,6 +312,12 @@ impl State {
             format!("Pulls from {registry} sign in as nobody from then on. The password cannot be read back.");
         let effect = Effect::DeleteRegistry(DeleteRegistry { registry });
         self.layer = Some(Layer::Confirm(Confirm::question("Forget the registry", question, "Forget it", effect)));
+    }
+
+    fn edit_settings(&mut self) {
+        let View::Settings(view) = &self.view else { return };
+        let form = view.settings.as_ref().map(|settings| SettingsForm::new(settings, view.at()));
+        self.layer = form.map(|form| Layer::Settings(Box::new(form)));
     }
 
     fn change_stock(&mut self, action: Action) {

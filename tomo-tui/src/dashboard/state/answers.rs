@@ -178,6 +178,17 @@ impl State {
             Answer::PeopleChanged(told) => self.changed_people(told),
             Answer::Audit(cursor, told) => self.took_audit(cursor, told),
             Answer::Verified(told) => self.took_verdict(told.map(|answer| *answer)),
+            Answer::Settings(told) => {
+                self.fetched(Fetch::View);
+                match (told, &mut self.view) {
+                    (Ok(settings), View::Settings(view)) => view.take(*settings),
+                    (Err(error), View::Settings(view)) if is_api(&error) && !view.list.loaded => {
+                        view.error = Some(message(&error));
+                    }
+                    (Err(error), _) => self.failed(error),
+                    _ => {}
+                }
+            }
             Answer::TokenMade(told) => self.made_token(told.map(|made| *made)),
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
@@ -283,7 +294,7 @@ impl State {
                 self.fetch(Fetch::Plans);
             }
             Answer::Started(Ok(operation)) => {
-                if let Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_)) = self.layer {
+                if let Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_) | Layer::Settings(_)) = self.layer {
                     self.layer = None;
                 }
                 self.open(View::Operation(OperationView::of(*operation)));
@@ -331,7 +342,9 @@ impl State {
             | Answer::Forgotten(Err(error))
             | Answer::Terminal(_, Err(error))
             | Answer::Cancelled(Err(error)) => {
-                if let Some(layer @ (Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_))) = &mut self.layer {
+                if let Some(layer @ (Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_) | Layer::Settings(_))) =
+                    &mut self.layer
+                {
                     layer.free();
                 }
                 self.failed(error);
@@ -376,7 +389,7 @@ impl State {
                 if !secrets.is_empty() {
                     self.secrets.insert(plan.plan, secrets);
                 }
-                if let Some(Layer::Deploy(_) | Layer::Compose(_)) = self.layer {
+                if let Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Settings(_)) = self.layer {
                     self.below = self.layer.take();
                 }
                 self.layer = Some(Layer::Confirm(Confirm::plan(plan, true)));
@@ -385,6 +398,7 @@ impl State {
                 let sealed = error.code == ErrorCode::Sealed;
                 match &mut self.layer {
                     Some(Layer::Deploy(deploy)) if !sealed => deploy.refused(error.field.as_deref(), error.message),
+                    Some(Layer::Settings(form)) if !sealed => form.refused(error.field.as_deref(), error.message),
                     Some(Layer::Make(make)) if error.field.as_deref() == Some("accept_losses") => {
                         let go_on = make.accept_losses();
                         self.layer = go_on.map(|effect| {

@@ -151,6 +151,10 @@ impl State {
             Action::SetRole | Action::DeleteUser | Action::Revoke | Action::ChangePassword => {
                 self.people_do_not_fit(action)
             }
+            Action::EditSettings => match &self.view {
+                View::Settings(view) if view.settings.is_some() => None,
+                _ => Some("the settings are not there yet".to_owned()),
+            },
             Action::RestoreVolume | Action::DrillVolume | Action::VerifyBackup => match &self.view {
                 View::Backups(view) if view.list.selected().is_some() => None,
                 _ => Some("no backup is selected".to_owned()),

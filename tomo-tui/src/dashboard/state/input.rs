@@ -212,6 +212,10 @@ impl State {
                 let told = token.key(key);
                 self.follow_form(told);
             }
+            Some(Layer::Settings(settings)) => {
+                let told = settings.key(key);
+                self.follow_form(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -269,6 +273,11 @@ impl State {
             (Some(Layer::Token(token)), _) => {
                 let told = token.form.click(column, row);
                 let told = token.follow(told);
+                self.follow_form(told);
+            }
+            (Some(Layer::Settings(settings)), _) => {
+                let told = settings.form.click(column, row);
+                let told = settings.follow(told);
                 self.follow_form(told);
             }
             (None, View::Login(login)) => {

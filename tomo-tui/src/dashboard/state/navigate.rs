@@ -213,6 +213,7 @@ impl State {
                 View::Registries(_) => Effect::Registries,
                 View::Users(_) | View::Person(_) => Effect::People { accounts: true },
                 View::Audit(_) => Effect::Audit(None),
+                View::Settings(_) => Effect::Settings,
                 View::Verdict(_) => Effect::VerifyAudit,
                 // A program has neither logins nor tokens.
                 View::Profile(_) if self.who.as_ref().is_some_and(|who| !who.person) => return,

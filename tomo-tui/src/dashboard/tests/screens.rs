@@ -41,7 +41,7 @@ fn a_newcomer_is_told_how_to_add_a_server() {
 fn the_way_back_and_the_way_out_are_in_every_footer() {
     for keys in [
         "1", "enter", "2", "2 enter", "2 L", "2 W", "3", "3 enter", "4", "4 enter", "5", "5 enter", "7", "7 enter",
-        "8", "9", "9 enter", "9 V", "m",
+        "8", "9", "9 enter", "9 V", "o", "m",
     ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
         dashboard.press(keys);

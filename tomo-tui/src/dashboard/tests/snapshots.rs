@@ -9,7 +9,7 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 44] = [
+const SCREENS: [(&str, &str); 46] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -42,6 +42,8 @@ const SCREENS: [(&str, &str); 44] = [
     ("token_made", "8"),
     ("profile", "m"),
     ("password_form", "m p"),
+    ("settings", "o j"),
+    ("settings_form", "o e"),
     ("audit", "9"),
     ("audit_row", "9 j enter"),
     ("audit_verified", "9 V"),

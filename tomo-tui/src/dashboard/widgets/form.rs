@@ -67,6 +67,12 @@ impl Form {
         self
     }
 
+    /// Begins at a field.
+    pub(crate) fn at(mut self, id: &str) -> Self {
+        self.focus = self.fields.iter().position(|field| field.id == id).unwrap_or(self.focus);
+        self
+    }
+
     /// Takes a key in.
     pub(crate) fn key(&mut self, key: KeyEvent) -> FormEvent {
         if key.kind == KeyEventKind::Release {
