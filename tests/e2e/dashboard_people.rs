@@ -212,6 +212,12 @@ async fn somebody_ends_their_other_login_and_changes_their_password_in_their_pro
     terminal
         .wait_until("the new login is there", |screen| screen.contents().matches("from 127.0.0.1").count() == 2)
         .await;
+    // Until it is ended there itself.
+    terminal.type_text("jX");
+    terminal.wait_for("the one of this dashboard").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("Enter signs in").await;
     drop(terminal);
     daemon.stop().await;
 }

@@ -186,7 +186,7 @@ impl Listed for SignedIn {
         growing("MAY", 12, 1),
         number("SINCE", 9, 0),
         number("LAST USE", 9, 0),
-        number("FOR", 9, 0),
+        number("ENDS IN", 9, 0),
     ];
 
     fn key(&self) -> String {

@@ -10,7 +10,7 @@ use crate::{
         canvas::{Canvas, split_bottom},
         list::{List, Listed},
         views::{draw_list, safe},
-        widgets::table::{Column, growing},
+        widgets::table::{Column, column, growing},
     },
     format::wrap,
 };
@@ -84,7 +84,7 @@ impl SettingsView {
 
 impl Listed for Setting {
     type Key = &'static str;
-    const COLUMNS: &'static [Column] = &[growing("SETTING", 23, 0), growing("VALUE", 12, 0), growing("MEANS", 30, 1)];
+    const COLUMNS: &'static [Column] = &[column("SETTING", 23, 0), growing("VALUE", 12, 0), growing("MEANS", 40, 1)];
 
     fn key(&self) -> &'static str {
         self.name

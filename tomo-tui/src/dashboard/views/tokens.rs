@@ -95,7 +95,7 @@ impl Listed for ApiToken {
         growing("SEES", 8, 1),
         number("MADE", 8, 3),
         number("LAST USE", 8, 0),
-        number("FOR", 8, 0),
+        number("ENDS IN", 8, 0),
     ];
 
     fn key(&self) -> TokenId {
