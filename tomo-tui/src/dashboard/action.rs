@@ -27,6 +27,7 @@ pub(crate) enum Action {
     ShowUsers,
     ShowProfile,
     ChangePassword,
+    AddKey,
     ShowTokens,
     ShowAudit,
     VerifyAudit,
@@ -389,6 +390,14 @@ pub(crate) const TABLE: &[Entry] = &[
         1,
     ),
     change(
+        Action::AddKey,
+        "add ssh key",
+        "Lets whoever holds the private half of a public key see this dashboard over SSH, with your rights.",
+        &["K"],
+        &[Context::Profile],
+        4,
+    ),
+    change(
         Action::EditSettings,
         "change",
         "Changes settings: a form, a preview of the plan, then the change.",
@@ -407,7 +416,7 @@ pub(crate) const TABLE: &[Entry] = &[
     change(
         Action::Revoke,
         "revoke",
-        "Ends the selected login, or revokes the selected API token, at once.",
+        "Ends the selected login, revokes the API token or removes the SSH key, at once.",
         &["X"],
         &[Context::Person, Context::Profile, Context::Tokens],
         2,

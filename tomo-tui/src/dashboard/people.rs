@@ -1,12 +1,12 @@
-//! People, their logins and their API tokens: the calls that look at them and change them.
+//! People, their logins, API tokens and public keys: the calls that look at them and change them.
 
 use tomo_proto::{
     api::{
-        auth::{AuthSessionEnd, AuthSessionList, AuthTokenList, AuthTokenRevoke, AuthUserList},
-        person::{ChangePassword, CreateUser, DeleteUser, SetRole},
+        auth::{AuthKeyList, AuthSessionEnd, AuthSessionList, AuthTokenList, AuthTokenRevoke, AuthUserList},
+        person::{AddKey, ChangePassword, CreateUser, DeleteUser, RemoveKey, SetRole},
     },
     id::SessionId,
-    model::user::{ApiToken, Session, User},
+    model::user::{ApiToken, Session, SshKey, User},
 };
 
 use crate::client::{Client, ClientError};
@@ -20,6 +20,8 @@ pub(crate) struct People {
     pub(crate) logins: Vec<Session>,
     /// Newest first.
     pub(crate) tokens: Vec<ApiToken>,
+    /// Public keys that open the dashboard over SSH, newest first.
+    pub(crate) keys: Vec<SshKey>,
     /// The login that this dashboard signs in with, if it is one.
     pub(crate) own: Option<SessionId>,
 }
@@ -33,6 +35,8 @@ pub(crate) enum Change {
     Password(ChangePassword),
     EndLogin(AuthSessionEnd),
     RevokeToken(AuthTokenRevoke),
+    AddKey(AddKey),
+    RemoveKey(RemoveKey),
 }
 
 /// Fetches logins and tokens; with `accounts` also the accounts, which only an admin may see.
@@ -40,7 +44,8 @@ pub(super) async fn look(client: &Client, accounts: bool) -> Result<People, Clie
     let users = if accounts { client.call(&AuthUserList {}).await?.users } else { Vec::new() };
     let logins = client.call(&AuthSessionList {}).await?.sessions;
     let tokens = client.call(&AuthTokenList {}).await?.tokens;
-    Ok(People { users, logins, tokens, own: client.session() })
+    let keys = client.call(&AuthKeyList {}).await?.keys;
+    Ok(People { users, logins, tokens, keys, own: client.session() })
 }
 
 /// Changes something, and says what is so from then on.
@@ -61,6 +66,11 @@ pub(super) async fn change(client: &Client, change: Change) -> Result<String, Cl
             format!("a login of {} is ended", ended.user_name)
         }
         Change::RevokeToken(request) => format!("{} is revoked", client.call(&request).await?.name),
+        Change::AddKey(request) => {
+            let key = client.person(&request).await?;
+            format!("{} opens the dashboard over SSH as {}", key.name, key.user_name)
+        }
+        Change::RemoveKey(request) => format!("{} opens nothing any more", client.person(&request).await?.name),
     })
 }
 

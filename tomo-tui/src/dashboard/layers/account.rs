@@ -1,11 +1,12 @@
-//! An account: a new one with its first password, another role for one that is there, another password for one's own.
+//! An account: a new one with its first password, another role for one that is there, another password
+//! for one's own, or a public key.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use tomo_proto::{
     api::{
         check_name,
-        person::{ChangePassword, CreateUser, SecretText, SetRole},
+        person::{AddKey, ChangePassword, CreateUser, SecretText, SetRole},
     },
     model::user::{PASSWORD_MIN, Role, User, check_password},
 };
@@ -27,6 +28,7 @@ enum Errand {
     /// Another role for somebody who has this one.
     Role(String, Role),
     Password,
+    Key,
 }
 
 /// The form.
@@ -73,6 +75,21 @@ impl AccountForm {
         Self { form, errand: Errand::Password, busy: false }
     }
 
+    /// A public key that opens the dashboard over SSH.
+    pub(crate) fn key_over_ssh() -> Self {
+        let line = |text: &str| if text.trim().is_empty() { Err("it is needed".to_owned()) } else { Ok(()) };
+        let key = Field::text("key", "Public key")
+            .placeholder("ssh-ed25519 AAAA… ana@laptop")
+            .help("The line of the .pub file; whoever holds the private half sees this dashboard with your rights")
+            .check(line);
+        let name = Field::text("name", "Name").placeholder("the key's own comment").check(|text| match text {
+            "" => Ok(()),
+            text => check_name(text),
+        });
+        let form = Form::new(vec![key, name]).button("Add the key");
+        Self { form, errand: Errand::Key, busy: false }
+    }
+
     /// `Ok` is something to do, `Err` the wish to leave.
     pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<Effect, ()>> {
         if self.busy {
@@ -114,6 +131,10 @@ impl AccountForm {
                 return None;
             }
             (Errand::Role(name, _), Ok(role)) => Change::Role(SetRole { username: name.clone(), role }),
+            (Errand::Key, _) => {
+                let name = Some(self.form.value("name")).filter(|name| !name.is_empty());
+                Change::AddKey(AddKey { key: self.form.value("key").trim().to_owned(), name, username: None })
+            }
             (Errand::Password, _) => {
                 let current = SecretText::new(self.form.value("current"));
                 Change::Password(ChangePassword { current, new: SecretText::new(new) })
@@ -125,7 +146,11 @@ impl AccountForm {
     /// The daemon said no.
     pub(crate) fn refused(&mut self, field: Option<&str>, message: String) {
         self.busy = false;
-        let usual = if let Errand::Password = self.errand { "current" } else { "role" };
+        let usual = match self.errand {
+            Errand::Password => "current",
+            Errand::Key => "key",
+            Errand::Create | Errand::Role(..) => "role",
+        };
         let field = field.filter(|field| self.form.has(field)).unwrap_or(usual);
         self.form.set_error(field, message);
     }
@@ -144,6 +169,7 @@ impl AccountForm {
         let (title, rows) = match &self.errand {
             Errand::Create => ("New user".to_owned(), 13),
             Errand::Password => ("Change your password".to_owned(), 12),
+            Errand::Key => ("A key for the dashboard over SSH".to_owned(), 10),
             Errand::Role(name, _) => (format!("Another role for {name}: ends their logins"), 9),
         };
         let inner = canvas.dialogue(centered(area, 78, rows), &title);

@@ -80,7 +80,8 @@ impl State {
             | Action::DeleteUser
             | Action::CreateToken
             | Action::Revoke
-            | Action::ChangePassword => {
+            | Action::ChangePassword
+            | Action::AddKey => {
                 self.change_people(action);
             }
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),

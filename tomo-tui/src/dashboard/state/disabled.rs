@@ -110,7 +110,9 @@ impl State {
             | Action::SetRole
             | Action::DeleteUser => Scope::Admin,
             Action::ShowAudit | Action::VerifyAudit => Scope::Audit,
-            Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword => Scope::Read,
+            Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword | Action::AddKey => {
+                Scope::Read
+            }
             _ if changes => Scope::Plan,
             _ => return None,
         };
@@ -122,7 +124,10 @@ impl State {
             return Some(format!("{} may not: it needs the scope {}", who.actor, needed.as_str()));
         }
         let for_people = needed >= Scope::Deploy
-            || matches!(action, Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword);
+            || matches!(
+                action,
+                Action::ShowTokens | Action::CreateToken | Action::Revoke | Action::ChangePassword | Action::AddKey
+            );
         (for_people && !who.person).then(|| "an API token cannot do this: sign in with `tomo login`".to_owned())
     }
 
@@ -148,7 +153,7 @@ impl State {
                 View::Registries(view) if view.list.selected().is_some() => None,
                 _ => Some("no registry is selected".to_owned()),
             },
-            Action::SetRole | Action::DeleteUser | Action::Revoke | Action::ChangePassword => {
+            Action::SetRole | Action::DeleteUser | Action::Revoke | Action::ChangePassword | Action::AddKey => {
                 self.people_do_not_fit(action)
             }
             Action::EditSettings => match &self.view {

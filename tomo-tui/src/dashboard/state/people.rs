@@ -3,9 +3,9 @@
 use tomo_proto::{
     api::{
         auth::{AuthSessionEnd, AuthTokenRevoke},
-        person::{CreatedToken, DeleteUser},
+        person::{CreatedToken, DeleteUser, RemoveKey},
     },
-    model::user::{ApiToken, Session, User},
+    model::user::{ApiToken, Session, SshKey, User},
 };
 
 use crate::{
@@ -47,12 +47,14 @@ impl State {
     /// Why nothing like this can be done with what is at hand.
     pub(super) fn people_do_not_fit(&self, action: Action) -> Option<String> {
         match action {
-            Action::ChangePassword => self
+            Action::ChangePassword | Action::AddKey => self
                 .who
                 .as_ref()
                 .is_some_and(|who| who.role.is_none())
-                .then(|| "only who is signed in has a password: `tomo login`".to_owned()),
-            Action::Revoke => self.revocation().is_none().then(|| "no login and no token is selected".to_owned()),
+                .then(|| "only who is signed in has a password and keys: `tomo login`".to_owned()),
+            Action::Revoke => {
+                self.revocation().is_none().then(|| "no login, no token and no key is selected".to_owned())
+            }
             _ => match self.account_on_screen() {
                 None => Some("no user is selected".to_owned()),
                 Some((user, true)) => {
@@ -69,6 +71,7 @@ impl State {
                 let scopes = self.who.as_ref().map(|who| who.scopes.clone()).unwrap_or_default();
                 Some(Layer::Token(Box::new(TokenForm::new(&scopes, self.server_names()))))
             }
+            Action::AddKey => Some(Layer::Account(Box::new(AccountForm::key_over_ssh()))),
             Action::ChangePassword => Some(Layer::Account(Box::new(AccountForm::password()))),
             Action::CreateUser => Some(Layer::Account(Box::new(AccountForm::create()))),
             Action::Revoke => self.revocation().map(Layer::Confirm),
@@ -157,7 +160,17 @@ fn end(one: &SignedIn) -> Confirm {
     match one {
         SignedIn::Login(login, own) => end_login(login, *own),
         SignedIn::Token(token) => revoke_token(token),
+        SignedIn::Key(key) => remove_key(key),
     }
+}
+
+fn remove_key(key: &SshKey) -> Confirm {
+    let question = format!(
+        "Remove the key {} ({}) of {}. A dashboard that it has opened over SSH ends at once.",
+        key.name, key.fingerprint, key.user_name
+    );
+    let effect = Effect::ChangePeople(Change::RemoveKey(RemoveKey { key: key.id.to_string() }));
+    Confirm::question("Remove the key", question, "Remove it", effect)
 }
 
 fn end_login(login: &Session, own: bool) -> Confirm {

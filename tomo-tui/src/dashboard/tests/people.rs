@@ -5,8 +5,8 @@ use tomo_proto::{
         auth::AuthSessionEnd,
         person::{CreateToken, CreatedToken, SecretText},
     },
-    id::{SessionId, TokenId, UserId},
-    model::user::{ApiToken, Scope, Session, User},
+    id::{KeyId, SessionId, TokenId, UserId},
+    model::user::{ApiToken, Scope, Session, SshKey, User},
 };
 
 use super::*;
@@ -60,6 +60,16 @@ pub(super) fn people() -> People {
             token(1, "ci", &ana, &[Scope::Read, Scope::Plan]),
             token(2, "assistant", &bo, &[Scope::Read, Scope::Audit, Scope::Plan]),
         ],
+        keys: vec![SshKey {
+            id: KeyId::from_u64(1),
+            user: ana.id,
+            user_name: ana.name.clone(),
+            name: "laptop".to_owned(),
+            algorithm: "ssh-ed25519".to_owned(),
+            fingerprint: "SHA256:8kyeYAX0pDZcXw9SAMw2pDZ8wMTbEqbCyQAvUiDdXuE".to_owned(),
+            created_at: NOW - 86_400_000,
+            last_used_at: None,
+        }],
         own: Some(SessionId::from_u64(1)),
         users: vec![ana, bo, vera],
     }
@@ -264,6 +274,25 @@ fn the_profile_has_what_is_ones_own() {
     assert!(!screen.contains("10.0.0.2") && !screen.contains("assistant"), "those are bo's:\n{screen}");
     dashboard.press("X");
     dashboard.shows("End the login of ana from 10.0.0.1");
+}
+
+#[test]
+fn a_key_for_the_dashboard_over_ssh_is_added_and_removed_in_the_profile() {
+    let mut dashboard = opened("m");
+    dashboard.shows("laptop SHA256:");
+    dashboard.press("K");
+    dashboard.type_in("ssh-rsa");
+    let Some(Change::AddKey(request)) = asked(dashboard.press("ctrl-s")) else { panic!("nothing is asked for") };
+    assert_eq!((request.key.as_str(), request.name, request.username), ("ssh-rsa", None, None));
+    let refusal = ApiError::new(ErrorCode::Invalid, "this is no public key").with_field("key");
+    dashboard.send(Event::Answer(Answer::PeopleChanged(Err(ClientError::Api(refusal)))));
+    dashboard.shows("this is no public key");
+    assert!(asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
+    dashboard.send(Event::Answer(Answer::PeopleChanged(Ok("laptop opens the dashboard over SSH".to_owned()))));
+    dashboard.press("G X");
+    dashboard.shows("Remove the key laptop");
+    let Some(Change::RemoveKey(request)) = asked(dashboard.press("tab enter")) else { panic!("nothing is asked for") };
+    assert_eq!(request.key, KeyId::from_u64(1).to_string());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    model::user::{ApiToken, Role, Scopes, Session, User},
+    model::user::{ApiToken, Role, Scopes, Session, SshKey, User},
     text::display_line,
 };
 
@@ -35,6 +35,8 @@ pub(crate) enum SignedIn {
     /// A login, and whether it is the one of this dashboard.
     Login(Session, bool),
     Token(ApiToken),
+    /// A public key, which opens the dashboard over SSH.
+    Key(SshKey),
 }
 
 /// The view.
@@ -98,17 +100,18 @@ pub(super) fn draw_facts(canvas: &mut Canvas<'_>, area: Rect, facts: &[(&str, St
 
 /// The list of what is signed in, with its title.
 pub(super) fn draw_signed_in(canvas: &mut Canvas<'_>, area: Rect, list: &List<SignedIn>, empty: &str) {
-    let body = canvas.section(area, "Logins and API tokens", true);
+    let body = canvas.section(area, "Logins, API tokens and SSH keys", true);
     let now_ms = canvas.now_ms;
     draw_list(list, canvas, body, &[empty], |one, index, width| one.cell(index, width, now_ms));
 }
 
-/// What of a person is signed in: logins before tokens, the newest first.
+/// What a person is signed in with, or can sign in with: logins, tokens, public keys, the newest first.
 pub(super) fn signed_in(people: People, name: &str) -> Vec<SignedIn> {
     let logins = people.logins.into_iter().filter(|login| login.user_name == name);
     let logins = logins.map(|login| SignedIn::Login(login.clone(), Some(login.id) == people.own));
     let tokens = people.tokens.into_iter().filter(|token| token.owner_name == name);
-    logins.chain(tokens.map(SignedIn::Token)).collect()
+    let keys = people.keys.into_iter().filter(|key| key.user_name == name);
+    logins.chain(tokens.map(SignedIn::Token)).chain(keys.map(SignedIn::Key)).collect()
 }
 
 /// Whether an account is the only one of an admin.
@@ -128,6 +131,9 @@ pub(super) fn moment(now_ms: u64, at_ms: u64) -> String {
 
 /// How long something still works.
 pub(super) fn remaining(now_ms: u64, until_ms: u64) -> String {
+    if until_ms == u64::MAX {
+        return "never".to_owned();
+    }
     if until_ms <= now_ms { "over".to_owned() } else { format::duration(until_ms - now_ms) }
 }
 
@@ -140,6 +146,7 @@ impl SignedIn {
                 format!("{own}from {} {}", login.ip_address, login.user_agent).trim_end().to_owned()
             }
             Self::Token(token) => token.name.clone(),
+            Self::Key(key) => format!("{} {}", key.name, key.fingerprint),
         }
     }
 
@@ -147,12 +154,13 @@ impl SignedIn {
         match self {
             Self::Login(..) => "login",
             Self::Token(_) => "token",
+            Self::Key(_) => "ssh key",
         }
     }
 
     fn may(&self) -> String {
         match self {
-            Self::Login(..) => "as the role".to_owned(),
+            Self::Login(..) | Self::Key(_) => "as the role".to_owned(),
             Self::Token(token) => words(&token.scopes),
         }
     }
@@ -162,6 +170,7 @@ impl SignedIn {
         match self {
             Self::Login(login, _) => (login.created_at, login.expires_at, Some(login.last_activity_at)),
             Self::Token(token) => (token.created_at, token.expires_at, token.last_used_at),
+            Self::Key(key) => (key.created_at, u64::MAX, key.last_used_at),
         }
     }
 
@@ -181,7 +190,7 @@ impl SignedIn {
 impl Listed for SignedIn {
     type Key = String;
     const COLUMNS: &'static [Column] = &[
-        column("KIND", 6, 0),
+        column("KIND", 7, 0),
         growing("WHAT", 26, 0),
         growing("MAY", 12, 1),
         number("SINCE", 9, 0),
@@ -193,6 +202,7 @@ impl Listed for SignedIn {
         match self {
             Self::Login(login, _) => login.id.to_string(),
             Self::Token(token) => token.id.to_string(),
+            Self::Key(key) => key.id.to_string(),
         }
     }
 
