@@ -62,8 +62,6 @@ use crate::{
 const LIST_LIMIT: u32 = 1_000;
 /// Servers of one answer: a large fleet at once would cost much memory for a moment.
 const PAGE: u32 = 100;
-/// Rows of the audit in one answer.
-const AUDIT_PAGE: u32 = 200;
 /// A log view waits this long for a new line before it asks again.
 const LOG_WAIT_S: u32 = 25;
 /// Lines a log view begins with.
@@ -105,7 +103,10 @@ pub(crate) enum Effect {
     ChangePeople(people::Change),
     CreateToken(CreateToken),
     /// A page of the audit: the newest rows, or those from a cursor on.
-    Audit(Option<String>),
+    Audit {
+        cursor: Option<String>,
+        rows: u32,
+    },
     VerifyAudit,
     Settings,
     /// Asks for the plan.
@@ -318,8 +319,8 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::People { accounts } => Answer::People(people::look(client, accounts).await.map(Box::new)),
         Effect::ChangePeople(change) => Answer::PeopleChanged(people::change(client, change).await),
         Effect::CreateToken(request) => Answer::TokenMade(client.person(&request).await.map(Box::new)),
-        Effect::Audit(cursor) => {
-            let request = AuditSearch { cursor: cursor.clone(), limit: Some(AUDIT_PAGE), ..AuditSearch::default() };
+        Effect::Audit { cursor, rows } => {
+            let request = AuditSearch { cursor: cursor.clone(), limit: Some(rows), ..AuditSearch::default() };
             Answer::Audit(cursor, client.call(&request).await)
         }
         Effect::VerifyAudit => Answer::Verified(client.call(&AuditVerify {}).await.map(Box::new)),

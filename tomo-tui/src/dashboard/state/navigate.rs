@@ -212,7 +212,7 @@ impl State {
                 View::Backups(view) => Effect::Backups(view.server.clone()),
                 View::Registries(_) => Effect::Registries,
                 View::Users(_) | View::Person(_) => Effect::People { accounts: true },
-                View::Audit(_) => Effect::Audit(None),
+                View::Audit(view) => view.look(),
                 View::Settings(_) => Effect::Settings,
                 View::Verdict(_) => Effect::VerifyAudit,
                 // A program has neither logins nor tokens.

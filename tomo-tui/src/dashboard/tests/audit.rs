@@ -53,7 +53,7 @@ pub(super) fn broken() -> AuditVerifyAnswer {
 fn opened() -> Dashboard {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let effects = dashboard.press("9");
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Audit(None))), "{effects:?}");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Audit { cursor: None, rows: 200 })), "{effects:?}");
     dashboard.answer_view();
     dashboard.screen();
     dashboard
@@ -63,7 +63,7 @@ fn opened() -> Dashboard {
 fn asked(effects: &[Effect]) -> Option<u64> {
     effects
         .iter()
-        .find_map(|effect| if let Effect::Audit(cursor) = effect { cursor.as_ref()?.parse().ok() } else { None })
+        .find_map(|effect| if let Effect::Audit { cursor, .. } = effect { cursor.as_ref()?.parse().ok() } else { None })
 }
 
 fn answer(dashboard: &mut Dashboard, cursor: u64) -> Vec<Effect> {
@@ -119,10 +119,15 @@ fn a_filter_reads_on_by_itself_until_there_is_enough() {
 #[test]
 fn new_rows_come_on_top_and_a_gap_is_read_anew() {
     let mut dashboard = opened();
-    dashboard.send(Event::Answer(Answer::Audit(None, Ok(page(1_003, 200)))));
+    let effects = dashboard.press("ctrl-r");
+    let look = |effect: &Effect| matches!(effect, Effect::Audit { cursor: None, rows } if *rows < 200);
+    assert!(effects.iter().any(look), "only what is new: {effects:?}");
+    dashboard.send(Event::Answer(Answer::Audit(None, Ok(page(1_003, 20)))));
     dashboard.shows("203 rows read");
-    dashboard.send(Event::Answer(Answer::Audit(None, Ok(page(1_300, 200)))));
-    dashboard.shows("200 rows read");
+    let effects = dashboard.send(Event::Answer(Answer::Audit(None, Ok(page(1_300, 20)))));
+    assert_eq!(asked(&effects), Some(1_281), "the screen has room for more");
+    answer(&mut dashboard, 1_281);
+    dashboard.shows("220 rows read");
     dashboard.press("g");
     dashboard.shows("shop-1300");
     dashboard.send(Event::Answer(Answer::Audit(None, Ok(page(40, 200)))));

@@ -23,6 +23,10 @@ const OUTCOME: usize = 1;
 const WHO: usize = 2;
 const WHAT: usize = 3;
 const ON: usize = 4;
+/// Rows of a page.
+const PAGE: u32 = 200;
+/// Rows of a look at what is new: on a slow line a notice may come every second.
+const NEW: u32 = 20;
 /// Rows that are kept at the most; each has some 300 bytes.
 const MOST_ROWS: usize = 50_000;
 /// Pages that one key reads at the most while a filter is on.
@@ -67,10 +71,16 @@ impl AuditView {
             self.reading = None;
             self.older = answer.next_cursor;
             self.list.replace(answer.entries);
+            self.pages = 1;
         } else {
             self.list.merge(answer.entries);
         }
         self.newest = first;
+    }
+
+    /// Asks for the newest rows.
+    pub(crate) fn look(&self) -> Effect {
+        Effect::Audit { cursor: None, rows: if self.list.loaded { NEW } else { PAGE } }
     }
 
     /// What was on its way is not waited for any more.
@@ -98,7 +108,7 @@ impl AuditView {
         }
         self.reading = Some(self.older.clone()?);
         self.pages -= 1;
-        Some(Effect::Audit(self.reading.clone()))
+        Some(Effect::Audit { cursor: self.reading.clone(), rows: PAGE })
     }
 
     fn is_full(&self) -> bool {
