@@ -66,6 +66,8 @@ async fn an_admin_makes_an_account_ends_its_login_changes_its_role_and_deletes_i
     terminal.press(Key::Control('s'));
     terminal.wait_for("bo is operator").await;
     never_shown(&terminal, SECRET);
+    let listed = |screen: &vt100::Screen| screen.contents().lines().any(|line| line.starts_with("bo "));
+    terminal.wait_until("the account is in the list", listed).await;
 
     let login = Login { username: "bo".to_owned(), password: SecretText::new(SECRET) };
     let login = daemon.http().person(&login).await.expect("the password is the one that was typed");
