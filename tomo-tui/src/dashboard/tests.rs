@@ -13,6 +13,7 @@ mod sealed;
 mod servers;
 mod settings;
 mod snapshots;
+mod tokens;
 
 use std::collections::BTreeMap;
 

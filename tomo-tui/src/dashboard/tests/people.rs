@@ -1,10 +1,7 @@
 //! Accounts with their logins and tokens: made, changed, ended.
 
 use tomo_proto::{
-    api::{
-        auth::AuthSessionEnd,
-        person::{CreateToken, CreatedToken, SecretText},
-    },
+    api::auth::AuthSessionEnd,
     id::{KeyId, SessionId, TokenId, UserId},
     model::user::{ApiToken, Scope, Session, SshKey, User},
 };
@@ -12,7 +9,7 @@ use tomo_proto::{
 use super::*;
 use crate::dashboard::people::{Change, People};
 
-fn user(number: u64, name: &str, role: Role) -> User {
+pub(super) fn user(number: u64, name: &str, role: Role) -> User {
     User {
         id: UserId::from_u64(number),
         name: name.to_owned(),
@@ -36,7 +33,7 @@ fn login(number: u64, of: &User, from: &str) -> Session {
     }
 }
 
-fn token(number: u64, name: &str, owner: &User, scopes: &[Scope]) -> ApiToken {
+pub(super) fn token(number: u64, name: &str, owner: &User, scopes: &[Scope]) -> ApiToken {
     ApiToken {
         id: TokenId::from_u64(number),
         name: name.to_owned(),
@@ -75,7 +72,7 @@ pub(super) fn people() -> People {
     }
 }
 
-fn opened(keys: &str) -> Dashboard {
+pub(super) fn opened(keys: &str) -> Dashboard {
     let mut dashboard = Dashboard::filled(Role::Admin);
     for key in keys.split_whitespace() {
         dashboard.press(key);
@@ -84,7 +81,7 @@ fn opened(keys: &str) -> Dashboard {
     dashboard
 }
 
-fn asked(effects: Vec<Effect>) -> Option<Change> {
+pub(super) fn asked(effects: Vec<Effect>) -> Option<Change> {
     effects.into_iter().find_map(|effect| if let Effect::ChangePeople(change) = effect { Some(change) } else { None })
 }
 
@@ -188,80 +185,6 @@ fn somebody_who_is_gone_or_not_to_be_seen_is_told() {
         assert!(dashboard.press("7").is_empty());
         dashboard.shows("it needs the scope admin");
     }
-}
-
-pub(super) fn made_token() -> CreatedToken {
-    let ana = user(1, "ana", Role::Admin);
-    let secret = format!("tomo_05jb7ztr2wzc_{}", "0123456789abcdef".repeat(4));
-    CreatedToken { token: token(3, "deployer", &ana, &[Scope::Read, Scope::Deploy]), secret: SecretText::new(secret) }
-}
-
-fn token_asked(effects: Vec<Effect>) -> Option<CreateToken> {
-    effects.into_iter().find_map(|effect| if let Effect::CreateToken(request) = effect { Some(request) } else { None })
-}
-
-#[test]
-fn a_token_is_made_within_its_bounds_and_shown_once() {
-    let mut dashboard = opened("8 a");
-    assert!(!dashboard.screen().contains("[ ] admin"), "no token gets it");
-    dashboard.type_in("deployer");
-    dashboard.press("tab space");
-    assert!(token_asked(dashboard.press("ctrl-s")).is_none());
-    dashboard.shows("it needs at least one");
-    dashboard.press("space down down down down space tab ctrl-u");
-    dashboard.type_in("400");
-    dashboard.press("tab");
-    dashboard.shows("1 to 365 days");
-    dashboard.press("up ctrl-u");
-    dashboard.type_in("30");
-    dashboard.press("tab");
-    dashboard.type_in("web-1, web-7");
-    assert!(token_asked(dashboard.press("ctrl-s")).is_none());
-    dashboard.shows("there is no server \"web-7\"");
-    dashboard.press("ctrl-u");
-    dashboard.type_in("web-1, web-2");
-    let request = token_asked(dashboard.press("ctrl-s")).expect("is sent");
-    assert_eq!((request.name.as_str(), request.expires_in_days), ("deployer", Some(30)));
-    assert_eq!(request.scopes, [Scope::Read, Scope::Deploy].into());
-    assert_eq!(request.selectors.servers, ["web-1".to_owned(), "web-2".to_owned()].into());
-    let refusal = ApiError::new(ErrorCode::Conflict, "there is a token \"deployer\" already").with_field("name");
-    dashboard.send(Event::Answer(Answer::TokenMade(Err(ClientError::Api(refusal)))));
-    dashboard.shows("there is a token \"deployer\" already");
-    assert!(token_asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
-    dashboard.send(Event::Answer(Answer::TokenMade(Ok(Box::new(made_token())))));
-    dashboard.shows("tomo_05jb7ztr2wzc_0123456789abcdef");
-    dashboard.press("esc");
-    assert!(!dashboard.screen().contains("tomo_05jb"), "it is gone");
-    assert!(matches!(&dashboard.state.view, View::Tokens(_)));
-}
-
-#[test]
-fn nobody_gives_a_token_more_than_they_have() {
-    let mut dashboard = Dashboard::filled(Role::Viewer);
-    dashboard.press("8 a");
-    dashboard.shows("[x] read");
-    assert!(!dashboard.screen().contains("[ ] plan"), "{}", dashboard.screen());
-}
-
-#[test]
-fn a_token_is_shown_as_a_whole_and_revoked() {
-    let mut dashboard = opened("8 j");
-    for text in ["ci", "read, plan", "all", "of bo, may read, audit, plan, sees all"] {
-        dashboard.shows(text);
-    }
-    dashboard.press("X");
-    dashboard.shows("Revoke assistant of bo");
-    let change = asked(dashboard.press("tab enter"));
-    let second = TokenId::from_u64(2).to_string();
-    assert!(matches!(&change, Some(Change::RevokeToken(request)) if request.token == second), "{change:?}");
-}
-
-#[test]
-fn a_program_has_no_tokens_of_its_own() {
-    let mut dashboard = Dashboard::filled(Role::Admin);
-    dashboard.send(Event::Answer(Answer::Whoami(Ok(who(Role::Deployer, false)))));
-    assert!(dashboard.press("8").is_empty());
-    dashboard.shows("an API token cannot do this");
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn every_screen_looks_as_it_did() {
                     dashboard.answer_view();
                 }
                 if screen == "token_made" {
-                    dashboard.send(Event::Answer(Answer::TokenMade(Ok(Box::new(people::made_token())))));
+                    dashboard.send(Event::Answer(Answer::TokenMade(Ok(Box::new(tokens::made_token())))));
                 }
                 if screen == "audit_broken" {
                     dashboard.send(Event::Answer(Answer::Verified(Ok(Box::new(audit::broken())))));
