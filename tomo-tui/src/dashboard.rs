@@ -6,6 +6,7 @@
 mod action;
 mod effect;
 mod event;
+mod log;
 mod people;
 mod state;
 mod stock;

@@ -89,6 +89,10 @@ pub(crate) enum Action {
     Logs,
     Shell,
     Diagnose,
+    /// The newest lines of a log.
+    LogTail,
+    /// Those of so many minutes.
+    LogMinutes(u16),
     LogPause,
     LogWrap,
     LogTimes,
@@ -198,6 +202,11 @@ const fn change(
     Entry { changes: true, ..entry(action, title, help, keys, contexts, footer) }
 }
 
+/// A time of which a log shows all lines.
+const fn since(action: Action, title: &'static str, keys: &'static [&'static str]) -> Entry {
+    entry(action, title, "Reads the log anew from that time on, oldest lines first.", keys, LOGS, 0)
+}
+
 const GLOBAL: &[Context] = &[Context::Global];
 const LISTS: &[Context] = &[
     Context::Overview,
@@ -222,6 +231,7 @@ const RUNS: &[Context] =
 const PEOPLE: &[Context] = &[Context::Users, Context::Person];
 const STOCK: &[Context] = &[Context::Stock];
 const BACKUPS: &[Context] = &[Context::Backups];
+const LOGS: &[Context] = &[Context::Logs];
 const PLAN: &[Context] = &[Context::Plans, Context::Plan];
 
 /// Every action.
@@ -585,9 +595,23 @@ pub(crate) const TABLE: &[Entry] = &[
         &[Context::Server],
         6,
     ),
-    entry(Action::LogPause, "pause", "Stops or goes on following.", &["space", "p"], &[Context::Logs], 2),
-    entry(Action::LogWrap, "wrap", "Breaks long lines, or cuts them.", &["w"], &[Context::Logs], 3),
-    entry(Action::LogTimes, "times", "Shows or hides the time of each line.", &["t"], &[Context::Logs], 4),
+    entry(
+        Action::LogTail,
+        "tail, 1-6 since",
+        "Begins anew with the newest lines. In a log 1 to 6 choose a time and no view: : finds those.",
+        &["0"],
+        LOGS,
+        1,
+    ),
+    since(Action::LogMinutes(1), "last minute", &["1"]),
+    since(Action::LogMinutes(5), "last 5 min", &["2"]),
+    since(Action::LogMinutes(15), "last 15 min", &["3"]),
+    since(Action::LogMinutes(60), "last hour", &["4"]),
+    since(Action::LogMinutes(180), "last 3 h", &["5"]),
+    since(Action::LogMinutes(360), "last 6 h", &["6"]),
+    entry(Action::LogPause, "pause", "Stops or goes on following.", &["space", "p"], LOGS, 2),
+    entry(Action::LogWrap, "wrap", "Breaks long lines, or cuts them.", &["w"], LOGS, 3),
+    entry(Action::LogTimes, "times", "Shows or hides the time of each line.", &["t"], LOGS, 4),
     entry(Action::ShowOverview, "overview", "The fleet.", &["1"], GLOBAL, 0),
     entry(Action::ShowApps, "apps", "All apps.", &["2"], GLOBAL, 0),
     entry(Action::ShowPlans, "plans", "Changes that wait for a person.", &["3"], GLOBAL, 0),
@@ -647,6 +671,12 @@ pub(crate) fn row(action: Action) -> &'static Entry {
 /// What works in a context.
 pub(crate) fn in_context(context: Context) -> impl Iterator<Item = &'static Entry> {
     TABLE.iter().filter(move |entry| entry.contexts.contains(&context) || entry.contexts.contains(&Context::Global))
+}
+
+/// The keys that mean an action in a context: what works everywhere leaves a key to the context's own.
+pub(crate) fn keys_in(context: Context, entry: &Entry) -> Vec<&'static str> {
+    let means = |text: &&&str| parse(text).and_then(|key| of_key(context, key)) == Some(entry.action);
+    entry.keys.iter().filter(means).copied().collect()
 }
 
 /// What a key means in a context: the context's own actions come before those that work everywhere.
@@ -713,9 +743,10 @@ mod tests {
                 for text in entry.keys {
                     let key = parse(text).unwrap_or_else(|| panic!("{text} is no key"));
                     assert_eq!(global.insert(key, entry.action), None, "{text}");
-                    // Only opening may take a moving key, to the right.
+                    // Only a log takes keys from elsewhere: the digits of views, for the time that it shows.
                     let taken = own.get(&key).copied();
-                    assert!(taken.is_none(), "{text} is {taken:?} in {context:?} and {:?} everywhere", entry.action);
+                    let is_time = matches!(taken, None | Some(Action::LogTail | Action::LogMinutes(_)));
+                    assert!(is_time, "{text} is {taken:?} in {context:?} and {:?} everywhere", entry.action);
                 }
             }
         }
@@ -728,6 +759,14 @@ mod tests {
             assert!(entry.help.ends_with('.'), "{:?}", entry.action);
             assert_eq!(row(entry.action).title, entry.title, "{:?} stands twice", entry.action);
         }
+    }
+
+    #[test]
+    fn a_key_that_a_context_takes_for_itself_is_not_shown_for_what_works_everywhere() {
+        assert_eq!(keys_in(Context::Apps, row(Action::ShowPlans)), ["3"]);
+        assert_eq!(keys_in(Context::Logs, row(Action::ShowPlans)), Vec::<&str>::new());
+        assert_eq!(keys_in(Context::Logs, row(Action::LogMinutes(15))), ["3"]);
+        assert_eq!(keys_in(Context::Logs, row(Action::Down)), ["down", "j"]);
     }
 
     #[test]

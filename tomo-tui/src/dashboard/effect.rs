@@ -11,13 +11,12 @@ use tokio::{
 use tomo_proto::{
     api::{
         app::{
-            AppDeploy, AppDiagnose, AppGet, AppList, AppLogs, AppPart, AppRemove, AppRestart, AppRollback, AppStart,
-            AppStop,
+            AppDeploy, AppDiagnose, AppGet, AppList, AppPart, AppRemove, AppRestart, AppRollback, AppStart, AppStop,
         },
         audit::{AuditSearch, AuditVerify},
         auth::AuthWhoami,
         catalog::{CatalogGet, CatalogList, CatalogRefresh},
-        container::{ContainerAdopt, ContainerGet, ContainerLogs},
+        container::{ContainerAdopt, ContainerGet},
         operation::{OperationCancel, OperationGet, OperationList},
         overview::Overview,
         person::{
@@ -51,8 +50,8 @@ use crate::{
             deploy::{DeployRequest, secret_name},
             make::Made,
         },
-        people, stock,
-        views::logs::LogOf,
+        log, people, stock,
+        views::logs::{Asked, LogFrom, LogOf},
         visit::{self, Edit, Visit},
     },
     shell,
@@ -62,10 +61,6 @@ use crate::{
 const LIST_LIMIT: u32 = 1_000;
 /// Servers of one answer: a large fleet at once would cost much memory for a moment.
 const PAGE: u32 = 100;
-/// A log view waits this long for a new line before it asks again.
-const LOG_WAIT_S: u32 = 25;
-/// Lines a log view begins with.
-const LOG_TAIL: u32 = 500;
 /// What stands for a secret's value in an environment.
 const SECRET: &str = "secret://";
 /// Waits between two tries to reach the daemon.
@@ -135,9 +130,9 @@ pub(crate) enum Effect {
     CheckImage(String),
     Diagnose(String),
     Logs {
-        view: u64,
+        asked: Asked,
         of: LogOf,
-        cursor: Option<String>,
+        from: LogFrom,
     },
     Plans,
     Plan(String),
@@ -364,17 +359,7 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::App(app, client.call(&request).await.map(Box::new))
         }
         Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),
-        Effect::Logs { view, of, cursor } => {
-            let (wait_s, tail) = (cursor.as_ref().map(|_| LOG_WAIT_S), Some(LOG_TAIL));
-            let told = match of {
-                LogOf::App(app) => client.call(&AppLogs { app, tail, cursor, wait_s, ..AppLogs::default() }).await,
-                LogOf::Container { server, container } => {
-                    let request = ContainerLogs { server, container, tail, cursor, wait_s, ..ContainerLogs::default() };
-                    client.call(&request).await
-                }
-            };
-            Answer::Logs(view, told)
-        }
+        Effect::Logs { asked, of, from } => Answer::Logs(asked, log::read(client, of, from).await),
         Effect::Plans => Answer::Plans(client.call(&PlanList { limit: Some(100), ..PlanList::default() }).await),
         Effect::Plan(plan) => Answer::Plan(plan.clone(), client.call(&PlanGet { plan }).await.map(Box::new)),
         Effect::Operations => {

@@ -31,7 +31,7 @@ use tomo_proto::{
 use crate::{
     cli::ssh_config::Entry,
     client::{ClientError, Terminal},
-    dashboard::{layers::compose::Composed, people::People, visit::Reached},
+    dashboard::{layers::compose::Composed, people::People, views::logs::Asked, visit::Reached},
 };
 
 /// One thing that happened.
@@ -116,8 +116,8 @@ pub(crate) enum Answer {
     Apps(Told<AppListAnswer>),
     App(String, Told<Box<AppDetail>>),
     Diagnosis(String, Told<Box<Diagnosis>>),
-    /// The log view's number, so that an old view's lines are not shown in a new one.
-    Logs(u64, Told<AppLogsAnswer>),
+    /// Lines of a log.
+    Logs(Asked, Told<AppLogsAnswer>),
     Plans(Told<PlanListAnswer>),
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),

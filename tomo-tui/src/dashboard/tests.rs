@@ -58,7 +58,7 @@ use super::{
     layers::{Layer, make::MakeForm},
     state::{Link, State},
     theme::{Depth, Glyphs, Theme},
-    views::{self, View},
+    views::{self, View, logs::LogFrom},
     visit::{Errand, Reached, SignIn, Visit},
 };
 use crate::client::ClientError;
@@ -441,7 +441,7 @@ impl Dashboard {
                 });
                 let answer =
                     AppLogsAnswer { lines: lines.collect(), next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
-                Answer::Logs(view.number, Ok(answer))
+                Answer::Logs(view.asked(), Ok(answer))
             }
             View::Catalog => Answer::Catalog(Ok(catalog::catalog())),
             View::Template(view) => Answer::Template(view.id.clone(), Ok(Box::new(catalog::entry()))),

@@ -39,7 +39,7 @@ impl Help {
         let fits = |entry: &&Entry| {
             entry.title.contains(&typed)
                 || entry.help.to_lowercase().contains(&typed)
-                || entry.keys.contains(&self.typed.as_str())
+                || action::keys_in(self.context, entry).contains(&self.typed.as_str())
         };
         action::in_context(self.context).filter(fits).collect()
     }
@@ -102,7 +102,7 @@ impl Help {
         let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(height));
         self.offset.set(offset);
         for (place, (row, entry)) in list.rows().zip(entries.iter().skip(offset)).enumerate() {
-            let keys = entry.keys.join(" ");
+            let keys = action::keys_in(self.context, entry).join(" ");
             let why = self.why_not(entry.action);
             let own = entry.contexts.contains(&self.context);
             let style = if why.is_some() { canvas.theme.dim } else { canvas.theme.text };

@@ -63,10 +63,11 @@ impl Palette {
         let moving = [Action::Up, Action::Down, Action::Palette];
         let actions = action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| {
             let why = disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
+            let key = action::keys_in(context, entry).first().copied().unwrap_or_default();
             Candidate {
                 kind: "do",
                 name: entry.title.to_owned(),
-                note: format!("{}  {}", entry.keys.first().copied().unwrap_or_default(), why.unwrap_or(entry.help)),
+                note: format!("{key}  {}", why.unwrap_or(entry.help)),
                 off: why.is_some(),
                 target: Target::Action(entry.action),
             }

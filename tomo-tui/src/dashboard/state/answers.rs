@@ -263,9 +263,9 @@ impl State {
                     _ => {}
                 }
             }
-            Answer::Logs(number, told) => {
+            Answer::Logs(asked, told) => {
                 let View::Logs(view) = &mut self.view else { return };
-                if view.number != number {
+                if !view.has_asked(asked) {
                     return;
                 }
                 match told {

@@ -155,12 +155,17 @@ fn lines_of_another_log_are_not_shown() {
     let line = |text: &str| LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned(), service: None };
     let answer =
         |text| AppLogsAnswer { lines: vec![line(text)], next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() };
-    dashboard.send(Event::Answer(Answer::Logs(1, Ok(answer("foreign")))));
+    let asked = |dashboard: &Dashboard| match &dashboard.state.view {
+        View::Logs(view) => view.asked(),
+        other => panic!("not the log: {other:?}"),
+    };
+    let before = asked(&dashboard);
+    dashboard.press("4");
+    dashboard.send(Event::Answer(Answer::Logs(before, Ok(answer("foreign")))));
     assert!(!dashboard.screen().contains("foreign"));
-    let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
-    let number = view.number;
-    let more = dashboard.send(Event::Answer(Answer::Logs(number, Ok(answer("own")))));
-    assert!(matches!(&more[..], [Effect::Logs { cursor: Some(_), .. }]), "{more:?}");
+    let own = asked(&dashboard);
+    let more = dashboard.send(Event::Answer(Answer::Logs(own, Ok(answer("own")))));
+    assert!(matches!(&more[..], [Effect::Logs { from: LogFrom::Cursor(_), .. }]), "{more:?}");
     dashboard.shows("own");
     dashboard.shows("following");
 }

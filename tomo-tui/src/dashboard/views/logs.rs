@@ -1,28 +1,16 @@
-//! A log, followed. A bounded spool: the oldest lines go when it is full, and only the visible ones are laid out.
+//! A log, followed. Its text lies in a bounded spool; only what is in sight is laid out.
+
+mod draw;
+mod layout;
+mod spool;
 
 use std::{cell::Cell, collections::VecDeque};
 
-use ratatui::{
-    layout::Rect,
-    text::{Line, Span},
-};
-use tomo_proto::{
-    api::app::AppLogsAnswer,
-    model::app::{LogLine, LogStream},
-    text::display_line,
-};
-use unicode_width::UnicodeWidthChar as _;
+use tomo_proto::{api::app::AppLogsAnswer, model::app::LogLine};
 
-use crate::dashboard::{
-    action::Action,
-    canvas::{Canvas, split_top},
-    effect::Effect,
-};
-
-/// Lines the spool holds.
-const SPOOL_LINES: usize = 20_000;
-/// Text the spool holds.
-const SPOOL_BYTES: usize = 8 << 20;
+use crate::dashboard::{action::Action, effect::Effect};
+use layout::Look;
+use spool::Spool;
 
 /// Whose log it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,56 +21,94 @@ pub(crate) enum LogOf {
     Container { server: String, container: String },
 }
 
+/// From where on a log is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum LogFrom {
+    /// Some of its newest lines.
+    Newest,
+    /// All of the last minutes, oldest first.
+    Minutes(u16),
+    /// What comes after an answer.
+    Cursor(String),
+}
+
+/// Which answer belongs to what a view shows now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asked {
+    view: u64,
+    /// How often the view had begun anew.
+    turn: u32,
+}
+
 /// The view of one log.
 #[derive(Debug)]
 pub(crate) struct LogsView {
     pub(crate) of: LogOf,
     pub(crate) name: String,
-    /// Tells this view's answers from an earlier one's.
-    pub(crate) number: u64,
-    lines: VecDeque<LogLine>,
-    bytes: usize,
-    /// Lines that gave way.
-    dropped: u64,
+    asked: Asked,
+    /// The time that is shown, in minutes back from when that was chosen; absent for the newest lines.
+    minutes: Option<u16>,
+    spool: Spool,
+    look: Look,
     cursor: Option<String>,
     waiting: bool,
     paused: bool,
     ended: bool,
     error: Option<String>,
-    wrap: bool,
-    times: bool,
     filter: String,
     /// The filter in lower case.
     wanted: String,
-    /// Numbers of the lines that fit the filter, counted from the log's first one.
-    fitting: VecDeque<u64>,
-    /// Lines that fit the filter, below the one at the bottom of the screen; 0 follows.
+    /// Numbers of the lines that fit the filter; absent while there is none.
+    fitting: Option<VecDeque<u64>>,
+    /// Shown lines below the one at the bottom of the screen; 0 follows.
     below: usize,
     height: Cell<usize>,
 }
 
 impl LogsView {
+    /// `number` tells its answers from those of other views.
     pub(crate) fn new(of: LogOf, name: String, number: u64) -> Box<Self> {
         Box::new(Self {
             of,
             name,
-            number,
-            lines: VecDeque::new(),
-            bytes: 0,
-            dropped: 0,
+            asked: Asked { view: number, turn: 0 },
+            minutes: None,
+            spool: Spool::default(),
+            look: Look { wrap: true, times: false },
             cursor: None,
             waiting: false,
             paused: false,
             ended: false,
             error: None,
-            wrap: true,
-            times: false,
             filter: String::new(),
             wanted: String::new(),
-            fitting: VecDeque::new(),
+            fitting: None,
             below: 0,
             height: Cell::new(10),
         })
+    }
+
+    /// What an answer has to carry to be taken.
+    #[cfg(test)]
+    pub(crate) fn asked(&self) -> Asked {
+        self.asked
+    }
+
+    /// Whether an answer is for what is shown now.
+    pub(crate) fn has_asked(&self, asked: Asked) -> bool {
+        self.asked == asked
+    }
+
+    /// Forgets the lines and begins anew, at a time or with the newest ones.
+    fn begin(&mut self, minutes: Option<u16>) -> Option<Effect> {
+        self.asked.turn += 1;
+        self.minutes = minutes;
+        self.spool = Spool::default();
+        (self.cursor, self.error) = (None, None);
+        (self.waiting, self.ended, self.paused) = (false, false, false);
+        self.below = 0;
+        self.fitting = self.fitting.take().map(|_| VecDeque::new());
+        self.resume()
     }
 
     pub(crate) fn filter(&self) -> &str {
@@ -93,9 +119,19 @@ impl LogsView {
         self.wanted = filter.to_lowercase();
         self.filter = filter;
         self.below = 0;
-        let dropped = self.dropped;
-        let numbered = self.lines.iter().zip(dropped..);
-        self.fitting = numbered.filter(|(line, _)| fits(&self.wanted, line)).map(|(_, number)| number).collect();
+        self.fitting = (!self.wanted.is_empty()).then(VecDeque::new);
+        self.sift(self.spool.gone());
+    }
+
+    /// Looks for lines that fit the filter, from this number on.
+    fn sift(&mut self, from: u64) {
+        let Some(fitting) = &mut self.fitting else { return };
+        let fits =
+            |number: &u64| self.spool.get(*number).is_some_and(|line| line.text.to_lowercase().contains(&self.wanted));
+        fitting.extend((from..self.spool.end()).filter(fits));
+        while fitting.front().is_some_and(|number| *number < self.spool.gone()) {
+            fitting.pop_front();
+        }
     }
 
     /// Asks for what comes next, unless that was asked for already.
@@ -104,7 +140,12 @@ impl LogsView {
             return None;
         }
         self.waiting = true;
-        Some(Effect::Logs { view: self.number, of: self.of.clone(), cursor: self.cursor.clone() })
+        let from = match (&self.cursor, self.minutes) {
+            (Some(cursor), _) => LogFrom::Cursor(cursor.clone()),
+            (None, Some(minutes)) => LogFrom::Minutes(minutes),
+            (None, None) => LogFrom::Newest,
+        };
+        Some(Effect::Logs { asked: self.asked, of: self.of.clone(), from })
     }
 
     /// Takes new lines over and asks for more.
@@ -113,26 +154,19 @@ impl LogsView {
         self.error = None;
         self.cursor = Some(answer.next_cursor);
         self.ended = answer.ended;
-        let mut added = 0;
-        for line in answer.lines {
-            if fits(&self.wanted, &line) {
-                added += 1;
-                self.fitting.push_back(self.dropped + u64::try_from(self.lines.len()).unwrap_or(0));
-            }
-            self.bytes += line.text.len();
-            self.lines.push_back(line);
-        }
-        while self.lines.len() > SPOOL_LINES || self.bytes > SPOOL_BYTES {
-            let Some(line) = self.lines.pop_front() else { break };
-            self.bytes -= line.text.len();
-            self.dropped += 1;
-        }
-        while self.fitting.front().is_some_and(|number| *number < self.dropped) {
-            self.fitting.pop_front();
-        }
-        // Whoever has scrolled up stays where they are, as long as that is still there.
-        self.below = if self.below > 0 { (self.below + added).min(self.shown().saturating_sub(1)) } else { 0 };
+        self.spool_lines(&answer.lines);
         if self.ended { None } else { self.resume() }
+    }
+
+    fn spool_lines(&mut self, lines: &[LogLine]) {
+        let at_bottom = self.number_at((self.shown() - self.below).saturating_sub(1));
+        let end = self.spool.end();
+        self.spool.take(lines);
+        self.sift(end);
+        // Whoever has scrolled up stays where they are, as long as that is still there.
+        if let (1.., Some(number)) = (self.below, at_bottom) {
+            self.below = (self.shown() - self.place_behind(number)).min(self.shown().saturating_sub(1));
+        }
     }
 
     pub(crate) fn failed(&mut self, message: String) {
@@ -140,8 +174,25 @@ impl LogsView {
         self.error = Some(message);
     }
 
+    /// Lines that fit the filter.
     fn shown(&self) -> usize {
-        self.fitting.len()
+        self.fitting.as_ref().map_or(self.spool.len(), VecDeque::len)
+    }
+
+    /// The number of the shown line at a place, counted from the oldest.
+    fn number_at(&self, place: usize) -> Option<u64> {
+        match &self.fitting {
+            Some(fitting) => fitting.get(place).copied(),
+            None => Some(self.spool.gone() + u64::try_from(place).ok()?),
+        }
+    }
+
+    /// How many shown lines there are up to a number, with that one.
+    fn place_behind(&self, number: u64) -> usize {
+        match &self.fitting {
+            Some(fitting) => fitting.partition_point(|fits| *fits <= number),
+            None => usize::try_from((number + 1).saturating_sub(self.spool.gone())).unwrap_or(usize::MAX),
+        }
     }
 
     pub(crate) fn act(&mut self, action: Action) -> (bool, Option<Effect>) {
@@ -156,12 +207,14 @@ impl LogsView {
             Action::PageDown => self.below.saturating_sub(page),
             Action::Top => most,
             Action::Bottom => 0,
+            Action::LogTail => return (true, self.begin(None)),
+            Action::LogMinutes(minutes) => return (true, self.begin(Some(minutes))),
             Action::LogWrap => {
-                self.wrap = !self.wrap;
+                self.look.wrap = !self.look.wrap;
                 return (true, None);
             }
             Action::LogTimes => {
-                self.times = !self.times;
+                self.look.times = !self.look.times;
                 return (true, None);
             }
             Action::LogPause => {
@@ -174,111 +227,22 @@ impl LogsView {
         .min(most);
         (true, None)
     }
-
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let theme = canvas.theme;
-        let (head, body) = split_top(area, 1);
-        self.height.set(usize::from(body.height));
-        let mut state: Vec<Span<'_>> = Vec::new();
-        let (word, style) = match (&self.error, self.ended, self.paused, self.below) {
-            (Some(_), ..) => ("failed", theme.bad),
-            (None, true, ..) => ("ended", theme.warn),
-            (None, false, true, _) => ("paused", theme.warn),
-            (None, false, false, 0) => ("following", theme.good),
-            (None, false, false, _) => ("scrolled, G follows", theme.accent),
-        };
-        state.push(Span::styled(format!(" {word}"), style));
-        state.push(Span::styled(format!("  {} lines", self.lines.len()), theme.dim));
-        if self.dropped > 0 {
-            state.push(Span::styled(format!("  {} older ones let go", self.dropped), theme.dim));
-        }
-        if !self.filter.is_empty() {
-            let text = format!("  filter {}: {} fit", display_line(&self.filter, 30), self.shown());
-            state.push(Span::styled(text, theme.accent));
-        }
-        if let Some(error) = &self.error {
-            state.push(Span::styled(format!("  {}", display_line(error, 160)), theme.bad));
-        }
-        canvas.line(head, &Line::from(state));
-        let mut y = body.bottom();
-        for number in self.fitting.iter().rev().skip(self.below) {
-            let place = usize::try_from(number - self.dropped).unwrap_or(usize::MAX);
-            let Some(line) = self.lines.get(place) else { break };
-            if y == body.y {
-                break;
-            }
-            let laid = self.lay_out(line, usize::from(body.width));
-            let style = if line.stream == LogStream::Stderr { theme.warn } else { theme.text };
-            for (place, text) in laid.into_iter().enumerate().rev() {
-                if y == body.y {
-                    break;
-                }
-                y -= 1;
-                let row = Rect { y, height: 1, ..body };
-                let (time, text) = if place == 0 && self.times {
-                    text.split_at_checked(TIME_WIDTH).unwrap_or(("", &text))
-                } else {
-                    ("", text.as_str())
-                };
-                canvas.line(row, &Line::from(vec![Span::styled(time, theme.dim), Span::styled(text, style)]));
-            }
-        }
-        if self.lines.is_empty() && self.error.is_none() && body.height > 1 {
-            let text = if self.waiting && self.cursor.is_none() { " loading" } else { " nothing was written yet" };
-            canvas.text(Rect { y: body.y + 1, height: 1, ..body }, text, theme.dim);
-        }
-    }
-
-    /// A line as rows no wider than the screen.
-    fn lay_out(&self, line: &LogLine, width: usize) -> Vec<String> {
-        let most = if self.wrap { width.saturating_mul(40) } else { width };
-        let mut text = String::new();
-        if self.times {
-            text = if line.at_ms == 0 { " ".repeat(TIME_WIDTH) } else { time(line.at_ms) };
-        }
-        if let Some(service) = &line.service {
-            text.push_str(&format!("{} │ ", display_line(service, 20)));
-        }
-        // The daemon made it safe; a screen is worth a second look.
-        text.push_str(&display_line(&line.text, most.max(1)));
-        if !self.wrap {
-            return vec![text];
-        }
-        let mut rows = vec![String::new()];
-        let mut used = 0;
-        for character in text.chars() {
-            let wide = character.width().unwrap_or(0);
-            if used + wide > width && used > 0 {
-                rows.push(String::new());
-                used = 0;
-            }
-            if let Some(row) = rows.last_mut() {
-                row.push(character);
-            }
-            used += wide;
-        }
-        rows
-    }
-}
-
-fn fits(wanted: &str, line: &LogLine) -> bool {
-    wanted.is_empty() || line.text.to_lowercase().contains(wanted)
-}
-
-/// `14:03:59.123 `.
-const TIME_WIDTH: usize = 13;
-
-fn time(at_ms: u64) -> String {
-    let time = i64::try_from(at_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
-    time.map_or_else(
-        || " ".repeat(TIME_WIDTH),
-        |time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S.%3f ").to_string(),
-    )
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use ratatui::{buffer::Buffer, layout::Rect};
+    use tomo_proto::model::app::LogStream;
+
+    use super::{spool::LINES, *};
+    use crate::dashboard::{
+        canvas::{Canvas, HitMap},
+        theme::{Depth, Glyphs, Theme},
+    };
+
+    fn view() -> Box<LogsView> {
+        LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1)
+    }
 
     fn line(text: &str) -> LogLine {
         LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned(), service: None }
@@ -288,45 +252,70 @@ mod tests {
         AppLogsAnswer { lines, next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() }
     }
 
+    fn numbered(count: usize) -> AppLogsAnswer {
+        answer((0..count).map(|number| line(&number.to_string())).collect())
+    }
+
+    fn screen(view: &LogsView, width: u16, height: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, width, height);
+        let (mut buffer, mut hits) = (Buffer::empty(area), HitMap::default());
+        let theme = Theme::new(Depth::True, Glyphs::Braille);
+        view.draw(&mut Canvas { buffer: &mut buffer, theme: &theme, hits: &mut hits, now_ms: 0, cursor: None }, area);
+        let rows = buffer.content().chunks(usize::from(width));
+        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
+    }
+
     #[test]
     fn it_follows_until_somebody_scrolls() {
-        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
-        assert!(matches!(view.resume(), Some(Effect::Logs { cursor: None, .. })));
+        let mut view = view();
+        assert!(matches!(view.resume(), Some(Effect::Logs { from: LogFrom::Newest, .. })));
         assert!(view.resume().is_none(), "one request at a time");
-        let more = view.take(answer((0..50).map(|number| line(&number.to_string())).collect()));
-        assert!(matches!(more, Some(Effect::Logs { cursor: Some(cursor), .. }) if cursor == "1.1"));
+        let more = view.take(numbered(50));
+        assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(cursor), .. }) if cursor == "1.1"));
         view.act(Action::Up);
         view.take(answer(vec![line("new")]));
         assert_eq!(view.below, 2, "what is read stays in place");
+        assert_eq!(screen(&view, 20, 4)[1..], ["46", "47", "48"]);
         view.act(Action::Bottom);
         assert_eq!(view.below, 0);
+        assert_eq!(screen(&view, 20, 4)[1..], ["48", "49", "new"]);
         view.act(Action::Top);
         assert_eq!(view.below, 50);
     }
 
     #[test]
-    fn the_spool_is_bounded() {
-        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
-        let long = "x".repeat(16 * 1_024);
-        for _ in 0..10 {
-            view.take(answer((0..100).map(|_| line(&long)).collect()));
-        }
-        assert!(view.bytes <= SPOOL_BYTES && view.dropped > 0);
-        assert_eq!(u64::try_from(view.lines.len()).expect("fits") + view.dropped, 1_000);
+    fn a_digit_reads_a_time_anew_and_what_was_asked_before_no_longer_counts() {
+        let mut view = view();
+        view.resume();
+        view.take(numbered(50));
+        let before = view.asked;
+        view.act(Action::Up);
+        let (_, effect) = view.act(Action::LogMinutes(15));
+        let Some(Effect::Logs { asked, from: LogFrom::Minutes(15), .. }) = effect else { panic!("{effect:?}") };
+        assert!(view.has_asked(asked) && !view.has_asked(before));
+        assert_eq!((view.spool.len(), view.below), (0, 0));
+        assert!(screen(&view, 60, 3)[0].contains("last 15 min"));
+        let more = view.take(numbered(5));
+        assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(_), .. })), "{more:?}");
+        let (_, effect) = view.act(Action::LogTail);
+        assert!(matches!(effect, Some(Effect::Logs { from: LogFrom::Newest, .. })), "{effect:?}");
     }
 
     #[test]
     fn whoever_reads_the_oldest_lines_of_a_full_spool_still_sees_lines() {
-        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
-        view.take(answer((0..SPOOL_LINES).map(|number| line(&number.to_string())).collect()));
+        let mut view = view();
+        view.take(numbered(LINES));
         view.act(Action::Top);
-        view.take(answer((0..1_000).map(|_| line("new")).collect()));
+        view.take(answer(vec![line("new"); 1_000]));
         assert_eq!(view.below, view.shown() - 1);
+        let screen = screen(&view, 80, 3);
+        assert_eq!(screen[0].trim(), "scrolled, G follows  tail  1000000 lines  1000 older ones let go");
+        assert_eq!(screen[2], "1000");
     }
 
     #[test]
     fn a_filter_finds_old_and_new_lines_whatever_their_case() {
-        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
+        let mut view = view();
         view.take(answer(vec![line("GET /"), line("other")]));
         view.set_filter("get".to_owned());
         assert_eq!(view.shown(), 1);
@@ -337,13 +326,23 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_break_and_stay_safe() {
-        let mut view = LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1);
-        assert_eq!(view.lay_out(&line("abcdef"), 4), ["abcd", "ef"]);
-        assert_eq!(view.lay_out(&line("日本語"), 4), ["日本", "語"]);
-        assert_eq!(view.lay_out(&line("\u{1b}[31mred\u{202e}"), 10), ["red"]);
-        assert!(view.lay_out(&line(&"x".repeat(2 << 20)), 80).len() <= 40);
-        view.wrap = false;
-        assert_eq!(view.lay_out(&line("abcdef"), 4), ["abc…"]);
+    fn a_frame_of_a_million_wrapped_lines_costs_what_one_of_a_thousand_does() {
+        let cost = |count| {
+            let mut view = view();
+            let text = "a line that is not that long, but has to be broken ".repeat(4);
+            view.take(answer(
+                (0..count).map(|number| line(if number + 500 > count { &text } else { "short" })).collect(),
+            ));
+            assert_eq!(view.spool.len(), count);
+            view.act(Action::PageUp);
+            let frame = || {
+                let began = std::time::Instant::now();
+                assert!(screen(&view, 200, 50)[48].starts_with("a line"));
+                began.elapsed()
+            };
+            (0..20).map(|_| frame()).min().unwrap_or_default()
+        };
+        let (few, many) = (cost(1_000), cost(LINES));
+        assert!(many < few * 3, "{few:?} for a thousand, {many:?} for a million");
     }
 }

@@ -1,0 +1,146 @@
+//! A line of a log as rows of a screen. Only lines in sight come here.
+
+use ratatui::{
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthChar as _;
+
+use super::spool::Spooled;
+use crate::dashboard::theme::Theme;
+
+/// Rows that one line takes at the most.
+const ROWS: usize = 40;
+
+/// How lines are shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Long lines go on in the next row; without it they are cut.
+    pub(super) wrap: bool,
+    /// Each line has its time before it.
+    pub(super) times: bool,
+}
+
+/// What the parts of a line look like.
+#[derive(Debug, Default)]
+pub(super) struct Paint {
+    text: Style,
+    /// Lines that went to standard error.
+    error: Style,
+    dim: Style,
+    services: [Style; 6],
+    /// Columns for a service's name.
+    service_width: usize,
+}
+
+impl Paint {
+    /// That of a theme.
+    pub(super) fn new(theme: &Theme, service_width: usize) -> Self {
+        Self { text: theme.text, error: theme.warn, dim: theme.dim, services: theme.series, service_width }
+    }
+}
+
+impl Look {
+    /// The rows of a line, none wider than `width` columns.
+    pub(super) fn rows(self, line: Spooled<'_>, width: usize, paint: &Paint) -> Vec<Line<'static>> {
+        let mut spans = Vec::new();
+        if self.times {
+            spans.push(Span::styled(time(line.at_ms, "%H:%M:%S.%3f "), paint.dim));
+        }
+        if let Some((place, name)) = line.service {
+            let name = format!("{name:<width$} │ ", width = paint.service_width);
+            spans.push(Span::styled(name, paint.services[place % paint.services.len()]));
+        }
+        let style = if line.is_error { paint.error } else { paint.text };
+        spans.push(Span::styled(line.text.to_owned(), style));
+        fold(spans, width, self.wrap)
+    }
+}
+
+/// A time of day or a date in this machine's zone; blanks for a time that nobody said.
+pub(super) fn time(at_ms: u64, format: &str) -> String {
+    let zone = jiff::tz::TimeZone::system();
+    let text = |at_ms: i64| {
+        let time = jiff::Timestamp::from_millisecond(at_ms).ok()?;
+        Some(time.to_zoned(zone.clone()).strftime(format).to_string())
+    };
+    let known = i64::try_from(at_ms).ok().filter(|at_ms| *at_ms > 0).and_then(text);
+    known.unwrap_or_else(|| " ".repeat(text(0).unwrap_or_default().len()))
+}
+
+/// Breaks styled text into rows, or cuts it to one that says so.
+fn fold(spans: Vec<Span<'static>>, width: usize, wrap: bool) -> Vec<Line<'static>> {
+    let mut rows = vec![Line::default()];
+    let mut used = 0;
+    for span in spans {
+        let mut run = String::new();
+        for character in span.content.chars() {
+            let wide = character.width().unwrap_or(0);
+            if used + wide > width && used > 0 {
+                put(&mut rows, &mut run, &span);
+                if !wrap || rows.len() == ROWS {
+                    say_cut(&mut rows);
+                    return rows;
+                }
+                rows.push(Line::default());
+                used = 0;
+            }
+            run.push(character);
+            used += wide;
+        }
+        put(&mut rows, &mut run, &span);
+    }
+    rows
+}
+
+fn put(rows: &mut [Line<'static>], run: &mut String, span: &Span<'static>) {
+    if let (Some(row), false) = (rows.last_mut(), run.is_empty()) {
+        row.spans.push(Span::styled(std::mem::take(run), span.style));
+    }
+}
+
+fn say_cut(rows: &mut [Line<'static>]) {
+    if let Some(span) = rows.last_mut().and_then(|row| row.spans.last_mut()) {
+        let text = span.content.to_mut();
+        text.pop();
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::theme::{Depth, Glyphs};
+
+    fn rows(text: &str, width: usize, look: Look) -> Vec<String> {
+        let line = Spooled { at_ms: 0, service: None, is_error: false, text };
+        let rows = look.rows(line, width, &Paint::default()).into_iter();
+        rows.map(|row| row.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
+    }
+
+    #[test]
+    fn a_service_has_its_name_and_its_color_before_each_line() {
+        let paint = Paint::new(&Theme::new(Depth::True, Glyphs::Braille), 5);
+        let look = Look { wrap: false, times: false };
+        let spans = |place, name| {
+            let line = Spooled { at_ms: 0, service: Some((place, name)), is_error: false, text: "x" };
+            look.rows(line, 40, &paint).remove(0).spans
+        };
+        let (one, other, again) = (spans(0, "web"), spans(1, "store"), spans(6, "last"));
+        assert_eq!((one[0].content.as_ref(), other[0].content.as_ref()), ("web   │ ", "store │ "));
+        assert!(one[0].style != other[0].style && one[0].style == again[0].style);
+    }
+
+    #[test]
+    fn long_lines_break_or_are_cut() {
+        let wrap = Look { wrap: true, times: false };
+        assert_eq!(rows("abcdef", 4, wrap), ["abcd", "ef"]);
+        assert_eq!(rows("日本語", 4, wrap), ["日本", "語"]);
+        assert_eq!(rows("", 4, wrap), [""]);
+        assert_eq!(rows(&"x".repeat(2 << 20), 80, wrap).len(), ROWS);
+        let cut = Look { wrap: false, ..wrap };
+        assert_eq!(rows("abcdef", 4, cut), ["abc…"]);
+        assert_eq!(rows("abcd", 4, cut), ["abcd"]);
+        assert_eq!(rows("x", 4, Look { times: true, ..cut })[0], "   …", "a line without a time");
+    }
+}

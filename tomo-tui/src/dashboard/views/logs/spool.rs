@@ -1,0 +1,197 @@
+//! The lines of a log in one buffer, within bounds: when it is full the oldest give way. Knows neither screen nor daemon.
+
+use std::collections::VecDeque;
+
+use tomo_proto::{
+    model::app::{LogLine, LogStream},
+    text::display_line,
+};
+use unicode_width::UnicodeWidthStr as _;
+
+/// Lines it holds.
+pub(super) const LINES: usize = 1_000_000;
+/// Text it holds, with a byte for each line's end.
+pub(super) const TEXT_BYTES: usize = 8 << 20;
+/// Text of lines that gave way, before the rest is moved to the front.
+const SLACK_BYTES: usize = 1 << 20;
+/// Characters of a line; agents cut theirs to as many bytes.
+const LINE_CHARS: usize = 16 << 10;
+/// Characters of a service's name.
+const NAME_CHARS: usize = 20;
+
+/// Where a line begins, and what is known of it.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    /// Counted from the first byte there ever was; it wraps around.
+    at: u32,
+    /// Its place among the services, from 1 on; 0 for none.
+    service: u8,
+    is_error: bool,
+    at_ms: u64,
+}
+
+/// One line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spooled<'a> {
+    /// When it was written (UTC ms); 0 if nobody said.
+    pub(super) at_ms: u64,
+    /// Which service of an app has written it, where several are read as one log: its place among them and its name.
+    pub(super) service: Option<(usize, &'a str)>,
+    /// Whether it went to standard error.
+    pub(super) is_error: bool,
+    /// Safe to show.
+    pub(super) text: &'a str,
+}
+
+/// The lines, numbered from the first one there ever was.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spool {
+    /// Each line with a line feed behind it.
+    text: String,
+    /// What `Start::at` counts for the first byte of `text`.
+    base: u32,
+    starts: VecDeque<Start>,
+    gone: u64,
+    services: Vec<String>,
+}
+
+impl Spool {
+    /// Lines that are there.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// Lines that gave way: the number of the first one that is there.
+    pub(super) const fn gone(&self) -> u64 {
+        self.gone
+    }
+
+    /// The number that the next line gets.
+    pub(super) fn end(&self) -> u64 {
+        self.gone + u64::try_from(self.starts.len()).unwrap_or(u64::MAX)
+    }
+
+    /// The line of a number.
+    pub(super) fn get(&self, number: u64) -> Option<Spooled<'_>> {
+        let place = usize::try_from(number.checked_sub(self.gone)?).ok()?;
+        let start = self.starts.get(place)?;
+        let to = self.starts.get(place + 1).map_or(self.text.len(), |next| self.offset(*next));
+        let text = self.text.get(self.offset(*start)..to)?.strip_suffix('\n')?;
+        let service = usize::from(start.service).checked_sub(1);
+        let service = service.and_then(|place| Some((place, self.services.get(place)?.as_str())));
+        Some(Spooled { at_ms: start.at_ms, service, is_error: start.is_error, text })
+    }
+
+    /// Columns of the widest name of a service.
+    pub(super) fn service_width(&self) -> usize {
+        self.services.iter().map(|name| name.width()).max().unwrap_or(0)
+    }
+
+    /// Takes newer lines in.
+    pub(super) fn take(&mut self, lines: &[LogLine]) {
+        for line in lines {
+            let at = self.base.wrapping_add(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+            let service = line.service.as_deref().map_or(0, |name| self.place_of(name));
+            let is_error = line.stream == LogStream::Stderr;
+            self.starts.push_back(Start { at, service, is_error, at_ms: line.at_ms });
+            // The agent made it safe; a screen is worth a second look.
+            self.text.push_str(&display_line(&line.text, LINE_CHARS));
+            self.text.push('\n');
+        }
+        self.let_go();
+    }
+
+    fn place_of(&mut self, service: &str) -> u8 {
+        let name = display_line(service, NAME_CHARS);
+        let place = self.services.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.services.push(name);
+            self.services.len() - 1
+        });
+        u8::try_from(place + 1).unwrap_or(0)
+    }
+
+    fn offset(&self, start: Start) -> usize {
+        usize::try_from(start.at.wrapping_sub(self.base)).unwrap_or(usize::MAX)
+    }
+
+    /// Where the text of the lines that are there begins.
+    fn head(&self) -> usize {
+        self.starts.front().map_or(self.text.len(), |first| self.offset(*first))
+    }
+
+    fn let_go(&mut self) {
+        while self.starts.len() > LINES || self.text.len() - self.head() > TEXT_BYTES {
+            self.starts.pop_front();
+            self.gone += 1;
+        }
+        let head = self.head();
+        if head > SLACK_BYTES {
+            self.text.drain(..head);
+            self.base = self.base.wrapping_add(u32::try_from(head).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(at_ms: u64, text: &str) -> LogLine {
+        LogLine { at_ms, stream: LogStream::Stdout, text: text.to_owned(), service: None }
+    }
+
+    fn shown(spool: &Spool) -> Vec<String> {
+        let lines = (spool.gone()..spool.end()).filter_map(|number| spool.get(number));
+        lines.map(|line| line.text.to_owned()).collect()
+    }
+
+    #[test]
+    fn text_and_lines_are_bounded_and_the_oldest_go() {
+        let mut spool = Spool::default();
+        let long = "x".repeat(16_000);
+        for round in 0..20 {
+            spool.take(&(0..100).map(|number| line(round * 100 + number, &long)).collect::<Vec<_>>());
+        }
+        assert!(spool.text.len() <= TEXT_BYTES + SLACK_BYTES, "{}", spool.text.len());
+        assert_eq!((spool.end(), spool.len()), (2_000, TEXT_BYTES / 16_001));
+        assert_eq!(spool.get(1_999).map(|line| line.at_ms), Some(1_999));
+        assert_eq!((spool.get(spool.gone() - 1), spool.get(2_000)), (None, None));
+
+        let mut spool = Spool::default();
+        let batch = vec![line(0, "y"); 100_000];
+        for _ in 0..11 {
+            spool.take(&batch);
+        }
+        assert_eq!((spool.len(), spool.gone()), (LINES, 100_000));
+    }
+
+    #[test]
+    fn positions_may_wrap_around() {
+        let mut spool = Spool { base: u32::MAX - 5, ..Spool::default() };
+        spool.take(&[line(1, "before"), line(2, "across"), line(3, "behind")]);
+        assert_eq!(shown(&spool), ["before", "across", "behind"]);
+    }
+
+    #[test]
+    fn a_line_knows_its_service() {
+        let mut spool = Spool::default();
+        let by = |service: &str| LogLine { service: Some(service.to_owned()), ..line(1, "x") };
+        spool.take(&[by("web"), by("store"), by("web"), line(1, "x")]);
+        let services: Vec<_> = (0..4).map(|number| spool.get(number).and_then(|line| line.service)).collect();
+        assert_eq!(services, [Some((0, "web")), Some((1, "store")), Some((0, "web")), None]);
+        assert_eq!(spool.service_width(), 5);
+        spool.take(&(0..300).map(|number| by(&number.to_string())).collect::<Vec<_>>());
+        assert_eq!(spool.get(303).and_then(|line| line.service), None, "nobody has so many");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_not_kept() {
+        let mut spool = Spool::default();
+        spool.take(&[line(1, "\u{1b}[31mred\u{202e}\nnext")]);
+        assert_eq!(shown(&spool), ["rednext"]);
+    }
+}
