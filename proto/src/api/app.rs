@@ -101,10 +101,10 @@ pub struct AppLogs {
     /// Only lines with this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grep: Option<String>,
-    /// next_cursor of the last answer: only newer lines.
+    /// The last next_cursor: only newer lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// With cursor: wait for a line, 0-50 seconds.
+    /// With cursor or since: wait for a line, 0-50 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<u32>,
 }

@@ -38,10 +38,10 @@ pub struct ContainerLogs {
     /// Only lines with this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grep: Option<String>,
-    /// next_cursor of the last answer: only newer lines.
+    /// The last next_cursor: only newer lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// With cursor: wait for a line, 0-50 seconds.
+    /// With cursor or since: wait for a line, 0-50 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<u32>,
 }

@@ -1,6 +1,8 @@
 //! Log lines of containers, straight from their server, those of an app as one log. The cursor says what was read of each, so that
 //! nothing is kept between two calls.
 
+mod page;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -21,6 +23,8 @@ use tomo_proto::{
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
 };
 
+use page::{Cursor, Joined, Page};
+
 use crate::{
     crypto,
     live::Topic,
@@ -34,8 +38,6 @@ use crate::{
     },
 };
 
-/// Text of one answer.
-const TEXT_BYTES: usize = 12_000;
 /// Longest wait for a line.
 const WAIT_MAX: u32 = 50;
 /// An agent has this long for lines that are there.
@@ -56,49 +58,6 @@ pub(super) type LogWatches = Mutex<HashMap<AppId, Weak<LogWatch>>>;
 #[derive(Debug)]
 pub struct LogWatch {
     _follower: AbortOnDropHandle<()>,
-}
-
-/// What was read: time of the newest line, and how many lines had that very time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cursor {
-    at_ms: u64,
-    count: usize,
-}
-
-impl Cursor {
-    fn parse(text: &str) -> Result<Self, ServiceError> {
-        let parse = || {
-            let (at_ms, count) = text.split_once('.')?;
-            Some(Self { at_ms: at_ms.parse().ok()?, count: count.parse().ok()? })
-        };
-        parse().ok_or_else(|| {
-            ServiceError::new(ErrorCode::Invalid, "the cursor is not one of ours: give back next_cursor as it came")
-                .with_field("cursor")
-        })
-    }
-
-    fn to_text(self) -> String {
-        format!("{}.{}", self.at_ms, self.count)
-    }
-
-    /// Takes a line in; says whether it is new.
-    fn take(&mut self, seen_at: &mut usize, before: Self, line: &LogLine) -> bool {
-        if line.at_ms < before.at_ms {
-            return false;
-        }
-        if line.at_ms == before.at_ms {
-            *seen_at += 1;
-            if *seen_at <= before.count {
-                return false;
-            }
-        }
-        if line.at_ms > self.at_ms {
-            *self = Self { at_ms: line.at_ms, count: 1 };
-        } else if line.at_ms == self.at_ms {
-            self.count += 1;
-        }
-        true
-    }
 }
 
 impl Handle<AppLogs> for Services {
@@ -163,6 +122,8 @@ struct Reading<'a> {
     since: Option<u64>,
     before: Option<Cursor>,
     tail: usize,
+    /// Oldest lines first.
+    reads_on: bool,
     follow: bool,
     deadline: Duration,
     grep: Option<&'a str>,
@@ -170,12 +131,8 @@ struct Reading<'a> {
     came: &'a CancellationToken,
 }
 
-/// What was read of one container's log.
-struct Read {
-    lines: Vec<LogLine>,
-    newest: Cursor,
-    ended: bool,
-}
+/// What was read of one container's log, and whether that has ended.
+type Read = (Page, bool);
 
 impl Context {
     /// Reads the logs of containers of one server as one, by time.
@@ -199,25 +156,24 @@ impl Context {
         let since = request.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
         let cursors = request.cursor.iter().flat_map(|text| text.split(',')).map(Cursor::parse);
         let cursors = cursors.collect::<Result<Vec<Cursor>, _>>()?;
-        let follow = !cursors.is_empty() && wait_s > 0;
+        let follow = (!cursors.is_empty() || since.is_some()) && wait_s > 0;
+        let reads_on = !cursors.is_empty() || follow;
         let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
         let came = CancellationToken::new();
         let reads = sources.iter().enumerate().map(|(place, source)| {
             // A service that came after the cursor is read from its beginning.
             let before = cursors.get(place).copied();
-            let reading = Reading { since, before, tail, follow, deadline, grep: request.grep.as_deref(), came: &came };
+            let reading =
+                Reading { since, before, tail, reads_on, follow, deadline, grep: request.grep.as_deref(), came: &came };
             self.read_log(caller, server, source, reading)
         });
         let read = try_join_all(reads).await?;
-        let next_cursor = read.iter().map(|read| read.newest.to_text()).collect::<Vec<_>>().join(",");
-        let ended = read.iter().all(|read| read.ended);
-        let mut lines: Vec<LogLine> = read.into_iter().flat_map(|read| read.lines).collect();
-        if sources.len() > 1 {
-            lines.sort_by_key(|line| line.at_ms);
-        }
-        let fitting = fit(&lines, tail);
-        let truncated = u32::try_from(lines.len() - fitting).unwrap_or(u32::MAX);
-        lines.drain(..lines.len() - fitting);
+        let (pages, ended): (Vec<Page>, Vec<bool>) = read.into_iter().unzip();
+        let joined = if reads_on { page::oldest(pages, tail) } else { page::newest(pages, tail) };
+        let Joined { lines, truncated, cursors, more } = joined;
+        let truncated = u32::try_from(truncated).unwrap_or(u32::MAX);
+        let next_cursor = cursors.into_iter().map(Cursor::to_text).collect::<Vec<_>>().join(",");
+        let ended = !more && ended.into_iter().all(|ended| ended);
         Ok(AppLogsAnswer { lines, truncated, next_cursor, ended })
     }
 
@@ -228,10 +184,10 @@ impl Context {
         source: &Source,
         reading: Reading<'_>,
     ) -> Result<Read, ServiceError> {
-        let Reading { since, before, tail, follow, deadline, grep, came } = reading;
+        let Reading { since, before, tail, reads_on, follow, deadline, grep, came } = reading;
         let command = Command::ReadLogs {
             container: source.container.clone(),
-            tail: if before.is_some() { None } else { u32::try_from(tail).ok() },
+            tail: if reads_on { None } else { u32::try_from(tail).ok() },
             since_ms: before.map(|before| before.at_ms).or(since),
             follow,
         };
@@ -242,8 +198,7 @@ impl Context {
         let mut sent = sent.map_err(|error| not_sent(server, &error))?;
 
         let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
-        let (mut newest, mut seen_at) = (start, 0);
-        let mut lines: Vec<LogLine> = Vec::new();
+        let mut page = Page::new(start, reads_on.then_some(tail));
         let (mut ended, mut hurried) = (false, false);
         let mut until = Instant::now() + deadline;
         loop {
@@ -259,14 +214,16 @@ impl Context {
             };
             match event {
                 Ok(Some(CommandEvent::Log { lines: more })) => {
-                    for line in more {
-                        let fresh = newest.take(&mut seen_at, start, &line);
-                        if fresh && grep.is_none_or(|grep| line.text.contains(grep)) {
-                            lines.push(LogLine { service: source.service.clone(), ..line });
-                        }
-                    }
-                    if !lines.is_empty() {
+                    let take = |line: LogLine| {
+                        let wanted = grep.is_none_or(|grep| line.text.contains(grep));
+                        page.take(LogLine { service: source.service.clone(), ..line }, wanted)
+                    };
+                    let has_room = more.into_iter().all(take);
+                    if !page.is_empty() {
                         came.cancel();
+                    }
+                    if !has_room {
+                        break;
                     }
                 }
                 Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => {
@@ -288,7 +245,7 @@ impl Context {
                 Ok(None) | Err(_) => break,
             }
         }
-        Ok(Read { lines, newest, ended })
+        Ok((page, ended))
     }
 }
 
@@ -343,54 +300,5 @@ impl Context {
                 _ => {}
             }
         }
-    }
-}
-
-/// How many of the newest lines fit an answer.
-fn fit(lines: &[LogLine], most: usize) -> usize {
-    let mut room = TEXT_BYTES;
-    lines
-        .iter()
-        .rev()
-        .take(most)
-        .take_while(|line| match room.checked_sub(line.text.len() + 40) {
-            Some(left) => {
-                room = left;
-                true
-            }
-            None => false,
-        })
-        .count()
-        .max(usize::from(!lines.is_empty()))
-}
-
-#[cfg(test)]
-mod tests {
-    use tomo_proto::model::app::LogStream;
-
-    use super::*;
-
-    fn line(at_ms: u64) -> LogLine {
-        LogLine { at_ms, stream: LogStream::Stdout, text: "x".repeat(100), service: None }
-    }
-
-    #[test]
-    fn the_cursor_skips_what_was_read() {
-        let start = Cursor::parse("5.2").expect("parses");
-        let (mut newest, mut seen) = (start, 0);
-        let fresh: Vec<_> =
-            [4, 5, 5, 5, 6, 6].map(line).iter().map(|line| newest.take(&mut seen, start, line)).collect();
-        assert_eq!(fresh, [false, false, false, true, true, true]);
-        assert_eq!(newest.to_text(), "6.2");
-        assert!(Cursor::parse("x").is_err());
-    }
-
-    #[test]
-    fn the_newest_lines_fit() {
-        let lines: Vec<_> = (0..500).map(line).collect();
-        assert_eq!(fit(&lines, 10), 10);
-        assert_eq!(fit(&lines, 500), TEXT_BYTES / 140);
-        let huge = LogLine { text: "x".repeat(TEXT_BYTES), ..line(1) };
-        assert_eq!(fit(&[huge], 5), 1);
     }
 }
