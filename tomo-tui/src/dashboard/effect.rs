@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt as _;
 use tokio::{
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, spawn_blocking},
     time::sleep,
 };
 use tomo_proto::{
@@ -51,7 +51,7 @@ use crate::{
             make::Made,
         },
         log, people, stock,
-        views::logs::{Asked, LogFrom, LogOf},
+        views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
     },
     shell,
@@ -134,6 +134,8 @@ pub(crate) enum Effect {
         of: LogOf,
         from: LogFrom,
     },
+    /// Looks for lines of a log that fit.
+    Sift(Asked, Box<Part>),
     Plans,
     Plan(String),
     Operations,
@@ -360,6 +362,10 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),
         Effect::Logs { asked, of, from } => Answer::Logs(asked, log::read(client, of, from).await),
+        Effect::Sift(asked, part) => match spawn_blocking(|| part.sift()).await {
+            Ok(sifted) => Answer::Sifted(asked, sifted),
+            Err(_) => Answer::Broken("looking through the log went wrong; the log of tomo has more".to_owned()),
+        },
         Effect::Plans => Answer::Plans(client.call(&PlanList { limit: Some(100), ..PlanList::default() }).await),
         Effect::Plan(plan) => Answer::Plan(plan.clone(), client.call(&PlanGet { plan }).await.map(Box::new)),
         Effect::Operations => {

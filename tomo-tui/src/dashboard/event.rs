@@ -31,7 +31,12 @@ use tomo_proto::{
 use crate::{
     cli::ssh_config::Entry,
     client::{ClientError, Terminal},
-    dashboard::{layers::compose::Composed, people::People, views::logs::Asked, visit::Reached},
+    dashboard::{
+        layers::compose::Composed,
+        people::People,
+        views::logs::{Asked, Sifted},
+        visit::Reached,
+    },
 };
 
 /// One thing that happened.
@@ -118,6 +123,8 @@ pub(crate) enum Answer {
     Diagnosis(String, Told<Box<Diagnosis>>),
     /// Lines of a log.
     Logs(Asked, Told<AppLogsAnswer>),
+    /// Which lines of a log fit.
+    Sifted(Asked, Sifted),
     Plans(Told<PlanListAnswer>),
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),

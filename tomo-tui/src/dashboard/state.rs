@@ -245,6 +245,9 @@ impl State {
             }
         }
         self.learn_policy();
+        if let View::Logs(view) = &mut self.view {
+            self.effects.extend(view.work());
+        }
         std::mem::take(&mut self.effects)
     }
 
@@ -342,14 +345,14 @@ impl State {
     /// The filter of the list on screen, if there is a list.
     pub(crate) fn filter(&self) -> Option<&str> {
         match &self.view {
-            View::Logs(view) => Some(view.filter()),
+            View::Logs(view) => Some(view.typed()),
             _ => self.list().map(AnyList::filter),
         }
     }
 
     fn set_filter(&mut self, filter: String) {
         match &mut self.view {
-            View::Logs(view) => view.set_filter(filter),
+            View::Logs(view) => view.set_typed(filter),
             _ => {
                 if let Some(list) = self.list_mut() {
                     list.set_filter(filter);

@@ -217,7 +217,9 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         left.push(Span::styled(" › ", theme.dim));
         left.push(Span::styled(tomo_proto::text::display_line(&part, 40), theme.title));
     }
-    if let Some(filter) = state.filter().filter(|filter| !filter.is_empty() && !state.filtering) {
+    // A log says by itself what it is searched for.
+    let filter = state.filter().filter(|filter| !filter.is_empty() && !state.filtering);
+    if let Some(filter) = filter.filter(|_| !matches!(state.view, View::Logs(_))) {
         left.push(Span::styled(format!("  /{}", tomo_proto::text::display_line(filter, 40)), theme.warn));
     }
     let left = Line::from(left);
@@ -272,7 +274,8 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
 fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let theme = canvas.theme;
     if state.filtering {
-        let filter = format!(" / {}", state.filter().unwrap_or_default());
+        let sign = if let View::Logs(view) = &state.view { view.sign() } else { '/' };
+        let filter = format!(" {sign} {}", state.filter().unwrap_or_default());
         canvas.text(area, &filter, theme.text);
         let column = area.x.saturating_add(u16::try_from(filter.width()).unwrap_or(u16::MAX));
         canvas.cursor = Some(ratatui::layout::Position::new(column.min(area.right().saturating_sub(1)), area.y));

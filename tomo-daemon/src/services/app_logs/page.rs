@@ -7,6 +7,8 @@ use crate::services::error::ServiceError;
 
 /// Text of one answer.
 const TEXT_BYTES: usize = 12_000;
+/// The same for each line that whoever reads on asks for, where that makes more.
+const LINE_BYTES: usize = 120;
 
 /// What was read of one container's log: time of the newest line, and how many lines had that very time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +70,11 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) const fn new(start: Cursor, most: Option<usize>) -> Self {
-        Self { start, newest: start, seen_at: 0, lines: Vec::new(), most, room: TEXT_BYTES, full: false }
+        let room = match most {
+            Some(most) => room(most),
+            None => TEXT_BYTES,
+        };
+        Self { start, newest: start, seen_at: 0, lines: Vec::new(), most, room, full: false }
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -128,7 +134,7 @@ pub(super) fn oldest(pages: Vec<Page>, most: usize) -> Joined {
     let read: Vec<Cursor> = pages.iter().map(|page| page.newest).collect();
     let mut more = pages.iter().any(|page| page.full);
     let mut heads: Vec<_> = pages.into_iter().map(|page| page.lines.into_iter().peekable()).collect();
-    let (mut lines, mut room) = (Vec::new(), TEXT_BYTES);
+    let (mut lines, mut room) = (Vec::new(), room(most));
     loop {
         // Each log keeps its own order, whatever its clock did.
         let heads_at = heads.iter_mut().enumerate().filter_map(|(place, head)| Some((head.peek()?.0.at_ms, place)));
@@ -149,6 +155,12 @@ pub(super) fn oldest(pages: Vec<Page>, most: usize) -> Joined {
         }
     }
     Joined { lines, truncated: 0, cursors, more }
+}
+
+/// Text of an answer to whoever reads on, with so many lines at the most.
+const fn room(most: usize) -> usize {
+    let asked = most.saturating_mul(LINE_BYTES);
+    if asked > TEXT_BYTES { asked } else { TEXT_BYTES }
 }
 
 /// What a line takes of an answer.
@@ -204,11 +216,11 @@ mod tests {
         let (mut cursors, mut answers) = (vec![START; logs.len()], Vec::new());
         loop {
             let pages = logs.iter().zip(&cursors).map(|(log, cursor)| {
-                let mut page = Page::new(*cursor, Some(1_000));
+                let mut page = Page::new(*cursor, Some(100));
                 let _all = log.iter().all(|line| page.take(line.clone(), wanted(line)));
                 page
             });
-            let joined = oldest(pages.collect(), 1_000);
+            let joined = oldest(pages.collect(), 100);
             assert!(joined.lines.len() <= TEXT_BYTES / 140);
             answers.push(joined.lines);
             cursors = joined.cursors;
@@ -224,7 +236,7 @@ mod tests {
         let mut log: Vec<_> = (0..500).map(|number| line(5 + number / 200)).collect();
         log.extend([9, 8, 9].map(line));
         let read = read_on(&[log.clone()], |_| true);
-        assert_eq!(read.len(), 7);
+        assert_eq!(read.len(), log.len().div_ceil(TEXT_BYTES / 140));
         assert_eq!(read.concat(), log);
         let huge = LogLine { text: "x".repeat(TEXT_BYTES + 1), ..line(6) };
         let log = vec![line(5), huge.clone(), huge, line(7)];

@@ -28,7 +28,7 @@ use crate::dashboard::{
         app::AppView,
         backups::BackupsView,
         diagnosis::DiagnosisView,
-        logs::{LogOf, LogsView},
+        logs::{LogOf, LogsView, Purpose},
         stock::StockView,
         template::TemplateView,
     },
@@ -87,6 +87,12 @@ impl State {
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),
             Action::RemoveRegistry => self.forget_registry(),
             Action::Filter => self.filtering = self.filter().is_some(),
+            Action::LogSearch | Action::LogFilter => {
+                if let View::Logs(view) = &mut self.view {
+                    view.type_into(if action == Action::LogSearch { Purpose::Search } else { Purpose::Filter });
+                    self.filtering = true;
+                }
+            }
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
                     self.context(),

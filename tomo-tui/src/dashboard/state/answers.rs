@@ -277,6 +277,10 @@ impl State {
                     }
                 }
             }
+            Answer::Sifted(asked, sifted) => match &mut self.view {
+                View::Logs(view) if view.has_asked(asked) => view.found(sifted),
+                _ => {}
+            },
             Answer::Planned(told, secrets) => self.planned(told.map(|plan| *plan), secrets),
             Answer::Approved(Ok(plan), apply) => {
                 self.toasts.push(Kind::Info, format!("approved: {}", plan.summary), self.now_ms);

@@ -213,6 +213,7 @@ impl State {
             Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),
             _ => match &self.view {
                 View::Server(view) => view.does_not_fit(action),
+                View::Logs(view) => view.does_not_fit(action),
                 _ => None,
             },
         }

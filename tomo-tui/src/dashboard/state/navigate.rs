@@ -68,6 +68,11 @@ impl State {
 
     /// Clears the filter, or goes one view back; where there was none before, to the overview.
     pub(super) fn step_back(&mut self) {
+        if let View::Logs(view) = &mut self.view
+            && view.clear()
+        {
+            return;
+        }
         let filtered = self.filter().is_some_and(|filter| !filter.is_empty());
         if filtered {
             self.set_filter(String::new());

@@ -1,15 +1,19 @@
 //! A log, followed. Its text lies in a bounded spool; only what is in sight is laid out.
 
 mod draw;
+mod find;
 mod layout;
+mod sift;
 mod spool;
 
-use std::{cell::Cell, collections::VecDeque};
+use std::cell::Cell;
 
 use tomo_proto::{api::app::AppLogsAnswer, model::app::LogLine};
 
 use crate::dashboard::{action::Action, effect::Effect};
 use layout::Look;
+use sift::Sift;
+pub(crate) use sift::{Part, Purpose, Sifted};
 use spool::Spool;
 
 /// Whose log it is.
@@ -55,14 +59,18 @@ pub(crate) struct LogsView {
     paused: bool,
     ended: bool,
     error: Option<String>,
-    filter: String,
-    /// The filter in lower case.
-    wanted: String,
-    /// Numbers of the lines that fit the filter; absent while there is none.
-    fitting: Option<VecDeque<u64>>,
+    filter: Sift,
+    search: Sift,
+    /// Which of both is typed.
+    typing: Purpose,
+    /// The line that the search has come to.
+    current: Option<u64>,
+    /// Whether the search goes to a line as soon as all were looked at.
+    goes: bool,
     /// Shown lines below the one at the bottom of the screen; 0 follows.
     below: usize,
-    height: Cell<usize>,
+    /// Columns and rows of the lines on the screen.
+    area: Cell<(usize, usize)>,
 }
 
 impl LogsView {
@@ -80,11 +88,13 @@ impl LogsView {
             paused: false,
             ended: false,
             error: None,
-            filter: String::new(),
-            wanted: String::new(),
-            fitting: None,
+            filter: Sift::default(),
+            search: Sift::default(),
+            typing: Purpose::Search,
+            current: None,
+            goes: false,
             below: 0,
-            height: Cell::new(10),
+            area: Cell::new((80, 10)),
         })
     }
 
@@ -107,31 +117,10 @@ impl LogsView {
         (self.cursor, self.error) = (None, None);
         (self.waiting, self.ended, self.paused) = (false, false, false);
         self.below = 0;
-        self.fitting = self.fitting.take().map(|_| VecDeque::new());
+        (self.current, self.goes) = (None, false);
+        self.filter.restart();
+        self.search.restart();
         self.resume()
-    }
-
-    pub(crate) fn filter(&self) -> &str {
-        &self.filter
-    }
-
-    pub(crate) fn set_filter(&mut self, filter: String) {
-        self.wanted = filter.to_lowercase();
-        self.filter = filter;
-        self.below = 0;
-        self.fitting = (!self.wanted.is_empty()).then(VecDeque::new);
-        self.sift(self.spool.gone());
-    }
-
-    /// Looks for lines that fit the filter, from this number on.
-    fn sift(&mut self, from: u64) {
-        let Some(fitting) = &mut self.fitting else { return };
-        let fits =
-            |number: &u64| self.spool.get(*number).is_some_and(|line| line.text.to_lowercase().contains(&self.wanted));
-        fitting.extend((from..self.spool.end()).filter(fits));
-        while fitting.front().is_some_and(|number| *number < self.spool.gone()) {
-            fitting.pop_front();
-        }
     }
 
     /// Asks for what comes next, unless that was asked for already.
@@ -159,11 +148,18 @@ impl LogsView {
     }
 
     fn spool_lines(&mut self, lines: &[LogLine]) {
-        let at_bottom = self.number_at((self.shown() - self.below).saturating_sub(1));
-        let end = self.spool.end();
-        self.spool.take(lines);
-        self.sift(end);
-        // Whoever has scrolled up stays where they are, as long as that is still there.
+        self.keep_place(|view| {
+            view.spool.take(lines);
+            view.filter.follow(&view.spool);
+            view.search.follow(&view.spool);
+            view.current = view.current.filter(|number| *number >= view.spool.gone());
+        });
+    }
+
+    /// Changes the lines; whoever has scrolled up stays where they are, as long as that is still there.
+    fn keep_place(&mut self, change: impl FnOnce(&mut Self)) {
+        let at_bottom = self.at_bottom();
+        change(self);
         if let (1.., Some(number)) = (self.below, at_bottom) {
             self.below = (self.shown() - self.place_behind(number)).min(self.shown().saturating_sub(1));
         }
@@ -176,27 +172,32 @@ impl LogsView {
 
     /// Lines that fit the filter.
     fn shown(&self) -> usize {
-        self.fitting.as_ref().map_or(self.spool.len(), VecDeque::len)
+        if self.filter.regex().is_some() { self.filter.hits().len() } else { self.spool.len() }
     }
 
     /// The number of the shown line at a place, counted from the oldest.
     fn number_at(&self, place: usize) -> Option<u64> {
-        match &self.fitting {
-            Some(fitting) => fitting.get(place).copied(),
+        match self.filter.regex() {
+            Some(_) => self.filter.hits().get(place).copied(),
             None => Some(self.spool.gone() + u64::try_from(place).ok()?),
         }
     }
 
+    /// The number of the line at the bottom of the screen.
+    fn at_bottom(&self) -> Option<u64> {
+        self.number_at(self.shown().checked_sub(self.below + 1)?)
+    }
+
     /// How many shown lines there are up to a number, with that one.
     fn place_behind(&self, number: u64) -> usize {
-        match &self.fitting {
-            Some(fitting) => fitting.partition_point(|fits| *fits <= number),
+        match self.filter.regex() {
+            Some(_) => self.filter.hits().partition_point(|hit| *hit <= number),
             None => usize::try_from((number + 1).saturating_sub(self.spool.gone())).unwrap_or(usize::MAX),
         }
     }
 
     pub(crate) fn act(&mut self, action: Action) -> (bool, Option<Effect>) {
-        let page = self.height.get().max(2) - 1;
+        let page = self.area.get().1.max(2) - 1;
         let most = self.shown().saturating_sub(1);
         self.below = match action {
             Action::Up => self.below + 1,
@@ -215,6 +216,10 @@ impl LogsView {
             }
             Action::LogTimes => {
                 self.look.times = !self.look.times;
+                return (true, None);
+            }
+            Action::LogNext | Action::LogPrevious => {
+                self.step(action == Action::LogNext);
                 return (true, None);
             }
             Action::LogPause => {
@@ -313,16 +318,81 @@ mod tests {
         assert_eq!(screen[2], "1000");
     }
 
+    fn work(view: &mut LogsView) {
+        while let Some(Effect::Sift(asked, part)) = view.work() {
+            assert!(view.has_asked(asked));
+            view.found(part.sift());
+        }
+    }
+
+    fn type_in(view: &mut LogsView, purpose: Purpose, text: &str) {
+        view.type_into(purpose);
+        view.set_typed(text.to_owned());
+        work(view);
+    }
+
     #[test]
-    fn a_filter_finds_old_and_new_lines_whatever_their_case() {
+    fn a_filter_finds_old_and_new_lines_and_says_what_is_wrong_with_it() {
         let mut view = view();
         view.take(answer(vec![line("GET /"), line("other")]));
-        view.set_filter("get".to_owned());
+        type_in(&mut view, Purpose::Filter, "get /.?$");
         assert_eq!(view.shown(), 1);
         view.take(answer(vec![line("get /x"), line("none")]));
-        assert_eq!(view.shown(), 2);
-        view.set_filter(String::new());
+        work(&mut view);
+        assert_eq!(screen(&view, 60, 4), [" following  &get /.?$ 2 fit  tail  4 lines", "", "GET /", "get /x"]);
+        view.set_typed("(".to_owned());
+        assert!(screen(&view, 60, 4)[0].contains("&(: found open group"), "{:?}", screen(&view, 60, 4));
+        assert!(view.clear() && !view.clear());
         assert_eq!(view.shown(), 4);
+    }
+
+    #[test]
+    fn whoever_reads_above_stays_there_while_a_filter_finds_more() {
+        let mut view = view();
+        view.take(numbered(100));
+        type_in(&mut view, Purpose::Filter, "5$");
+        view.act(Action::Up);
+        view.take(numbered(100));
+        work(&mut view);
+        assert_eq!((screen(&view, 20, 3)[2].as_str(), view.shown()), ("85", 20));
+    }
+
+    #[test]
+    fn a_search_goes_from_line_to_line_and_around() {
+        let mut view = view();
+        view.take(numbered(1_000));
+        screen(&view, 40, 11);
+        type_in(&mut view, Purpose::Search, "00");
+        assert!(screen(&view, 40, 11)[0].contains("/00 9/9"), "the newest one: {:?}", screen(&view, 40, 11));
+        assert!(screen(&view, 40, 11).contains(&"900".to_owned()));
+        for (action, standing, number) in [
+            (Action::LogNext, "1/9", "100"),
+            (Action::LogNext, "2/9", "200"),
+            (Action::LogPrevious, "1/9", "100"),
+            (Action::LogPrevious, "9/9", "900"),
+        ] {
+            view.act(action);
+            let screen = screen(&view, 40, 11);
+            assert!(screen[0].contains(standing) && screen.contains(&number.to_owned()), "{screen:?}");
+        }
+        // A filter narrows it down, and a line that gave way is none any more.
+        type_in(&mut view, Purpose::Filter, "^[1-3]");
+        view.act(Action::LogNext);
+        assert!(screen(&view, 60, 11)[0].contains("/00 1/3"), "{:?}", screen(&view, 60, 11));
+        view.take(numbered(LINES));
+        work(&mut view);
+        assert!(screen(&view, 60, 11)[0].contains("/00 -/"), "{:?}", screen(&view, 60, 11));
+    }
+
+    #[test]
+    fn a_line_of_many_rows_is_brought_into_sight() {
+        let mut view = view();
+        let long = "word ".repeat(60);
+        view.take(answer((0..20).map(|number| line(&format!("{number}: {long}"))).collect()));
+        screen(&view, 40, 11);
+        type_in(&mut view, Purpose::Search, "7:");
+        view.act(Action::LogNext);
+        assert!(screen(&view, 40, 11).iter().any(|row| row.starts_with("7:")), "{:?}", screen(&view, 40, 11));
     }
 
     #[test]

@@ -15,15 +15,17 @@ use crate::dashboard::{
 impl LogsView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let (head, body) = split_top(area, 1);
-        self.height.set(usize::from(body.height));
+        self.area.set((usize::from(body.width), usize::from(body.height)));
         self.draw_head(canvas, head);
-        let paint = Paint::new(canvas.theme, self.spool.service_width());
+        let paint = Paint::new(Some(canvas.theme), self.spool.service_width(), self.search.regex());
         let mut y = body.bottom();
         let mut place = self.shown().saturating_sub(self.below);
         while y > body.y && place > 0 {
             place -= 1;
-            let Some(line) = self.number_at(place).and_then(|number| self.spool.get(number)) else { break };
-            for row in self.look.rows(line, usize::from(body.width), &paint).iter().rev() {
+            let number = self.number_at(place);
+            let Some(line) = number.and_then(|number| self.spool.get(number)) else { break };
+            let rows = self.look.rows(line, usize::from(body.width), &paint, number == self.current);
+            for row in rows.iter().rev() {
                 if y == body.y {
                     break;
                 }
@@ -47,18 +49,27 @@ impl LogsView {
             (None, false, false, _) => ("scrolled, G follows", theme.accent),
         };
         let mut state = vec![Span::styled(format!(" {word}"), style)];
-        let span = self.minutes.map_or("tail", |minutes| action::row(Action::LogMinutes(minutes)).title);
-        state.push(Span::styled(format!("  {span}"), theme.accent));
-        state.push(Span::styled(format!("  {} lines", self.spool.len()), theme.dim));
-        if self.spool.gone() > 0 {
-            state.push(Span::styled(format!("  {} older ones let go", self.spool.gone()), theme.dim));
-        }
-        if !self.filter.is_empty() {
-            let text = format!("  filter {}: {} fit", display_line(&self.filter, 30), self.shown());
-            state.push(Span::styled(text, theme.accent));
-        }
+        let mut add = |text: String, style| state.push(Span::styled(format!("  {text}"), style));
         if let Some(error) = &self.error {
-            state.push(Span::styled(format!("  {}", display_line(error, 160)), theme.bad));
+            add(display_line(error, 160), theme.bad);
+        }
+        let (search, filter) = (display_line(self.search.text(), 30), display_line(self.filter.text(), 30));
+        match self.filter.error() {
+            Some(error) => add(format!("&{filter}: {error}"), theme.bad),
+            None if filter.is_empty() => {}
+            None => {
+                let more = if self.filter.is_done(&self.spool) { "" } else { "…" };
+                add(format!("&{filter} {} fit{more}", self.shown()), theme.accent);
+            }
+        }
+        if !search.is_empty() {
+            add(format!("/{search} {}", self.standing()), theme.accent);
+        }
+        let span = self.minutes.map_or("tail", |minutes| action::row(Action::LogMinutes(minutes)).title);
+        add(span.to_owned(), theme.accent);
+        add(format!("{} lines", self.spool.len()), theme.dim);
+        if self.spool.gone() > 0 {
+            add(format!("{} older ones let go", self.spool.gone()), theme.dim);
         }
         canvas.line(area, &Line::from(state));
     }

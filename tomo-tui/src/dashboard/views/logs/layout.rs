@@ -1,9 +1,10 @@
 //! A line of a log as rows of a screen. Only lines in sight come here.
 
 use ratatui::{
-    style::Style,
+    style::{Modifier, Style},
     text::{Line, Span},
 };
+use regex_lite::Regex;
 use unicode_width::UnicodeWidthChar as _;
 
 use super::spool::Spooled;
@@ -23,7 +24,7 @@ pub(super) struct Look {
 
 /// What the parts of a line look like.
 #[derive(Debug, Default)]
-pub(super) struct Paint {
+pub(super) struct Paint<'a> {
     text: Style,
     /// Lines that went to standard error.
     error: Style,
@@ -31,18 +32,30 @@ pub(super) struct Paint {
     services: [Style; 6],
     /// Columns for a service's name.
     service_width: usize,
+    search: Option<&'a Regex>,
+    /// What was searched for, and the same in the line that one has come to.
+    found: [Style; 2],
 }
 
-impl Paint {
-    /// That of a theme.
-    pub(super) fn new(theme: &Theme, service_width: usize) -> Self {
-        Self { text: theme.text, error: theme.warn, dim: theme.dim, services: theme.series, service_width }
+impl<'a> Paint<'a> {
+    /// That of a theme; without one, for whoever only counts rows.
+    pub(super) fn new(theme: Option<&Theme>, service_width: usize, search: Option<&'a Regex>) -> Self {
+        let Some(theme) = theme else { return Self { service_width, ..Self::default() } };
+        let found = [theme.selected, theme.selected.add_modifier(Modifier::BOLD | Modifier::UNDERLINED)];
+        let (text, error, dim, services) = (theme.text, theme.warn, theme.dim, theme.series);
+        Self { text, error, dim, services, service_width, search, found }
     }
 }
 
 impl Look {
     /// The rows of a line, none wider than `width` columns.
-    pub(super) fn rows(self, line: Spooled<'_>, width: usize, paint: &Paint) -> Vec<Line<'static>> {
+    pub(super) fn rows(
+        self,
+        line: Spooled<'_>,
+        width: usize,
+        paint: &Paint<'_>,
+        is_current: bool,
+    ) -> Vec<Line<'static>> {
         let mut spans = Vec::new();
         if self.times {
             spans.push(Span::styled(time(line.at_ms, "%H:%M:%S.%3f "), paint.dim));
@@ -52,9 +65,20 @@ impl Look {
             spans.push(Span::styled(name, paint.services[place % paint.services.len()]));
         }
         let style = if line.is_error { paint.error } else { paint.text };
-        spans.push(Span::styled(line.text.to_owned(), style));
+        mark(line.text, style, paint.search, paint.found[usize::from(is_current)], &mut spans);
         fold(spans, width, self.wrap)
     }
+}
+
+/// Marks what was searched for.
+fn mark(text: &str, style: Style, search: Option<&Regex>, found: Style, spans: &mut Vec<Span<'static>>) {
+    let mut from = 0;
+    for hit in search.iter().flat_map(|search| search.find_iter(text)) {
+        spans.push(Span::styled(text[from..hit.start()].to_owned(), style));
+        spans.push(Span::styled(hit.as_str().to_owned(), style.patch(found)));
+        from = hit.end();
+    }
+    spans.push(Span::styled(text[from..].to_owned(), style));
 }
 
 /// A time of day or a date in this machine's zone; blanks for a time that nobody said.
@@ -114,17 +138,36 @@ mod tests {
 
     fn rows(text: &str, width: usize, look: Look) -> Vec<String> {
         let line = Spooled { at_ms: 0, service: None, is_error: false, text };
-        let rows = look.rows(line, width, &Paint::default()).into_iter();
+        let rows = look.rows(line, width, &Paint::default(), false).into_iter();
         rows.map(|row| row.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
     }
 
     #[test]
+    fn what_was_searched_for_is_marked_without_color_too() {
+        let theme = Theme::new(Depth::Mono, Glyphs::Braille);
+        let search = Regex::new("b+").expect("is one");
+        let paint = Paint::new(Some(&theme), 0, Some(&search));
+        let line = Spooled { at_ms: 0, service: None, is_error: false, text: "abbcb" };
+        let look = Look { wrap: true, times: false };
+        let marked = |is_current| {
+            let rows = look.rows(line, 3, &paint, is_current);
+            let spans = rows.into_iter().flat_map(|row| row.spans).collect::<Vec<_>>();
+            spans.into_iter().filter(|span| !span.style.add_modifier.is_empty()).collect::<Vec<_>>()
+        };
+        let texts: Vec<_> = marked(false).iter().map(|span| span.content.to_string()).collect();
+        assert_eq!(texts, ["bb", "b"]);
+        assert!(marked(false).iter().all(|span| span.style.add_modifier == Modifier::REVERSED));
+        assert!(marked(true).iter().all(|span| span.style.add_modifier.contains(Modifier::UNDERLINED)));
+    }
+
+    #[test]
     fn a_service_has_its_name_and_its_color_before_each_line() {
-        let paint = Paint::new(&Theme::new(Depth::True, Glyphs::Braille), 5);
+        let paint = Theme::new(Depth::True, Glyphs::Braille);
+        let paint = Paint::new(Some(&paint), 5, None);
         let look = Look { wrap: false, times: false };
         let spans = |place, name| {
             let line = Spooled { at_ms: 0, service: Some((place, name)), is_error: false, text: "x" };
-            look.rows(line, 40, &paint).remove(0).spans
+            look.rows(line, 40, &paint, false).remove(0).spans
         };
         let (one, other, again) = (spans(0, "web"), spans(1, "store"), spans(6, "last"));
         assert_eq!((one[0].content.as_ref(), other[0].content.as_ref()), ("web   │ ", "store │ "));

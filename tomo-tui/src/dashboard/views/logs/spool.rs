@@ -114,6 +114,18 @@ impl Spool {
         u8::try_from(place + 1).unwrap_or(0)
     }
 
+    /// The text of the lines from a number on, as many as have room: one at least, each with a line feed behind it.
+    pub(super) fn part(&self, first: u64, bytes: usize) -> &str {
+        let place = usize::try_from(first.saturating_sub(self.gone)).unwrap_or(usize::MAX);
+        let offset_of = |place: usize| self.starts.get(place).map_or(self.text.len(), |start| self.offset(*start));
+        let start = offset_of(place);
+        let mut after = place.saturating_add(1);
+        while after < self.starts.len() && offset_of(after + 1) - start <= bytes {
+            after += 1;
+        }
+        &self.text[start..offset_of(after)]
+    }
+
     fn offset(&self, start: Start) -> usize {
         usize::try_from(start.at.wrapping_sub(self.base)).unwrap_or(usize::MAX)
     }
@@ -167,6 +179,17 @@ mod tests {
             spool.take(&batch);
         }
         assert_eq!((spool.len(), spool.gone()), (LINES, 100_000));
+    }
+
+    #[test]
+    fn a_part_has_as_many_lines_as_fit_and_one_at_least() {
+        let mut spool = Spool::default();
+        spool.take(&[line(1, "one"), line(2, "two"), line(3, "three")]);
+        for (first, bytes, text) in
+            [(0, 8, "one\ntwo\n"), (0, 7, "one\n"), (1, 0, "two\n"), (1, 100, "two\nthree\n"), (3, 100, "")]
+        {
+            assert_eq!(spool.part(first, bytes), text, "{bytes} from {first}");
+        }
     }
 
     #[test]
