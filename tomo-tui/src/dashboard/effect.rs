@@ -50,7 +50,8 @@ use crate::{
             deploy::{DeployRequest, secret_name},
             make::Made,
         },
-        log, people, stock,
+        log::{self, Saving},
+        people, stock,
         views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
     },
@@ -136,6 +137,8 @@ pub(crate) enum Effect {
     },
     /// Looks for lines of a log that fit.
     Sift(Asked, Box<Part>),
+    /// Writes lines of a log to a file.
+    SaveLog(Box<Saving>),
     Plans,
     Plan(String),
     Operations,
@@ -362,6 +365,16 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Diagnose(app) => Answer::Diagnosis(app.clone(), client.call(&AppDiagnose { app }).await.map(Box::new)),
         Effect::Logs { asked, of, from } => Answer::Logs(asked, log::read(client, of, from).await),
+        Effect::SaveLog(saving) => {
+            let saved = spawn_blocking(|| {
+                let told = log::save(&saving);
+                (saving, told)
+            });
+            match saved.await {
+                Ok((saving, told)) => Answer::Saved(saving, told),
+                Err(_) => Answer::Broken("writing the log went wrong; the log of tomo has more".to_owned()),
+            }
+        }
         Effect::Sift(asked, part) => match spawn_blocking(|| part.sift()).await {
             Ok(sifted) => Answer::Sifted(asked, sifted),
             Err(_) => Answer::Broken("looking through the log went wrong; the log of tomo has more".to_owned()),

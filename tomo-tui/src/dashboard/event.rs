@@ -33,6 +33,7 @@ use crate::{
     client::{ClientError, Terminal},
     dashboard::{
         layers::compose::Composed,
+        log::{NotSaved, Saving},
         people::People,
         views::logs::{Asked, Sifted},
         visit::Reached,
@@ -125,6 +126,8 @@ pub(crate) enum Answer {
     Logs(Asked, Told<AppLogsAnswer>),
     /// Which lines of a log fit.
     Sifted(Asked, Sifted),
+    /// How many lines of a log were written to a file.
+    Saved(Box<Saving>, Result<usize, NotSaved>),
     Plans(Told<PlanListAnswer>),
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),

@@ -9,6 +9,7 @@ pub(crate) mod import;
 pub(crate) mod make;
 pub(crate) mod palette;
 pub(crate) mod registry;
+pub(crate) mod save;
 pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod shown_once;
@@ -35,6 +36,7 @@ pub(crate) enum Layer {
     Account(Box<account::AccountForm>),
     Token(Box<token::TokenForm>),
     Settings(Box<settings::SettingsForm>),
+    Save(Box<save::SaveForm>),
     ShownOnce(shown_once::ShownOnce),
 }
 
@@ -54,6 +56,7 @@ impl Layer {
             Self::Account(account) => account.draw(canvas, area),
             Self::Token(token) => token.draw(canvas, area),
             Self::Settings(settings) => settings.draw(canvas, area),
+            Self::Save(save) => save.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
         }
     }
@@ -74,6 +77,7 @@ impl Layer {
             Self::Account(account) => account.hint(),
             Self::Token(token) => token.hint(),
             Self::Settings(settings) => settings.hint(),
+            Self::Save(save) => save.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
         }
     }
@@ -105,6 +109,7 @@ impl Layer {
             Self::Account(account) => Some(&mut account.form),
             Self::Token(token) => Some(&mut token.form),
             Self::Settings(settings) => Some(&mut settings.form),
+            Self::Save(save) => Some(&mut save.form),
             _ => None,
         }
     }
@@ -121,6 +126,7 @@ impl Layer {
             Self::Account(account) => account.free(),
             Self::Token(token) => token.free(),
             Self::Settings(settings) => settings.free(),
+            Self::Save(save) => save.free(),
             _ => {}
         }
     }
@@ -157,6 +163,7 @@ impl Layer {
             | Self::Account(_)
             | Self::Token(_)
             | Self::Settings(_)
+            | Self::Save(_)
             | Self::ShownOnce(_) => {}
         }
     }

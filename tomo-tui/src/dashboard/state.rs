@@ -5,6 +5,7 @@ mod answers;
 mod audit;
 pub(crate) mod disabled;
 mod input;
+mod logs;
 mod navigate;
 mod people;
 mod visits;

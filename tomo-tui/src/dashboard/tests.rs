@@ -6,6 +6,7 @@ mod catalog;
 mod compose;
 mod containers;
 mod following;
+mod logs;
 mod people;
 mod registries;
 mod screens;
@@ -355,8 +356,18 @@ impl Dashboard {
         dashboard
     }
 
+    /// Takes an event in. Lines that are to be looked through are looked through at once.
     fn send(&mut self, event: Event) -> Vec<Effect> {
-        self.state.update(event, NOW)
+        let mut rest = Vec::new();
+        for effect in self.state.update(event, NOW) {
+            match effect {
+                Effect::Sift(asked, part) => {
+                    rest.extend(self.send(Event::Answer(Answer::Sifted(asked, part.sift()))));
+                }
+                other => rest.push(other),
+            }
+        }
+        rest
     }
 
     fn press(&mut self, keys: &str) -> Vec<Effect> {

@@ -235,12 +235,12 @@ mod tests {
         // Many lines of one and the same time, as a busy program writes them, and a clock that goes back.
         let mut log: Vec<_> = (0..500).map(|number| line(5 + number / 200)).collect();
         log.extend([9, 8, 9].map(line));
-        let read = read_on(&[log.clone()], |_| true);
+        let read = read_on(std::slice::from_ref(&log), |_| true);
         assert_eq!(read.len(), log.len().div_ceil(TEXT_BYTES / 140));
         assert_eq!(read.concat(), log);
         let huge = LogLine { text: "x".repeat(TEXT_BYTES + 1), ..line(6) };
         let log = vec![line(5), huge.clone(), huge, line(7)];
-        assert_eq!(read_on(&[log.clone()], |_| true).concat(), log, "one that is too long comes alone");
+        assert_eq!(read_on(std::slice::from_ref(&log), |_| true).concat(), log, "one that is too long comes alone");
         assert_eq!(read_on(&[log], |line| line.at_ms == 7).concat(), [line(7)]);
     }
 

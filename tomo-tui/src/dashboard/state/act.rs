@@ -93,6 +93,7 @@ impl State {
                     self.filtering = true;
                 }
             }
+            Action::LogSave => self.ask_where_to_save(),
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
                     self.context(),

@@ -281,6 +281,7 @@ impl State {
                 View::Logs(view) if view.has_asked(asked) => view.found(sifted),
                 _ => {}
             },
+            Answer::Saved(saving, told) => self.saved(*saving, told),
             Answer::Planned(told, secrets) => self.planned(told.map(|plan| *plan), secrets),
             Answer::Approved(Ok(plan), apply) => {
                 self.toasts.push(Kind::Info, format!("approved: {}", plan.summary), self.now_ms);

@@ -216,6 +216,10 @@ impl State {
                 let told = settings.key(key);
                 self.follow_form(told);
             }
+            Some(Layer::Save(save)) => {
+                let told = save.key(key);
+                self.follow_save(told);
+            }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
@@ -279,6 +283,11 @@ impl State {
                 let told = settings.form.click(column, row);
                 let told = settings.follow(told);
                 self.follow_form(told);
+            }
+            (Some(Layer::Save(save)), _) => {
+                let told = save.form.click(column, row);
+                let told = save.follow(told);
+                self.follow_save(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);

@@ -9,13 +9,16 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 46] = [
+const SCREENS: [(&str, &str); 49] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
     ("app", "2 enter"),
     ("diagnosis", "2 W"),
     ("logs", "2 L"),
+    ("logs_found", "2 L / y space 9 5 enter"),
+    ("logs_services", ""),
+    ("logs_save", "2 L ctrl-s"),
     ("plans", "3"),
     ("plan_confirm", "3 A"),
     ("deploy", "n"),
@@ -126,6 +129,13 @@ fn every_screen_looks_as_it_did() {
                     "host_key" => {
                         let asked = dashboard.send_server();
                         dashboard.show_key(asked);
+                    }
+                    "logs_services" => {
+                        dashboard.press("2 L");
+                        let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
+                        let lines = Answer::Logs(view.asked(), Ok(logs::of_two_services()));
+                        dashboard.send(Event::Answer(lines));
+                        dashboard.press("t & c o n n | l i s enter J");
                     }
                     "sealed" | "unlock" => dashboard.seal(),
                     "catalog_empty" => {

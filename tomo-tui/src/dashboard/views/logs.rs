@@ -2,9 +2,13 @@
 
 mod draw;
 mod find;
+mod json;
 mod layout;
+mod shown;
 mod sift;
 mod spool;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
 
@@ -12,6 +16,7 @@ use tomo_proto::{api::app::AppLogsAnswer, model::app::LogLine};
 
 use crate::dashboard::{action::Action, effect::Effect};
 use layout::Look;
+pub(crate) use shown::Shown;
 use sift::Sift;
 pub(crate) use sift::{Part, Purpose, Sifted};
 use spool::Spool;
@@ -82,7 +87,7 @@ impl LogsView {
             asked: Asked { view: number, turn: 0 },
             minutes: None,
             spool: Spool::default(),
-            look: Look { wrap: true, times: false },
+            look: Look { wrap: true, times: false, json: false },
             cursor: None,
             waiting: false,
             paused: false,
@@ -123,6 +128,20 @@ impl LogsView {
         self.resume()
     }
 
+    /// What is shown, to be written to a file.
+    pub(crate) fn shown_lines(&self) -> Shown {
+        let numbers = self.filter.regex().map(|_| self.filter.hits().clone());
+        Shown { spool: self.spool.clone(), numbers, look: self.look }
+    }
+
+    /// Where it may be written, at this time (UTC ms).
+    pub(crate) fn file(&self, now_ms: u64) -> String {
+        let letter = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
+        let name: String = self.name.chars().take(60).map(letter).collect();
+        let time = i64::try_from(now_ms).ok().and_then(|now_ms| jiff::Timestamp::from_millisecond(now_ms).ok());
+        format!("~/tomo-{name}-{}.log", time.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ"))
+    }
+
     /// Asks for what comes next, unless that was asked for already.
     pub(crate) fn resume(&mut self) -> Option<Effect> {
         if self.waiting || self.paused {
@@ -161,7 +180,7 @@ impl LogsView {
         let at_bottom = self.at_bottom();
         change(self);
         if let (1.., Some(number)) = (self.below, at_bottom) {
-            self.below = (self.shown() - self.place_behind(number)).min(self.shown().saturating_sub(1));
+            self.below = (self.shown() - self.place_behind(number)).min(self.above());
         }
     }
 
@@ -198,7 +217,7 @@ impl LogsView {
 
     pub(crate) fn act(&mut self, action: Action) -> (bool, Option<Effect>) {
         let page = self.area.get().1.max(2) - 1;
-        let most = self.shown().saturating_sub(1);
+        let most = self.above();
         self.below = match action {
             Action::Up => self.below + 1,
             Action::Down => self.below.saturating_sub(1),
@@ -222,6 +241,13 @@ impl LogsView {
                 self.step(action == Action::LogNext);
                 return (true, None);
             }
+            Action::LogJson => {
+                self.look.json = !self.look.json;
+                // What is looked through is what is shown.
+                self.filter.restart();
+                self.search.restart();
+                return (true, None);
+            }
             Action::LogPause => {
                 self.paused = !self.paused;
                 return (true, self.resume());
@@ -231,188 +257,5 @@ impl LogsView {
         }
         .min(most);
         (true, None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use ratatui::{buffer::Buffer, layout::Rect};
-    use tomo_proto::model::app::LogStream;
-
-    use super::{spool::LINES, *};
-    use crate::dashboard::{
-        canvas::{Canvas, HitMap},
-        theme::{Depth, Glyphs, Theme},
-    };
-
-    fn view() -> Box<LogsView> {
-        LogsView::new(LogOf::App("app".to_owned()), "app".to_owned(), 1)
-    }
-
-    fn line(text: &str) -> LogLine {
-        LogLine { at_ms: 0, stream: LogStream::Stdout, text: text.to_owned(), service: None }
-    }
-
-    fn answer(lines: Vec<LogLine>) -> AppLogsAnswer {
-        AppLogsAnswer { lines, next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() }
-    }
-
-    fn numbered(count: usize) -> AppLogsAnswer {
-        answer((0..count).map(|number| line(&number.to_string())).collect())
-    }
-
-    fn screen(view: &LogsView, width: u16, height: u16) -> Vec<String> {
-        let area = Rect::new(0, 0, width, height);
-        let (mut buffer, mut hits) = (Buffer::empty(area), HitMap::default());
-        let theme = Theme::new(Depth::True, Glyphs::Braille);
-        view.draw(&mut Canvas { buffer: &mut buffer, theme: &theme, hits: &mut hits, now_ms: 0, cursor: None }, area);
-        let rows = buffer.content().chunks(usize::from(width));
-        rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
-    }
-
-    #[test]
-    fn it_follows_until_somebody_scrolls() {
-        let mut view = view();
-        assert!(matches!(view.resume(), Some(Effect::Logs { from: LogFrom::Newest, .. })));
-        assert!(view.resume().is_none(), "one request at a time");
-        let more = view.take(numbered(50));
-        assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(cursor), .. }) if cursor == "1.1"));
-        view.act(Action::Up);
-        view.take(answer(vec![line("new")]));
-        assert_eq!(view.below, 2, "what is read stays in place");
-        assert_eq!(screen(&view, 20, 4)[1..], ["46", "47", "48"]);
-        view.act(Action::Bottom);
-        assert_eq!(view.below, 0);
-        assert_eq!(screen(&view, 20, 4)[1..], ["48", "49", "new"]);
-        view.act(Action::Top);
-        assert_eq!(view.below, 50);
-    }
-
-    #[test]
-    fn a_digit_reads_a_time_anew_and_what_was_asked_before_no_longer_counts() {
-        let mut view = view();
-        view.resume();
-        view.take(numbered(50));
-        let before = view.asked;
-        view.act(Action::Up);
-        let (_, effect) = view.act(Action::LogMinutes(15));
-        let Some(Effect::Logs { asked, from: LogFrom::Minutes(15), .. }) = effect else { panic!("{effect:?}") };
-        assert!(view.has_asked(asked) && !view.has_asked(before));
-        assert_eq!((view.spool.len(), view.below), (0, 0));
-        assert!(screen(&view, 60, 3)[0].contains("last 15 min"));
-        let more = view.take(numbered(5));
-        assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(_), .. })), "{more:?}");
-        let (_, effect) = view.act(Action::LogTail);
-        assert!(matches!(effect, Some(Effect::Logs { from: LogFrom::Newest, .. })), "{effect:?}");
-    }
-
-    #[test]
-    fn whoever_reads_the_oldest_lines_of_a_full_spool_still_sees_lines() {
-        let mut view = view();
-        view.take(numbered(LINES));
-        view.act(Action::Top);
-        view.take(answer(vec![line("new"); 1_000]));
-        assert_eq!(view.below, view.shown() - 1);
-        let screen = screen(&view, 80, 3);
-        assert_eq!(screen[0].trim(), "scrolled, G follows  tail  1000000 lines  1000 older ones let go");
-        assert_eq!(screen[2], "1000");
-    }
-
-    fn work(view: &mut LogsView) {
-        while let Some(Effect::Sift(asked, part)) = view.work() {
-            assert!(view.has_asked(asked));
-            view.found(part.sift());
-        }
-    }
-
-    fn type_in(view: &mut LogsView, purpose: Purpose, text: &str) {
-        view.type_into(purpose);
-        view.set_typed(text.to_owned());
-        work(view);
-    }
-
-    #[test]
-    fn a_filter_finds_old_and_new_lines_and_says_what_is_wrong_with_it() {
-        let mut view = view();
-        view.take(answer(vec![line("GET /"), line("other")]));
-        type_in(&mut view, Purpose::Filter, "get /.?$");
-        assert_eq!(view.shown(), 1);
-        view.take(answer(vec![line("get /x"), line("none")]));
-        work(&mut view);
-        assert_eq!(screen(&view, 60, 4), [" following  &get /.?$ 2 fit  tail  4 lines", "", "GET /", "get /x"]);
-        view.set_typed("(".to_owned());
-        assert!(screen(&view, 60, 4)[0].contains("&(: found open group"), "{:?}", screen(&view, 60, 4));
-        assert!(view.clear() && !view.clear());
-        assert_eq!(view.shown(), 4);
-    }
-
-    #[test]
-    fn whoever_reads_above_stays_there_while_a_filter_finds_more() {
-        let mut view = view();
-        view.take(numbered(100));
-        type_in(&mut view, Purpose::Filter, "5$");
-        view.act(Action::Up);
-        view.take(numbered(100));
-        work(&mut view);
-        assert_eq!((screen(&view, 20, 3)[2].as_str(), view.shown()), ("85", 20));
-    }
-
-    #[test]
-    fn a_search_goes_from_line_to_line_and_around() {
-        let mut view = view();
-        view.take(numbered(1_000));
-        screen(&view, 40, 11);
-        type_in(&mut view, Purpose::Search, "00");
-        assert!(screen(&view, 40, 11)[0].contains("/00 9/9"), "the newest one: {:?}", screen(&view, 40, 11));
-        assert!(screen(&view, 40, 11).contains(&"900".to_owned()));
-        for (action, standing, number) in [
-            (Action::LogNext, "1/9", "100"),
-            (Action::LogNext, "2/9", "200"),
-            (Action::LogPrevious, "1/9", "100"),
-            (Action::LogPrevious, "9/9", "900"),
-        ] {
-            view.act(action);
-            let screen = screen(&view, 40, 11);
-            assert!(screen[0].contains(standing) && screen.contains(&number.to_owned()), "{screen:?}");
-        }
-        // A filter narrows it down, and a line that gave way is none any more.
-        type_in(&mut view, Purpose::Filter, "^[1-3]");
-        view.act(Action::LogNext);
-        assert!(screen(&view, 60, 11)[0].contains("/00 1/3"), "{:?}", screen(&view, 60, 11));
-        view.take(numbered(LINES));
-        work(&mut view);
-        assert!(screen(&view, 60, 11)[0].contains("/00 -/"), "{:?}", screen(&view, 60, 11));
-    }
-
-    #[test]
-    fn a_line_of_many_rows_is_brought_into_sight() {
-        let mut view = view();
-        let long = "word ".repeat(60);
-        view.take(answer((0..20).map(|number| line(&format!("{number}: {long}"))).collect()));
-        screen(&view, 40, 11);
-        type_in(&mut view, Purpose::Search, "7:");
-        view.act(Action::LogNext);
-        assert!(screen(&view, 40, 11).iter().any(|row| row.starts_with("7:")), "{:?}", screen(&view, 40, 11));
-    }
-
-    #[test]
-    fn a_frame_of_a_million_wrapped_lines_costs_what_one_of_a_thousand_does() {
-        let cost = |count| {
-            let mut view = view();
-            let text = "a line that is not that long, but has to be broken ".repeat(4);
-            view.take(answer(
-                (0..count).map(|number| line(if number + 500 > count { &text } else { "short" })).collect(),
-            ));
-            assert_eq!(view.spool.len(), count);
-            view.act(Action::PageUp);
-            let frame = || {
-                let began = std::time::Instant::now();
-                assert!(screen(&view, 200, 50)[48].starts_with("a line"));
-                began.elapsed()
-            };
-            (0..20).map(|_| frame()).min().unwrap_or_default()
-        };
-        let (few, many) = (cost(1_000), cost(LINES));
-        assert!(many < few * 3, "{few:?} for a thousand, {many:?} for a million");
     }
 }

@@ -67,6 +67,9 @@ impl LogsView {
         }
         let span = self.minutes.map_or("tail", |minutes| action::row(Action::LogMinutes(minutes)).title);
         add(span.to_owned(), theme.accent);
+        if self.look.json {
+            add("JSON".to_owned(), theme.accent);
+        }
         add(format!("{} lines", self.spool.len()), theme.dim);
         if self.spool.gone() > 0 {
             add(format!("{} older ones let go", self.spool.gone()), theme.dim);

@@ -67,9 +67,9 @@ impl LogsView {
     /// Lines to be looked at, off the dashboard's own task.
     pub(crate) fn work(&mut self) -> Option<Effect> {
         let part = if self.filter.is_done(&self.spool) {
-            self.search.part(Purpose::Search, self.filter.regex(), &self.spool)
+            self.search.part(Purpose::Search, self.filter.regex(), self.look.json, &self.spool)
         } else {
-            self.filter.part(Purpose::Filter, None, &self.spool)
+            self.filter.part(Purpose::Filter, None, self.look.json, &self.spool)
         };
         Some(Effect::Sift(self.asked, Box::new(part?)))
     }
@@ -96,15 +96,30 @@ impl LogsView {
         self.go_to(self.search.hit(from, forward));
     }
 
+    /// Rows of the shown line at a place.
+    fn rows(&self, place: usize) -> usize {
+        let plain = Paint::new(None, self.spool.service_width(), None);
+        let line = self.number_at(place).and_then(|number| self.spool.get(number));
+        line.map_or(1, |line| self.look.rows(line, self.area.get().0, &plain, false).len())
+    }
+
+    /// Shown lines below the last one of a screen that begins with the oldest.
+    pub(super) fn above(&self) -> usize {
+        let (mut used, mut fit) = (0, 0);
+        while fit < self.shown() && used < self.area.get().1 {
+            used += self.rows(fit);
+            fit += 1;
+        }
+        // One that is cut off above is not yet the oldest.
+        let whole = if used > self.area.get().1 && fit > 1 { fit - 1 } else { fit };
+        self.shown() - whole
+    }
+
     fn go_to(&mut self, number: Option<u64>) {
         self.current = number;
         let Some(place) = number.and_then(|number| self.place_behind(number).checked_sub(1)) else { return };
-        let (width, height) = self.area.get();
-        let plain = Paint::new(None, self.spool.service_width(), None);
-        let rows = |place: usize| {
-            let line = self.number_at(place).and_then(|number| self.spool.get(number));
-            line.map_or(1, |line| self.look.rows(line, width, &plain, false).len())
-        };
+        let height = self.area.get().1;
+        let rows = |place: usize| self.rows(place);
         let bottom = (self.shown() - self.below).saturating_sub(1);
         let is_near = place <= bottom && bottom - place < height;
         if is_near && (place..=bottom).map(rows).sum::<usize>() <= height {

@@ -1,5 +1,7 @@
 //! A line of a log as rows of a screen. Only lines in sight come here.
 
+use std::borrow::Cow;
+
 use ratatui::{
     style::{Modifier, Style},
     text::{Line, Span},
@@ -7,7 +9,7 @@ use ratatui::{
 use regex_lite::Regex;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::spool::Spooled;
+use super::{json::Said, spool::Spooled};
 use crate::dashboard::theme::Theme;
 
 /// Rows that one line takes at the most.
@@ -20,6 +22,8 @@ pub(super) struct Look {
     pub(super) wrap: bool,
     /// Each line has its time before it.
     pub(super) times: bool,
+    /// A JSON object is shown as people read it; where lines go on in the next row, each of its fields has one.
+    pub(super) json: bool,
 }
 
 /// What the parts of a line look like.
@@ -65,8 +69,33 @@ impl Look {
             spans.push(Span::styled(name, paint.services[place % paint.services.len()]));
         }
         let style = if line.is_error { paint.error } else { paint.text };
-        mark(line.text, style, paint.search, paint.found[usize::from(is_current)], &mut spans);
-        fold(spans, width, self.wrap)
+        let mut rows = Vec::new();
+        for text in self.texts(line.text) {
+            mark(&text, style, paint.search, paint.found[usize::from(is_current)], &mut spans);
+            rows.extend(fold(std::mem::take(&mut spans), width, self.wrap));
+        }
+        if rows.len() > ROWS {
+            rows.truncate(ROWS);
+            say_cut(&mut rows);
+        }
+        rows
+    }
+
+    /// A line as the one row of a file, with its date where times are shown.
+    pub(super) fn in_a_file(self, line: Spooled<'_>) -> String {
+        let time = if self.times { time(line.at_ms, "%Y-%m-%dT%H:%M:%S.%3f%:z ") } else { String::new() };
+        let service = line.service.map_or_else(String::new, |(_, name)| format!("{name} | "));
+        let text = Self { wrap: false, ..self }.texts(line.text).concat();
+        format!("{time}{service}{text}")
+    }
+
+    /// What a line says, in one row or several.
+    fn texts(self, text: &str) -> Vec<Cow<'_, str>> {
+        match self.json.then(|| Said::of(text)).flatten() {
+            Some(said) if self.wrap => said.in_rows().into_iter().map(Cow::Owned).collect(),
+            Some(said) => vec![Cow::Owned(said.in_one_row())],
+            None => vec![Cow::Borrowed(text)],
+        }
     }
 }
 
@@ -148,7 +177,7 @@ mod tests {
         let search = Regex::new("b+").expect("is one");
         let paint = Paint::new(Some(&theme), 0, Some(&search));
         let line = Spooled { at_ms: 0, service: None, is_error: false, text: "abbcb" };
-        let look = Look { wrap: true, times: false };
+        let look = Look { wrap: true, times: false, json: false };
         let marked = |is_current| {
             let rows = look.rows(line, 3, &paint, is_current);
             let spans = rows.into_iter().flat_map(|row| row.spans).collect::<Vec<_>>();
@@ -161,10 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_shown_as_people_read_it_and_everything_else_as_it_is() {
+        let look = Look { wrap: false, times: false, json: true };
+        let line = r#"{"msg":"started","level":"info","port":80,"host":"a"}"#;
+        assert_eq!(rows(line, 60, look), ["info started host=a port=80"]);
+        assert_eq!(rows(line, 60, Look { wrap: true, ..look }), ["info started", "  host=a", "  port=80"]);
+        for line in ["plain", "{\"a\"", ""] {
+            assert_eq!(rows(line, 60, look), [line]);
+        }
+        let wide = format!("{{{}}}", (0..100).map(|key| format!("\"k{key}\":1")).collect::<Vec<_>>().join(","));
+        let rows = rows(&wide, 60, Look { wrap: true, ..look });
+        assert!(rows.len() == ROWS && rows[ROWS - 1].ends_with('…'), "{rows:?}");
+    }
+
+    #[test]
     fn a_service_has_its_name_and_its_color_before_each_line() {
         let paint = Theme::new(Depth::True, Glyphs::Braille);
         let paint = Paint::new(Some(&paint), 5, None);
-        let look = Look { wrap: false, times: false };
+        let look = Look { wrap: false, times: false, json: false };
         let spans = |place, name| {
             let line = Spooled { at_ms: 0, service: Some((place, name)), is_error: false, text: "x" };
             look.rows(line, 40, &paint, false).remove(0).spans
@@ -176,7 +219,7 @@ mod tests {
 
     #[test]
     fn long_lines_break_or_are_cut() {
-        let wrap = Look { wrap: true, times: false };
+        let wrap = Look { wrap: true, times: false, json: false };
         assert_eq!(rows("abcdef", 4, wrap), ["abcd", "ef"]);
         assert_eq!(rows("日本語", 4, wrap), ["日本", "語"]);
         assert_eq!(rows("", 4, wrap), [""]);

@@ -7,7 +7,7 @@ use std::{
 
 use regex_lite::{Regex, RegexBuilder};
 
-use super::spool::Spool;
+use super::{json::Said, spool::Spool};
 
 /// Text of one part.
 const PART_BYTES: usize = 256 << 10;
@@ -51,6 +51,8 @@ pub(crate) struct Part {
     first: u64,
     /// Each line with a line feed behind it.
     text: String,
+    /// Whether a JSON object counts as it is shown.
+    json: bool,
     /// A line has to fit all of them.
     expressions: Vec<Regex>,
 }
@@ -71,7 +73,9 @@ impl Part {
         let began = Instant::now();
         let (mut next, mut hits) = (self.first, Vec::new());
         for line in self.text.split_terminator('\n') {
-            if self.expressions.iter().all(|expression| expression.is_match(line)) {
+            let said = self.json.then(|| Said::of(line)).flatten().map(Said::in_one_row);
+            let shown = said.as_deref().unwrap_or(line);
+            if self.expressions.iter().all(|expression| expression.is_match(shown)) {
                 hits.push(next);
             }
             next += 1;
@@ -135,7 +139,7 @@ impl Sift {
     }
 
     /// The next lines to look at, unless some are out. They have to fit `filter` too.
-    pub(super) fn part(&mut self, purpose: Purpose, filter: Option<&Regex>, spool: &Spool) -> Option<Part> {
+    pub(super) fn part(&mut self, purpose: Purpose, filter: Option<&Regex>, json: bool, spool: &Spool) -> Option<Part> {
         let regex = self.regex.clone()?;
         if self.is_out || self.is_done(spool) {
             return None;
@@ -144,7 +148,7 @@ impl Sift {
         self.is_out = true;
         let text = spool.part(first, PART_BYTES).to_owned();
         let expressions = [regex].into_iter().chain(filter.cloned()).collect();
-        Some(Part { purpose, turn: self.turn, first, text, expressions })
+        Some(Part { purpose, turn: self.turn, first, text, json, expressions })
     }
 
     /// Takes over what came of a part, if that still counts.
@@ -187,7 +191,7 @@ mod tests {
     }
 
     fn work(sift: &mut Sift, spool: &Spool) {
-        while let Some(part) = sift.part(Purpose::Filter, None, spool) {
+        while let Some(part) = sift.part(Purpose::Filter, None, false, spool) {
             sift.take(part.sift(), spool);
         }
     }
@@ -201,9 +205,9 @@ mod tests {
         work(&mut sift, &spool);
         assert_eq!(sift.hits(), &[0, 2]);
         take(&mut spool, &["none", "Get /y"]);
-        let part = sift.part(Purpose::Filter, None, &spool).expect("there is more to look at");
+        let part = sift.part(Purpose::Filter, None, false, &spool).expect("there is more to look at");
         assert_eq!((part.first, part.text.as_str()), (3, "none\nGet /y\n"), "only what is new");
-        assert!(sift.part(Purpose::Filter, None, &spool).is_none(), "one part at a time");
+        assert!(sift.part(Purpose::Filter, None, false, &spool).is_none(), "one part at a time");
         sift.take(part.sift(), &spool);
         assert_eq!(sift.hits(), &[0, 2, 4]);
         assert!(sift.is_done(&spool));
@@ -215,9 +219,22 @@ mod tests {
         let mut search = Sift::default();
         search.set(Purpose::Search, "a.b".to_owned());
         let filter = Regex::new("two").expect("is one");
-        let part = search.part(Purpose::Search, Some(&filter), &spool).expect("there is something to look at");
+        let part = search.part(Purpose::Search, Some(&filter), false, &spool).expect("there is something to look at");
         search.take(part.sift(), &spool);
         assert_eq!(search.hits(), &[2]);
+    }
+
+    #[test]
+    fn an_object_is_looked_through_as_it_is_shown() {
+        let spool = spool(&[r#"{"id":17,"msg":"entry"}"#, "entry id=17"]);
+        let mut sift = Sift::default();
+        sift.set(Purpose::Filter, "entry id=17$".to_owned());
+        for (json, hits) in [(false, vec![1]), (true, vec![0, 1])] {
+            sift.restart();
+            let part = sift.part(Purpose::Filter, None, json, &spool).expect("there is something to look at");
+            sift.take(part.sift(), &spool);
+            assert_eq!(*sift.hits(), hits);
+        }
     }
 
     #[test]
@@ -225,7 +242,7 @@ mod tests {
         let spool = spool(&["a", "b"]);
         let mut sift = Sift::default();
         sift.set(Purpose::Filter, "a".to_owned());
-        let late = sift.part(Purpose::Filter, None, &spool).expect("there is something to look at");
+        let late = sift.part(Purpose::Filter, None, false, &spool).expect("there is something to look at");
         sift.set(Purpose::Filter, "b".to_owned());
         sift.take(late.sift(), &spool);
         assert!(sift.hits().is_empty());
@@ -253,7 +270,7 @@ mod tests {
         let mut sift = Sift::default();
         sift.set(Purpose::Filter, "(a?){60}b".to_owned());
         let began = Instant::now();
-        let part = sift.part(Purpose::Filter, None, &spool).expect("there is something to look at");
+        let part = sift.part(Purpose::Filter, None, false, &spool).expect("there is something to look at");
         let sifted = part.sift();
         assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         assert!(sifted.next >= 1);

@@ -1,0 +1,124 @@
+//! A log by keys: the digits that are views elsewhere, what is typed, and what is asked of whom.
+
+use super::*;
+use crate::dashboard::log::{NotSaved, Saving};
+
+/// Two services of an app, one of which writes JSON.
+pub(super) fn of_two_services() -> AppLogsAnswer {
+    let line = |(number, service, stream, text): (u64, &str, LogStream, &str)| LogLine {
+        at_ms: NOW + number,
+        stream,
+        text: text.to_owned(),
+        service: Some(service.to_owned()),
+    };
+    let lines = [
+        (1, "shop", LogStream::Stdout, r#"{"level":"info","msg":"listens","port":8080,"time":"08:00:00"}"#),
+        (2, "store", LogStream::Stdout, "ready to accept connections"),
+        (3, "shop", LogStream::Stderr, r#"{"level":50,"msg":"no connection\n  at connect","host":"store"}"#),
+        (4, "store", LogStream::Stdout, "connection from 10.0.0.7"),
+    ];
+    AppLogsAnswer { lines: lines.map(line).into(), next_cursor: "1.1".to_owned(), ..AppLogsAnswer::default() }
+}
+
+fn on_log() -> Dashboard {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2 L");
+    dashboard.answer_view();
+    dashboard
+}
+
+#[test]
+fn digits_choose_a_time_in_a_log_and_views_elsewhere() {
+    let mut dashboard = on_log();
+    let effects = dashboard.press("3");
+    let reads = |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::Minutes(15), .. });
+    assert!(effects.iter().any(reads), "{effects:?}");
+    dashboard.shows("last 15 min");
+    dashboard.press("?");
+    dashboard.type_in("plans");
+    dashboard.shows("Changes that wait for a person");
+    let row = dashboard.screen().lines().find(|line| line.contains("Changes that wait")).map(str::to_owned);
+    assert!(row.is_some_and(|row| !row.contains('3')), "no key is promised that does something else");
+    dashboard.press("enter");
+    assert!(matches!(dashboard.state.view, View::Plans), "{:?}", dashboard.state.view);
+    dashboard.press("2");
+    assert!(matches!(dashboard.state.view, View::Apps), "{:?}", dashboard.state.view);
+}
+
+#[test]
+fn what_is_searched_for_is_counted_gone_to_and_given_up() {
+    let mut dashboard = on_log();
+    assert!(dashboard.press("n").is_empty());
+    dashboard.shows("nothing is searched for: / begins");
+    dashboard.press("/");
+    dashboard.type_in("ENTRY 9");
+    dashboard.shows(" / ENTRY 9");
+    dashboard.press("enter");
+    dashboard.shows("/ENTRY 9 11/11");
+    dashboard.press("n");
+    dashboard.shows("/ENTRY 9 1/11");
+    dashboard.press("&");
+    dashboard.type_in("9$");
+    dashboard.shows(" & 9$");
+    dashboard.press("enter");
+    dashboard.shows("&9$ 10 fit");
+    dashboard.shows("/ENTRY 9 1/2");
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("ENTRY") && dashboard.screen().contains("&9$"), "{}", dashboard.screen());
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("&9$"), "{}", dashboard.screen());
+    assert!(matches!(dashboard.state.view, View::Logs(_)));
+    dashboard.press("esc");
+    assert!(matches!(dashboard.state.view, View::Apps));
+}
+
+#[test]
+fn everything_is_usable_where_there_is_little_room() {
+    let mut dashboard = on_log();
+    dashboard.press("&");
+    dashboard.type_in("(");
+    for (width, height) in [(40, 10), (20, 4), (1, 1)] {
+        dashboard.buffer(width, height);
+    }
+    let rows = |dashboard: &mut Dashboard| {
+        let buffer = dashboard.buffer(40, 10);
+        let rows = buffer.content().chunks(40).map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    assert!(rows(&mut dashboard).contains("&(: found open group"), "{}", rows(&mut dashboard));
+    dashboard.press("esc ctrl-s");
+    let screen = rows(&mut dashboard);
+    assert!(screen.contains("/tomo-shop-") && screen.contains("Save"), "{screen}");
+}
+
+fn saving(effects: Vec<Effect>) -> Box<Saving> {
+    let saving = effects.into_iter().find_map(|effect| match effect {
+        Effect::SaveLog(saving) => Some(saving),
+        _ => None,
+    });
+    saving.expect("something is saved")
+}
+
+#[test]
+fn what_is_shown_is_saved_and_a_file_gives_way_only_after_a_question() {
+    let mut dashboard = on_log();
+    dashboard.press("& 9 $ enter ctrl-s");
+    dashboard.shows("~/tomo-shop-20270115T080000Z.log");
+    let asked = saving(dashboard.press("enter"));
+    assert_eq!((asked.path.as_str(), asked.overwrite), ("~/tomo-shop-20270115T080000Z.log", false));
+    assert_eq!(asked.shown.len(), 10, "only what fits the filter");
+    dashboard.send(Event::Answer(Answer::Saved(asked, Err(NotSaved::Exists))));
+    dashboard.shows("is there already");
+    assert!(dashboard.press("enter").is_empty(), "Cancel has the keys");
+    dashboard.shows("Save the log");
+    let asked = saving(dashboard.press("enter"));
+    dashboard.send(Event::Answer(Answer::Saved(asked, Err(NotSaved::Exists))));
+    let asked = saving(dashboard.press("tab enter"));
+    assert!(asked.overwrite);
+    dashboard.send(Event::Answer(Answer::Saved(asked, Err(NotSaved::Failed("permission denied".to_owned())))));
+    dashboard.shows("permission denied");
+    let asked = saving(dashboard.press("enter"));
+    dashboard.send(Event::Answer(Answer::Saved(asked, Ok(10))));
+    dashboard.shows("wrote 10 lines to ~/tomo-shop-");
+    assert!(dashboard.state.layer.is_none());
+}
