@@ -7,6 +7,7 @@
 mod agent;
 mod dashboard;
 mod fleet;
+mod logs;
 mod measure;
 mod server_list;
 
@@ -21,7 +22,7 @@ struct Windows {
     length: Duration,
 }
 
-const NAMES: [&str; 4] = ["agent", "server_list", "fleet", "dashboard"];
+const NAMES: [&str; 5] = ["agent", "server_list", "fleet", "dashboard", "logs"];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
@@ -47,6 +48,7 @@ async fn main() {
             "agent" => agent::run(windows).await,
             "server_list" => server_list::run(windows).await,
             "fleet" => fleet::run(windows).await,
+            "logs" => logs::run(windows).await,
             _ => dashboard::run(windows).await,
         });
     }
