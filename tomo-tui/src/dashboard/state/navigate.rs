@@ -102,9 +102,6 @@ impl State {
         if let View::Server(view) = &mut self.view {
             self.effects.push(Effect::Metrics(view.range()));
         }
-        if let View::Logs(view) = &mut self.view {
-            self.effects.extend(view.resume());
-        }
         if let View::Audit(view) = &mut self.view {
             view.resume();
         }
@@ -134,6 +131,9 @@ impl State {
         // No notice tells of a changed catalog.
         if let View::Catalog = self.view {
             self.fetch(Fetch::Catalog);
+        }
+        if let View::Logs(view) = &mut self.view {
+            self.effects.extend(view.resume());
         }
         self.fetch(Fetch::View);
     }

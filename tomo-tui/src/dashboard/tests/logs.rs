@@ -91,6 +91,23 @@ fn everything_is_usable_where_there_is_little_room() {
     assert!(screen.contains("/tomo-shop-") && screen.contains("Save"), "{screen}");
 }
 
+#[test]
+fn a_log_goes_on_where_it_was_when_the_daemon_is_back() {
+    let mut dashboard = on_log();
+    let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
+    let asked = view.asked();
+    let lost = || ClientError::NotConnected { url: "x".to_owned(), reason: "connection refused".to_owned() };
+    dashboard.send(Event::Answer(Answer::Logs(asked, Err(lost()))));
+    dashboard.shows("failed");
+    dashboard.send(Event::LinkDown(lost()));
+    let effects = dashboard.send(Event::LinkUp);
+    let goes_on =
+        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::Cursor(cursor), .. } if cursor == "1.1");
+    assert!(effects.iter().any(goes_on), "{effects:?}");
+    dashboard.answer_view();
+    dashboard.shows("following");
+}
+
 fn saving(effects: Vec<Effect>) -> Box<Saving> {
     let saving = effects.into_iter().find_map(|effect| match effect {
         Effect::SaveLog(saving) => Some(saving),

@@ -123,9 +123,17 @@ impl LogsView {
         (self.waiting, self.ended, self.paused) = (false, false, false);
         self.below = 0;
         (self.current, self.goes) = (None, false);
+        self.look_again();
+        self.resume()
+    }
+
+    /// Looks all lines through once more; what the filter shows begins anew.
+    fn look_again(&mut self) {
+        if self.filter.regex().is_some() {
+            self.below = 0;
+        }
         self.filter.restart();
         self.search.restart();
-        self.resume()
     }
 
     /// What is shown, to be written to a file.
@@ -244,8 +252,7 @@ impl LogsView {
             Action::LogJson => {
                 self.look.json = !self.look.json;
                 // What is looked through is what is shown.
-                self.filter.restart();
-                self.search.restart();
+                self.look_again();
                 return (true, None);
             }
             Action::LogPause => {

@@ -120,7 +120,7 @@ impl LogsView {
         let Some(place) = number.and_then(|number| self.place_behind(number).checked_sub(1)) else { return };
         let height = self.area.get().1;
         let rows = |place: usize| self.rows(place);
-        let bottom = (self.shown() - self.below).saturating_sub(1);
+        let bottom = self.shown().saturating_sub(self.below + 1);
         let is_near = place <= bottom && bottom - place < height;
         if is_near && (place..=bottom).map(rows).sum::<usize>() <= height {
             return;

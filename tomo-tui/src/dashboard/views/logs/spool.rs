@@ -19,7 +19,7 @@ const LINE_CHARS: usize = 16 << 10;
 /// Characters of a service's name.
 const NAME_CHARS: usize = 20;
 
-/// Where a line begins, and what is known of it.
+/// Where a line begins, and what is known of it: twelve bytes, for there may be a million.
 #[derive(Debug, Clone, Copy)]
 struct Start {
     /// Counted from the first byte there ever was; it wraps around.
@@ -27,7 +27,15 @@ struct Start {
     /// Its place among the services, from 1 on; 0 for none.
     service: u8,
     is_error: bool,
-    at_ms: u64,
+    /// The lower bytes of a time (UTC ms), which are good for 8,900 years.
+    at_ms: [u8; 6],
+}
+
+impl Start {
+    fn at_ms(self) -> u64 {
+        let [a, b, c, d, e, f] = self.at_ms;
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+    }
 }
 
 /// One line.
@@ -83,7 +91,7 @@ impl Spool {
         let text = self.text.get(self.offset(*start)..to)?.strip_suffix('\n')?;
         let service = usize::from(start.service).checked_sub(1);
         let service = service.and_then(|place| Some((place, self.services.get(place)?.as_str())));
-        Some(Spooled { at_ms: start.at_ms, service, is_error: start.is_error, text })
+        Some(Spooled { at_ms: start.at_ms(), service, is_error: start.is_error, text })
     }
 
     /// Columns of the widest name of a service.
@@ -97,7 +105,8 @@ impl Spool {
             let at = self.base.wrapping_add(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
             let service = line.service.as_deref().map_or(0, |name| self.place_of(name));
             let is_error = line.stream == LogStream::Stderr;
-            self.starts.push_back(Start { at, service, is_error, at_ms: line.at_ms });
+            let [a, b, c, d, e, f, ..] = line.at_ms.to_le_bytes();
+            self.starts.push_back(Start { at, service, is_error, at_ms: [a, b, c, d, e, f] });
             // The agent made it safe; a screen is worth a second look.
             self.text.push_str(&display_line(&line.text, LINE_CHARS));
             self.text.push('\n');
@@ -190,6 +199,14 @@ mod tests {
         {
             assert_eq!(spool.part(first, bytes), text, "{bytes} from {first}");
         }
+    }
+
+    #[test]
+    fn a_line_costs_little_and_keeps_its_time() {
+        assert_eq!(size_of::<Start>(), 12);
+        let mut spool = Spool::default();
+        spool.take(&[line(0, "x"), line(1_800_000_000_123, "x")]);
+        assert_eq!([0, 1].map(|number| spool.get(number).map(|line| line.at_ms)), [Some(0), Some(1_800_000_000_123)]);
     }
 
     #[test]
