@@ -98,6 +98,9 @@ impl State {
         self.fetching.remove(&Fetch::View);
         self.again.remove(&Fetch::View);
         self.watch();
+        if let View::Logs(view) = &mut self.view {
+            view.enter();
+        }
         self.refresh();
         if let View::Server(view) = &mut self.view {
             self.effects.push(Effect::Metrics(view.range()));

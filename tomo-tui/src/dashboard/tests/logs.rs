@@ -108,6 +108,23 @@ fn a_log_goes_on_where_it_was_when_the_daemon_is_back() {
     dashboard.shows("following");
 }
 
+#[test]
+fn a_log_one_comes_back_to_goes_on_whatever_was_asked_before() {
+    let mut dashboard = on_log();
+    let View::Logs(view) = &dashboard.state.view else { panic!("not the log") };
+    let asked = view.asked();
+    dashboard.press("esc");
+    dashboard.send(Event::Answer(Answer::Logs(asked, Ok(of_two_services()))));
+    let effects = dashboard.press("]");
+    let goes_on =
+        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::Cursor(cursor), .. } if cursor == "1.1");
+    assert!(effects.iter().any(goes_on), "{effects:?}");
+    dashboard.send(Event::Answer(Answer::Logs(asked, Ok(of_two_services()))));
+    dashboard.shows("100 lines");
+    dashboard.press("/ 9 9 enter");
+    dashboard.shows("/99 1/1");
+}
+
 fn saving(effects: Vec<Effect>) -> Box<Saving> {
     let saving = effects.into_iter().find_map(|effect| match effect {
         Effect::SaveLog(saving) => Some(saving),

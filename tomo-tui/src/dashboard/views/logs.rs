@@ -45,7 +45,7 @@ pub(crate) enum LogFrom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Asked {
     view: u64,
-    /// How often the view had begun anew.
+    /// How often the view had come on the screen or begun anew.
     turn: u32,
 }
 
@@ -112,6 +112,14 @@ impl LogsView {
     /// Whether an answer is for what is shown now.
     pub(crate) fn has_asked(&self, asked: Asked) -> bool {
         self.asked == asked
+    }
+
+    /// Comes on the screen: what was asked for while it was elsewhere has gone to nobody.
+    pub(crate) fn enter(&mut self) {
+        self.asked.turn += 1;
+        self.waiting = false;
+        self.filter.forget_part();
+        self.search.forget_part();
     }
 
     /// Forgets the lines and begins anew, at a time or with the newest ones.

@@ -19,7 +19,9 @@ impl LogsView {
         self.draw_head(canvas, head);
         let paint = Paint::new(Some(canvas.theme), self.spool.service_width(), self.search.regex());
         let mut y = body.bottom();
-        let mut place = self.shown().saturating_sub(self.below);
+        // A larger screen shows what comes after the oldest line, not nothing above it.
+        let below = if self.below > 0 { self.below.min(self.above()) } else { 0 };
+        let mut place = self.shown().saturating_sub(below);
         while y > body.y && place > 0 {
             place -= 1;
             let number = self.number_at(place);

@@ -14,7 +14,7 @@ const PART_BYTES: usize = 256 << 10;
 /// A part that takes longer is given back as far as it came.
 const PART_TIME: Duration = Duration::from_millis(200);
 /// What an expression may become; a line costs so much at the most.
-const EXPRESSION_BYTES: usize = 256 << 10;
+const EXPRESSION_BYTES: usize = 64 << 10;
 
 /// What lines are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,13 @@ impl Sift {
     /// Looks at every line once more.
     pub(super) fn restart(&mut self) {
         self.hits.clear();
-        (self.next, self.is_out) = (0, false);
+        self.next = 0;
+        self.forget_part();
+    }
+
+    /// No longer waits for what comes of a part.
+    pub(super) fn forget_part(&mut self) {
+        self.is_out = false;
         self.turn += 1;
     }
 
