@@ -63,7 +63,9 @@ fn no_terminals(server: &str) -> String {
 impl State {
     /// Why an action cannot be done here and now.
     pub(crate) fn disabled(&self, action: Action) -> Option<String> {
-        if self.hosted && matches!(action, Action::ImportCompose | Action::ImportServers | Action::Suspend) {
+        if self.hosted
+            && matches!(action, Action::ImportCompose | Action::ImportServers | Action::LogSave | Action::Suspend)
+        {
             return Some(
                 "the daemon shows this dashboard: your own machine's shell and files are out of its reach".to_owned(),
             );
