@@ -35,9 +35,9 @@ use visitor::Visitor;
 const HOST_KEY: &str = "ssh_host.key";
 /// Folder of the sessions' own folders.
 const FOLDER: &str = "ssh-sessions";
-/// Visitors who have not proven yet who they are.
-const STRANGERS: usize = 16;
-/// How long they have for that.
+/// Visitors who are not shown anything yet.
+const WAITING: usize = 16;
+/// How long they have to prove who they are and to ask for a shell.
 const GRACE: Duration = Duration::from_secs(20);
 /// Keys that one visitor may offer.
 const ATTEMPTS: usize = 8;
@@ -95,6 +95,9 @@ impl Door {
             .listen
             .parse()
             .with_context(|| format!("ssh.listen \"{}\" is no address with a port", config.listen))?;
+        if config.sessions == 0 || config.idle_minutes == 0 {
+            bail!("ssh.sessions and ssh.idle_minutes are 1 at least; to show nothing over SSH leave ssh.listen empty");
+        }
         let program = program(&config.program)?;
         let key = host_key(&data.join(HOST_KEY))?;
         let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
@@ -139,16 +142,16 @@ impl Door {
 impl House {
     /// Takes visitors in until the daemon stops.
     async fn welcome(self: Arc<Self>, listener: TcpListener, protocol: Arc<Config>) {
-        let strangers = Arc::new(Semaphore::new(STRANGERS));
+        let places = Arc::new(Semaphore::new(WAITING));
         loop {
             let came = tokio::select! {
                 () = self.stop.cancelled() => return,
                 came = listener.accept() => came,
             };
             match came {
-                // Whoever comes while all places for strangers are taken is let go at once: nothing of this costs memory.
+                // Whoever comes while all places are taken is let go at once: nothing of this costs memory.
                 Ok((socket, address)) => {
-                    let Ok(place) = Arc::clone(&strangers).try_acquire_owned() else { continue };
+                    let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
                     let visitor = Visitor::new(Arc::clone(&self), address.ip().to_string(), place);
                     self.tasks.spawn(Arc::clone(&self).attend(socket, visitor, Arc::clone(&protocol)));
                 }
@@ -164,7 +167,7 @@ impl House {
     async fn attend(self: Arc<Self>, socket: TcpStream, visitor: Visitor, protocol: Arc<Config>) {
         // A second handle on the socket: a peer who reads nothing cannot hold the first one open.
         let Ok((socket, cut)) = twice(socket) else { return };
-        let known = visitor.known();
+        let served = visitor.served();
         let leaving = visitor.leaving();
         let talk = async {
             match run_stream(protocol, socket, visitor).await {
@@ -174,7 +177,7 @@ impl House {
         };
         let mut talk = std::pin::pin!(talk);
         let late = async {
-            if timeout(GRACE, known.cancelled()).await.is_ok() {
+            if timeout(GRACE, served.cancelled()).await.is_ok() {
                 std::future::pending::<()>().await;
             }
         };

@@ -30,9 +30,9 @@ const NO_TERMINAL: &str = "tomo: the dashboard wants a terminal: leave -T out, o
 pub(super) struct Visitor {
     house: Arc<House>,
     address: String,
-    /// Among those who have not proven yet who they are.
+    /// Among those who are not shown anything yet.
     place: Option<OwnedSemaphorePermit>,
-    known: CancellationToken,
+    served: CancellationToken,
     leaving: CancellationToken,
     key: Option<KeyId>,
     channel: Option<Channel<Msg>>,
@@ -46,7 +46,7 @@ impl Visitor {
             house,
             address,
             place: Some(place),
-            known: CancellationToken::new(),
+            served: CancellationToken::new(),
             leaving: CancellationToken::new(),
             key: None,
             channel: None,
@@ -55,9 +55,9 @@ impl Visitor {
         }
     }
 
-    /// Rings once it is known who this is.
-    pub(super) fn known(&self) -> CancellationToken {
-        self.known.clone()
+    /// Rings once something is shown.
+    pub(super) fn served(&self) -> CancellationToken {
+        self.served.clone()
     }
 
     /// Rings when all was said.
@@ -115,8 +115,6 @@ impl Handler for Visitor {
             self.house.services.note_refusal(&self.address);
             return Ok(Auth::reject());
         }
-        self.place = None;
-        self.known.cancel();
         Ok(Auth::Accept)
     }
 
@@ -174,6 +172,8 @@ impl Handler for Visitor {
         };
         // A second shell on the same channel gets nothing.
         let Some(open) = self.channel.take() else { return session.close(channel) };
+        self.place = None;
+        self.served.cancel();
         let (house, leaving, address) = (Arc::clone(&self.house), self.leaving.clone(), self.address.clone());
         let (handle, variables) = (session.handle(), std::mem::take(&mut self.variables));
         self.house.tasks.spawn(async move {

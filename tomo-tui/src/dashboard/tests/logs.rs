@@ -156,3 +156,12 @@ fn what_is_shown_is_saved_and_a_file_gives_way_only_after_a_question() {
     dashboard.shows("wrote 10 lines to ~/tomo-shop-");
     assert!(dashboard.state.layer.is_none());
 }
+
+#[test]
+fn a_dashboard_that_the_daemon_shows_writes_no_file() {
+    let mut dashboard = on_log();
+    dashboard.state.hosted = true;
+    assert!(dashboard.press("ctrl-s").is_empty());
+    assert!(dashboard.state.layer.is_none());
+    dashboard.shows("the daemon shows this dashboard");
+}
