@@ -33,10 +33,10 @@ use tomo_proto::{
 };
 
 pub(crate) use bridge::serve as serve_bridge;
-pub(crate) use credentials::{folder, folder_of_home, saved};
+pub(crate) use credentials::{folder, folder_of_home, saved, typed_path};
 pub(crate) use http::vouch;
 pub(crate) use terminal::Terminal;
-pub(crate) use tomo_proto::model::user::SavedLogin as Saved;
+pub(crate) use tomo_proto::api::person::SavedLogin as Saved;
 
 /// Everything the caller may use.
 const ENDPOINT: &str = "/mcp/full";

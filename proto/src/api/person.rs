@@ -161,6 +161,21 @@ pub struct LoginAnswer {
     pub role: Role,
 }
 
+/// A login as it is saved for a profile of `tomo`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SavedLogin {
+    /// Which daemon.
+    pub url: String,
+    /// Who signed in.
+    pub username: String,
+    /// The JWT.
+    pub access_token: Option<SecretText>,
+    /// Gives the next pair.
+    pub refresh_token: Option<SecretText>,
+    /// SHA-256 of the daemon's certificate, hex, pinned at the first login.
+    pub fingerprint: Option<String>,
+}
+
 /// Asks for a new pair of tokens.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    api::person::SecretText,
-    id::{KeyId, SessionId, TokenId, UserId},
-};
+use crate::id::{KeyId, SessionId, TokenId, UserId};
 
 /// Fewest characters of a password; NIST SP 800-63B asks for eight.
 pub const PASSWORD_MIN: usize = 10;
@@ -281,21 +278,6 @@ pub struct SshDoor {
     pub listen: String,
     /// Fingerprint of its host key, `SHA256:…`.
     pub host_key: String,
-}
-
-/// A login as it is saved for a profile of `tomo`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SavedLogin {
-    /// Which daemon.
-    pub url: String,
-    /// Who signed in.
-    pub username: String,
-    /// The JWT.
-    pub access_token: Option<SecretText>,
-    /// Gives the next pair.
-    pub refresh_token: Option<SecretText>,
-    /// SHA-256 of the daemon's certificate, hex, pinned at the first login.
-    pub fingerprint: Option<String>,
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use tokio::{
     process::Child,
     time::{Instant, timeout, timeout_at},
 };
-use tomo_proto::{id::KeyId, model::user::SavedLogin};
+use tomo_proto::{api::person::SavedLogin, id::KeyId};
 
 use crate::{
     crypto,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::future::{join_all, try_join_all};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tomo_proto::{
     api::app::{AppLogs, AppLogsAnswer},
@@ -272,21 +272,25 @@ impl Context {
                 () = self.follow_lines(app) => {}
                 () = self.stop.cancelled() => return,
             }
-            tokio::select! {
-                () = sleep(FOLLOW_AGAIN) => {}
-                () = self.stop.cancelled() => return,
-            }
         }
     }
 
-    /// Follows a log until it ends or its agent goes away.
+    /// Follows the log of each of an app's containers for a while, whether another one has ended or not; then the app may have others.
     async fn follow_lines(&self, app: AppId) {
-        let Ok(Some(app)) = self.store.read(|view| view.get::<App>(app.to_u64())) else { return };
-        let Ok(sources) = sources(&app) else { return };
-        // One that has ended, or is not there, ends no other; the agent's going ends them all.
-        join_all(sources.into_iter().map(|source| self.follow_container(&app, source.container))).await;
+        let app = self.store.read(|view| view.get::<App>(app.to_u64()));
+        let sources = app.ok().flatten().and_then(|app| Some((sources(&app).ok()?, app)));
+        let Some((sources, app)) = sources else { return sleep(FOLLOW_AGAIN).await };
+        let follow = async |source: Source| {
+            loop {
+                self.follow_container(&app, source.container.clone()).await;
+                sleep(FOLLOW_AGAIN).await;
+            }
+        };
+        // None of them ends by itself.
+        drop(timeout(Duration::from_millis(FOLLOW_MS), join_all(sources.into_iter().map(follow))).await);
     }
 
+    /// Follows a log until it ends or its agent goes away.
     async fn follow_container(&self, app: &App, container: ContainerRef) {
         let now_ms = self.clock.now_ms();
         let command = Command::ReadLogs { container, tail: None, since_ms: Some(now_ms), follow: true };

@@ -93,7 +93,7 @@ fn entry(name: &str, blocks: &[Block<'_>], folder: &Path) -> anyhow::Result<Entr
         first("user").map(str::to_owned).or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "root".to_owned());
     let key = first("identityfile").map(|path| match path.strip_prefix("~/.ssh/") {
         Some(rest) => folder.join(rest),
-        None => path.strip_prefix("~/").map_or_else(|| PathBuf::from(path), crate::client::folder_of_home),
+        None => crate::client::typed_path(path),
     });
     let jump = match first("proxyjump").filter(|jump| *jump != "none") {
         None => None,

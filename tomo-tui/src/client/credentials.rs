@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tomo_proto::model::user::SavedLogin as Saved;
+use tomo_proto::api::person::SavedLogin as Saved;
 
 /// A folder below the person's own ones.
 pub(crate) fn folder(variable: &str, fallback: &str) -> PathBuf {
@@ -19,6 +19,11 @@ pub(crate) fn folder(variable: &str, fallback: &str) -> PathBuf {
 /// Something below the person's home.
 pub(crate) fn folder_of_home(path: &str) -> PathBuf {
     PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/".into())).join(path)
+}
+
+/// A path as somebody types it: `~/` stands for the home folder.
+pub(crate) fn typed_path(path: &str) -> PathBuf {
+    path.strip_prefix("~/").map_or_else(|| path.into(), folder_of_home)
 }
 
 fn path(profile: &str) -> PathBuf {

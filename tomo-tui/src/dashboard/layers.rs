@@ -12,13 +12,15 @@ pub(crate) mod registry;
 pub(crate) mod save;
 pub(crate) mod server;
 pub(crate) mod settings;
+pub(crate) mod sheet;
 pub(crate) mod shown_once;
 pub(crate) mod token;
 pub(crate) mod unlock;
 
 use ratatui::layout::Rect;
 
-use crate::dashboard::{action::Action, canvas::Canvas, widgets::form::Form};
+use crate::dashboard::{action::Action, canvas::Canvas, effect::Effect, widgets::form::Form};
+use sheet::{Asks, Sheet};
 
 /// One of them.
 #[derive(Debug)]
@@ -50,14 +52,8 @@ impl Layer {
             Self::Compose(compose) => compose.draw(canvas, area),
             Self::Server(server) => server.draw(canvas, area),
             Self::Import(import) => import.draw(canvas, area),
-            Self::Unlock(unlock) => unlock.draw(canvas, area),
-            Self::Make(make) => make.draw(canvas, area),
-            Self::Registry(registry) => registry.draw(canvas, area),
-            Self::Account(account) => account.draw(canvas, area),
-            Self::Token(token) => token.draw(canvas, area),
-            Self::Settings(settings) => settings.draw(canvas, area),
-            Self::Save(save) => save.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
+            other => other.sheet().into_iter().for_each(|sheet| sheet.draw(canvas, area)),
         }
     }
 
@@ -71,14 +67,8 @@ impl Layer {
             Self::Compose(compose) => compose.hint(),
             Self::Server(server) => server.hint(),
             Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
-            Self::Unlock(unlock) => unlock.hint(),
-            Self::Make(make) => make.hint(),
-            Self::Registry(registry) => registry.hint(),
-            Self::Account(account) => account.hint(),
-            Self::Token(token) => token.hint(),
-            Self::Settings(settings) => settings.hint(),
-            Self::Save(save) => save.hint(),
             Self::ShownOnce(_) => "y copies it   Esc closes",
+            other => other.sheet().map_or("", Sheet::hint),
         }
     }
 
@@ -87,12 +77,43 @@ impl Layer {
         match self {
             Self::Deploy(deploy) => deploy.form.is_dirty(),
             Self::Compose(compose) => compose.form.is_dirty(),
-            Self::Registry(registry) => registry.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
-            Self::Account(account) => account.form.is_dirty(),
-            Self::Token(token) => token.form.is_dirty(),
-            Self::Settings(settings) => settings.form.is_dirty(),
-            _ => false,
+            Self::Unlock(_) | Self::Make(_) | Self::Save(_) => false,
+            other => other.sheet().is_some_and(|sheet| sheet.form.is_dirty()),
+        }
+    }
+
+    /// The sheet of a form that asks for one thing.
+    fn sheet(&self) -> Option<&Sheet> {
+        Some(match self {
+            Self::Unlock(form) => &form.sheet,
+            Self::Make(form) => &form.sheet,
+            Self::Registry(form) => &form.sheet,
+            Self::Account(form) => &form.sheet,
+            Self::Token(form) => &form.sheet,
+            Self::Settings(form) => &form.sheet,
+            Self::Save(form) => &form.sheet,
+            _ => return None,
+        })
+    }
+
+    /// A form that asks for one thing, which can be done as it is.
+    pub(crate) fn asks(&mut self) -> Option<&mut dyn Asks<Wanted = Effect>> {
+        Some(match self {
+            Self::Unlock(form) => form.as_mut(),
+            Self::Make(form) => form.as_mut(),
+            Self::Registry(form) => form.as_mut(),
+            Self::Account(form) => form.as_mut(),
+            Self::Token(form) => form.as_mut(),
+            Self::Settings(form) => form.as_mut(),
+            _ => return None,
+        })
+    }
+
+    fn sheet_mut(&mut self) -> Option<&mut Sheet> {
+        match self {
+            Self::Save(form) => Some(&mut form.sheet),
+            other => other.asks().map(Asks::sheet),
         }
     }
 
@@ -103,14 +124,7 @@ impl Layer {
             Self::Compose(compose) => Some(&mut compose.form),
             Self::Server(server) => Some(&mut server.form),
             Self::Import(import) => Some(&mut import.form),
-            Self::Unlock(unlock) => Some(&mut unlock.form),
-            Self::Make(make) => Some(&mut make.form),
-            Self::Registry(registry) => Some(&mut registry.form),
-            Self::Account(account) => Some(&mut account.form),
-            Self::Token(token) => Some(&mut token.form),
-            Self::Settings(settings) => Some(&mut settings.form),
-            Self::Save(save) => Some(&mut save.form),
-            _ => None,
+            other => other.sheet_mut().map(|sheet| &mut sheet.form),
         }
     }
 
@@ -120,14 +134,7 @@ impl Layer {
             Self::Deploy(deploy) => deploy.busy = false,
             Self::Compose(compose) => compose.free(),
             Self::Server(server) => server.free(),
-            Self::Unlock(unlock) => unlock.free(),
-            Self::Make(make) => make.free(),
-            Self::Registry(registry) => registry.free(),
-            Self::Account(account) => account.free(),
-            Self::Token(token) => token.free(),
-            Self::Settings(settings) => settings.free(),
-            Self::Save(save) => save.free(),
-            _ => {}
+            other => other.sheet_mut().into_iter().for_each(Sheet::free),
         }
     }
 
@@ -153,18 +160,7 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
-            Self::Deploy(_)
-            | Self::Compose(_)
-            | Self::Server(_)
-            | Self::Import(_)
-            | Self::Unlock(_)
-            | Self::Make(_)
-            | Self::Registry(_)
-            | Self::Account(_)
-            | Self::Token(_)
-            | Self::Settings(_)
-            | Self::Save(_)
-            | Self::ShownOnce(_) => {}
+            _ => {}
         }
     }
 }

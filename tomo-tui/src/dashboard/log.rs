@@ -4,7 +4,6 @@ use std::{
     fs::OpenOptions,
     io::{self, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
 };
 
 use tomo_proto::api::{
@@ -13,7 +12,7 @@ use tomo_proto::api::{
 };
 
 use crate::{
-    client::{Client, ClientError},
+    client::{Client, ClientError, typed_path},
     dashboard::views::logs::{LogFrom, LogOf, Shown},
 };
 
@@ -65,8 +64,7 @@ pub(crate) enum NotSaved {
 
 /// Writes the lines to a file that only its owner can read; says how many.
 pub(super) fn save(saving: &Saving) -> Result<usize, NotSaved> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let path = expanded(&saving.path, home.as_deref());
+    let path = typed_path(&saving.path);
     if path.is_dir() {
         return Err(NotSaved::Failed("it is a folder: name a file in it".to_owned()));
     }
@@ -86,13 +84,6 @@ pub(super) fn save(saving: &Saving) -> Result<usize, NotSaved> {
         Ok(()) => Ok(saving.shown.len()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(NotSaved::Exists),
         Err(error) => Err(NotSaved::Failed(error.to_string().to_lowercase())),
-    }
-}
-
-fn expanded(path: &str, home: Option<&Path>) -> PathBuf {
-    match (path.strip_prefix("~/"), home) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(path),
     }
 }
 
@@ -138,14 +129,6 @@ mod tests {
             let saving = Saving { path: path.display().to_string(), overwrite: true, shown: shown(&["x"]) };
             let told = save(&saving);
             assert!(matches!(&told, Err(NotSaved::Failed(told)) if told.contains(why)), "{told:?}");
-        }
-    }
-
-    #[test]
-    fn a_tilde_is_the_home_folder() {
-        let home = Some(Path::new("/srv/ana"));
-        for (path, expected) in [("~/x.log", "/srv/ana/x.log"), ("/~/x", "/~/x"), ("x", "x"), ("~", "~")] {
-            assert_eq!(expanded(path, home), Path::new(expected));
         }
     }
 }

@@ -15,7 +15,7 @@ use tomo_proto::{
 use crate::{
     args::Place,
     cli::onboard::wants_passphrase,
-    client::{Client, ClientError, folder_of_home},
+    client::{Client, ClientError, typed_path},
     dashboard::effect::Effect,
 };
 
@@ -198,7 +198,7 @@ fn credential(sign_in: &SignIn) -> Result<SshSecret, ClientError> {
     match sign_in {
         SignIn::Password(password) => Ok(SshSecret::Password { password: password.clone() }),
         SignIn::Key { file, passphrase } => {
-            let path = file.strip_prefix("~/").map_or_else(|| file.into(), folder_of_home);
+            let path = typed_path(file);
             let text = fs::read_to_string(&path)
                 .map_err(|error| wrong("key", format!("cannot read {}: {error}", path.display())))?;
             if passphrase.is_none() && wants_passphrase(&text) {

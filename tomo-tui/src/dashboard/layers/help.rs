@@ -15,6 +15,8 @@ use crate::dashboard::{
 };
 use crate::format::wrap;
 
+/// Columns of the widest line there is, with its frame.
+const WIDEST: u16 = 130;
 /// Rows below the list: a blank one, and the selected action's text as a whole.
 const WHOLE: u16 = 3;
 
@@ -88,7 +90,8 @@ impl Help {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let entries = self.entries();
         let rows = u16::try_from(entries.len()).unwrap_or(0).saturating_add(3 + WHOLE).max(10);
-        let inner = canvas.dialogue(centered(area, 78, rows), "Keys that work here");
+        let inner =
+            canvas.dialogue(centered(area, area.width.saturating_sub(2).min(WIDEST), rows), "Keys that work here");
         let (search, rest) = split_top(inner, 1);
         let (list, whole) = split_bottom(rest, if rest.height > WHOLE { WHOLE } else { 0 });
         let hint = match (self.typed.is_empty(), entries.is_empty()) {

@@ -1,16 +1,14 @@
 //! What a server gets that has only a name: an image to pull, a new volume, a new network, an app made of a container that is there.
 
-use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::Rect;
 use tomo_proto::{
     api::{check_name, container::ContainerAdopt},
     model::spec::{check_app_name, check_image},
 };
 
 use crate::dashboard::{
-    canvas::{Canvas, Hit, centered},
     effect::Effect,
-    widgets::form::{Field, Form, FormEvent},
+    layers::sheet::{Asks, Sheet, Wish},
+    widgets::form::{Field, Form},
 };
 
 /// What it brings.
@@ -25,16 +23,19 @@ pub(crate) enum Made {
 /// The form.
 #[derive(Debug)]
 pub(crate) struct MakeForm {
-    pub(crate) form: Form,
+    pub(crate) sheet: Sheet,
     made: Made,
     server: String,
     /// The container of which an app is made.
     adopts: Option<String>,
-    busy: bool,
 }
 
 impl MakeForm {
     pub(crate) fn new(made: Made, server: String) -> Self {
+        Self::of(made, server, None)
+    }
+
+    fn of(made: Made, server: String, adopts: Option<String>) -> Self {
         let field = match made {
             Made::Image => Field::text("name", "Image with tag").check(check_image),
             Made::Volume | Made::Network => Field::text("name", "Name").check(check_name),
@@ -45,19 +46,26 @@ impl MakeForm {
             Made::Volume | Made::Network => "Make",
             Made::App => "Preview",
         };
-        Self { form: Form::new(vec![field]).button(button), made, server, adopts: None, busy: false }
+        let title = match made {
+            Made::Image => format!("Pull an image onto {server}"),
+            Made::Volume => format!("New volume on {server}"),
+            Made::Network => format!("New network on {server}"),
+            Made::App => format!("Make an app of {} on {server}", adopts.as_deref().unwrap_or_default()),
+        };
+        let sheet = Sheet::new(Form::new(vec![field]).button(button), title, 7, "name");
+        Self { sheet: sheet.hints("Enter goes on   Esc leaves", "sending   Esc leaves"), made, server, adopts }
     }
 
     /// Asks what the app is to be called that a container becomes.
     pub(crate) fn adoption(server: String, container: &str) -> Self {
-        let mut form = Self::new(Made::App, server);
-        form.form.set_value("name", &container.to_ascii_lowercase());
-        Self { adopts: Some(container.to_owned()), ..form }
+        let mut form = Self::of(Made::App, server, Some(container.to_owned()));
+        form.sheet.form.set_value("name", &container.to_ascii_lowercase());
+        form
     }
 
     /// The same adoption without what an app does not have.
     pub(crate) fn accept_losses(&self) -> Option<Effect> {
-        match self.wanted() {
+        match self.effect() {
             Effect::Adopt { request } => {
                 Some(Effect::Adopt { request: Box::new(ContainerAdopt { accept_losses: true, ..*request }) })
             }
@@ -65,8 +73,8 @@ impl MakeForm {
         }
     }
 
-    fn wanted(&self) -> Effect {
-        let (server, name) = (self.server.clone(), self.form.value("name"));
+    fn effect(&self) -> Effect {
+        let (server, name) = (self.server.clone(), self.sheet.form.value("name"));
         match self.adopts.clone() {
             Some(container) => {
                 let request = ContainerAdopt { server, container, name: Some(name), ..ContainerAdopt::default() };
@@ -75,50 +83,16 @@ impl MakeForm {
             None => Effect::Make { made: self.made, server, name },
         }
     }
+}
 
-    /// `Ok` is something to do, `Err` the wish to leave.
-    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<Effect, ()>> {
-        if self.busy {
-            return (key.code == KeyCode::Esc).then_some(Err(()));
-        }
-        let told = self.form.key(key);
-        self.follow(told)
+impl Asks for MakeForm {
+    type Wanted = Effect;
+
+    fn sheet(&mut self) -> &mut Sheet {
+        &mut self.sheet
     }
 
-    /// What a key or a click on the form comes to.
-    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<Effect, ()>> {
-        match told {
-            FormEvent::Cancel => Some(Err(())),
-            FormEvent::Submit if !self.busy => {
-                self.busy = true;
-                Some(Ok(self.wanted()))
-            }
-            _ => None,
-        }
-    }
-
-    /// Takes keys again.
-    pub(crate) fn free(&mut self) {
-        self.busy = false;
-    }
-
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let title = match self.made {
-            Made::Image => format!("Pull an image onto {}", self.server),
-            Made::Volume => format!("New volume on {}", self.server),
-            Made::Network => format!("New network on {}", self.server),
-            Made::App => format!("Make an app of {} on {}", self.adopts.as_deref().unwrap_or_default(), self.server),
-        };
-        let inner = canvas.dialogue(centered(area, 70, 7), &title);
-        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        canvas.hits.add(inner, Hit::Form);
-        if let Some(cursor) = self.form.render(inner, canvas.buffer, canvas.theme) {
-            canvas.cursor = Some(cursor);
-        }
-    }
-
-    /// Which keys work, or what is waited for.
-    pub(crate) const fn hint(&self) -> &'static str {
-        if self.busy { "sending   Esc leaves" } else { "Enter goes on   Esc leaves" }
+    fn wanted(&mut self) -> Wish<Effect> {
+        Some(Ok(self.effect()))
     }
 }

@@ -1,18 +1,14 @@
 //! Where what a log shows is written.
 
-use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::Rect;
-
 use crate::dashboard::{
-    canvas::{Canvas, Hit, centered},
-    widgets::form::{Field, Form, FormEvent},
+    layers::sheet::{Asks, Sheet, Wish},
+    widgets::form::{Field, Form},
 };
 
 /// The form.
 #[derive(Debug)]
 pub(crate) struct SaveForm {
-    pub(crate) form: Form,
-    busy: bool,
+    pub(crate) sheet: Sheet,
 }
 
 impl SaveForm {
@@ -22,52 +18,19 @@ impl SaveForm {
         let field = Field::text("path", "File").help("On this computer; what is shown is written").check(some);
         let mut form = Form::new(vec![field]).button("Save");
         form.set_value("path", path);
-        Self { form, busy: false }
+        let sheet = Sheet::new(form, "Save the log", 7, "path");
+        Self { sheet: sheet.hints("Enter saves   Ctrl-U clears   Esc leaves", "writing   Esc leaves") }
+    }
+}
+
+impl Asks for SaveForm {
+    type Wanted = String;
+
+    fn sheet(&mut self) -> &mut Sheet {
+        &mut self.sheet
     }
 
-    /// `Ok` is a path, `Err` the wish to leave.
-    pub(crate) fn key(&mut self, key: KeyEvent) -> Option<Result<String, ()>> {
-        if self.busy {
-            return (key.code == KeyCode::Esc).then_some(Err(()));
-        }
-        let told = self.form.key(key);
-        self.follow(told)
-    }
-
-    /// What a key or a click on the form comes to.
-    pub(crate) fn follow(&mut self, told: FormEvent) -> Option<Result<String, ()>> {
-        match told {
-            FormEvent::Cancel => Some(Err(())),
-            FormEvent::Submit if !self.busy => {
-                self.busy = true;
-                Some(Ok(self.form.value("path").trim().to_owned()))
-            }
-            _ => None,
-        }
-    }
-
-    /// It could not be written.
-    pub(crate) fn refused(&mut self, message: String) {
-        self.busy = false;
-        self.form.set_error("path", message);
-    }
-
-    /// Takes keys again.
-    pub(crate) fn free(&mut self) {
-        self.busy = false;
-    }
-
-    /// Which keys work, or what is waited for.
-    pub(crate) const fn hint(&self) -> &'static str {
-        if self.busy { "writing   Esc leaves" } else { "Enter saves   Ctrl-U clears   Esc leaves" }
-    }
-
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = canvas.dialogue(centered(area, 76, 7), "Save the log");
-        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        canvas.hits.add(inner, Hit::Form);
-        if let Some(cursor) = self.form.render(inner, canvas.buffer, canvas.theme) {
-            canvas.cursor = Some(cursor);
-        }
+    fn wanted(&mut self) -> Wish<String> {
+        Some(Ok(self.sheet.form.value("path").trim().to_owned()))
     }
 }

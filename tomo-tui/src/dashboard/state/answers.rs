@@ -161,7 +161,7 @@ impl State {
             }
             Answer::RegistryChanged(told) => match (told, &mut self.layer) {
                 (Err(ClientError::Api(error)), Some(Layer::Registry(form))) if error.code != ErrorCode::Sealed => {
-                    form.refused(error.field.as_deref(), error.message);
+                    form.sheet.refused(error.field.as_deref(), error.message);
                 }
                 (told, _) => {
                     if told.is_ok() && matches!(self.layer, Some(Layer::Registry(_))) {
@@ -333,7 +333,7 @@ impl State {
                 self.fetch(Fetch::Overview);
             }
             Answer::Unlocked(Err(error)) => match (&mut self.layer, &error) {
-                (Some(Layer::Unlock(unlock)), ClientError::Api(_)) => unlock.refused(message(&error)),
+                (Some(Layer::Unlock(unlock)), ClientError::Api(_)) => unlock.sheet.refused(None, message(&error)),
                 (layer, _) => {
                     layer.iter_mut().for_each(Layer::free);
                     self.failed(error);
@@ -403,7 +403,7 @@ impl State {
                 let sealed = error.code == ErrorCode::Sealed;
                 match &mut self.layer {
                     Some(Layer::Deploy(deploy)) if !sealed => deploy.refused(error.field.as_deref(), error.message),
-                    Some(Layer::Settings(form)) if !sealed => form.refused(error.field.as_deref(), error.message),
+                    Some(Layer::Settings(form)) if !sealed => form.sheet.refused(error.field.as_deref(), error.message),
                     Some(Layer::Make(make)) if error.field.as_deref() == Some("accept_losses") => {
                         let go_on = make.accept_losses();
                         self.layer = go_on.map(|effect| {

@@ -1,7 +1,6 @@
 //! Keys, pasted text, clicks: what a person does becomes an action, or goes to what is on top.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use tomo_proto::api::person::{SetRegistry, UnlockVault};
 
 use crate::dashboard::{
     action::{self, Action},
@@ -14,6 +13,7 @@ use crate::dashboard::{
         deploy::DeployRequest,
         palette::Target,
         server::ServerForm,
+        sheet::{Asks as _, Wish},
     },
     state::State,
     toast::Kind,
@@ -157,6 +157,10 @@ impl State {
     }
 
     pub(super) fn key_in_layer(&mut self, key: KeyEvent) {
+        if let Some(form) = self.layer.as_mut().and_then(Layer::asks) {
+            let told = form.key(key);
+            return self.follow_form(told);
+        }
         match &mut self.layer {
             Some(Layer::Help(help)) => {
                 if let Some(chosen) = help.key(key) {
@@ -192,30 +196,6 @@ impl State {
                 let told = import.key(key);
                 self.follow_import(told);
             }
-            Some(Layer::Unlock(unlock)) => {
-                let told = unlock.key(key);
-                self.follow_unlock(told);
-            }
-            Some(Layer::Make(make)) => {
-                let told = make.key(key);
-                self.follow_make(told);
-            }
-            Some(Layer::Registry(registry)) => {
-                let told = registry.key(key);
-                self.follow_registry(told);
-            }
-            Some(Layer::Account(account)) => {
-                let told = account.key(key);
-                self.follow_form(told);
-            }
-            Some(Layer::Token(token)) => {
-                let told = token.key(key);
-                self.follow_form(told);
-            }
-            Some(Layer::Settings(settings)) => {
-                let told = settings.key(key);
-                self.follow_form(told);
-            }
             Some(Layer::Save(save)) => {
                 let told = save.key(key);
                 self.follow_save(told);
@@ -228,11 +208,15 @@ impl State {
                     self.toasts.push(Kind::Info, "sent to the terminal's clipboard (OSC 52)", self.now_ms);
                 }
             }
-            None => {}
+            _ => {}
         }
     }
 
     pub(super) fn click_form(&mut self, (column, row): (u16, u16)) {
+        if let Some(form) = self.layer.as_mut().and_then(Layer::asks) {
+            let told = form.click(column, row);
+            return self.follow_form(told);
+        }
         match (&mut self.layer, &mut self.view) {
             (Some(Layer::Deploy(deploy)), _) => {
                 let told = deploy.form.click(column, row);
@@ -254,39 +238,8 @@ impl State {
                 let told = import.follow(told);
                 self.follow_import(told);
             }
-            (Some(Layer::Unlock(unlock)), _) => {
-                let told = unlock.form.click(column, row);
-                let told = unlock.follow(told);
-                self.follow_unlock(told);
-            }
-            (Some(Layer::Make(make)), _) => {
-                let told = make.form.click(column, row);
-                let told = make.follow(told);
-                self.follow_make(told);
-            }
-            (Some(Layer::Registry(registry)), _) => {
-                let told = registry.form.click(column, row);
-                let told = registry.follow(told);
-                self.follow_registry(told);
-            }
-            (Some(Layer::Account(account)), _) => {
-                let told = account.form.click(column, row);
-                let told = account.follow(told);
-                self.follow_form(told);
-            }
-            (Some(Layer::Token(token)), _) => {
-                let told = token.form.click(column, row);
-                let told = token.follow(told);
-                self.follow_form(told);
-            }
-            (Some(Layer::Settings(settings)), _) => {
-                let told = settings.form.click(column, row);
-                let told = settings.follow(told);
-                self.follow_form(told);
-            }
             (Some(Layer::Save(save)), _) => {
-                let told = save.form.click(column, row);
-                let told = save.follow(told);
+                let told = save.click(column, row);
                 self.follow_save(told);
             }
             (None, View::Login(login)) => {
@@ -314,7 +267,7 @@ impl State {
         }
     }
 
-    pub(super) fn follow_form(&mut self, told: Option<Result<Effect, ()>>) {
+    pub(super) fn follow_form(&mut self, told: Wish<Effect>) {
         match told {
             None => {}
             Some(Ok(effect)) => self.effects.push(effect),
@@ -334,31 +287,6 @@ impl State {
         }
     }
 
-    pub(super) fn follow_unlock(&mut self, told: Option<Result<UnlockVault, ()>>) {
-        match told {
-            None => {}
-            Some(Ok(request)) => self.effects.push(Effect::UnlockVault(request)),
-            // What waited for the vault takes keys again.
-            Some(Err(())) => self.layer = self.below.take(),
-        }
-    }
-
-    pub(super) fn follow_make(&mut self, told: Option<Result<Effect, ()>>) {
-        match told {
-            None => {}
-            Some(Ok(effect)) => self.effects.push(effect),
-            Some(Err(())) => self.layer = None,
-        }
-    }
-
-    fn follow_registry(&mut self, told: Option<Result<SetRegistry, ()>>) {
-        match told {
-            None => {}
-            Some(Ok(request)) => self.effects.push(Effect::SetRegistry(request)),
-            Some(Err(())) => self.leave_form(),
-        }
-    }
-
     /// Leaves a form; what was typed is asked about.
     pub(super) fn leave_form(&mut self) {
         let dirty = self.layer.as_ref().is_some_and(Layer::is_dirty);
@@ -366,8 +294,11 @@ impl State {
             self.below = self.layer.take();
             self.layer = Some(Layer::Confirm(Confirm::leave_form()));
         } else {
-            self.layer = None;
-            self.visit_next();
+            // What waited below takes keys again.
+            self.layer = self.below.take();
+            if self.layer.is_none() {
+                self.visit_next();
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::dashboard::{
     effect::Effect,
-    layers::{Layer, confirm::Confirm, save::SaveForm},
+    layers::{Layer, confirm::Confirm, save::SaveForm, sheet::Wish},
     log::{NotSaved, Saving},
     state::State,
     toast::Kind,
@@ -16,7 +16,7 @@ impl State {
         }
     }
 
-    pub(super) fn follow_save(&mut self, told: Option<Result<String, ()>>) {
+    pub(super) fn follow_save(&mut self, told: Wish<String>) {
         match (told, &self.view) {
             (Some(Ok(path)), View::Logs(view)) => {
                 let saving = Saving { path, overwrite: false, shown: view.shown_lines() };
@@ -37,13 +37,13 @@ impl State {
                 self.toasts.push(Kind::Info, format!("wrote {lines} to {}", saving.path), self.now_ms);
             }
             (Err(NotSaved::Exists), Some(Layer::Save(form))) => {
-                form.free();
+                form.sheet.free();
                 let question = format!("{} is there already. What is in it is lost.", saving.path);
                 let effect = Effect::SaveLog(Box::new(Saving { overwrite: true, ..saving }));
                 self.below = self.layer.take();
                 self.layer = Some(Layer::Confirm(Confirm::question("Overwrite", question, "Overwrite it", effect)));
             }
-            (Err(NotSaved::Failed(why)), Some(Layer::Save(form))) => form.refused(why),
+            (Err(NotSaved::Failed(why)), Some(Layer::Save(form))) => form.sheet.refused(None, why),
             // Whoever has left the form hears of it all the same.
             (Err(error), _) => {
                 let why = match error {

@@ -92,20 +92,11 @@ impl State {
                     view.take(people, who);
                 }
             }
-            (Err(error), View::Profile(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
-            }
             (Ok(people), View::Tokens(view)) => view.take(people),
-            (Err(error), View::Tokens(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
-            }
-            (Err(error), View::Users(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
-            }
-            (Err(error), View::Person(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
-            }
-            (Err(error), _) => self.failed(error),
+            (Err(error), view) => match why_nothing(view) {
+                Some(why) if is_api(&error) => *why = Some(message(&error)),
+                _ => self.failed(error),
+            },
             _ => {}
         }
     }
@@ -121,7 +112,7 @@ impl State {
             }
             (Err(ClientError::Api(error)), Some(Layer::Account(form))) => {
                 let field = error.field.clone();
-                form.refused(field.as_deref(), message(&ClientError::Api(error)));
+                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error)));
             }
             (Err(error), layer) => {
                 layer.iter_mut().for_each(Layer::free);
@@ -139,13 +130,24 @@ impl State {
             }
             (Err(ClientError::Api(error)), Some(Layer::Token(form))) => {
                 let field = error.field.clone();
-                form.refused(field.as_deref(), message(&ClientError::Api(error)));
+                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error)));
             }
             (Err(error), layer) => {
                 layer.iter_mut().for_each(Layer::free);
                 self.failed(error);
             }
         }
+    }
+}
+
+/// Where a view that has nothing yet says why.
+const fn why_nothing(view: &mut View) -> Option<&mut Option<String>> {
+    match view {
+        View::Users(view) if !view.list.loaded => Some(&mut view.error),
+        View::Person(view) if !view.list.loaded => Some(&mut view.error),
+        View::Profile(view) if !view.list.loaded => Some(&mut view.error),
+        View::Tokens(view) if !view.list.loaded => Some(&mut view.error),
+        _ => None,
     }
 }
 

@@ -63,6 +63,12 @@ pub(super) struct Spool {
     services: Vec<String>,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How often a line was got: what a frame costs.
+    pub(super) static GOT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 impl Spool {
     /// Lines that are there.
     pub(super) fn len(&self) -> usize {
@@ -85,6 +91,8 @@ impl Spool {
 
     /// The line of a number.
     pub(super) fn get(&self, number: u64) -> Option<Spooled<'_>> {
+        #[cfg(test)]
+        GOT.set(GOT.get() + 1);
         let place = usize::try_from(number.checked_sub(self.gone)?).ok()?;
         let start = self.starts.get(place)?;
         let to = self.starts.get(place + 1).map_or(self.text.len(), |next| self.offset(*next));
