@@ -61,7 +61,9 @@ pub(crate) fn report(answer: &AuditVerifyAnswer) -> Vec<String> {
             } else {
                 format!("row {}", witness.newest_row)
             };
-            said.push(format!("{} heads fit, up to {rows}", witness.heads));
+            let heads =
+                if witness.heads == 1 { "1 head fits".to_owned() } else { format!("{} heads fit", witness.heads) };
+            said.push(format!("{heads}, up to {rows}"));
         }
         if witness.taken_back > 0 {
             said.push(format!("{} are of before a restored backup", witness.taken_back));
