@@ -104,6 +104,9 @@ pub struct AppLogs {
     /// The last next_cursor: only newer lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// With cursor: the newest lines, if many came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latest: bool,
     /// With cursor or since: wait for a line, 0-50 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<u32>,
@@ -119,6 +122,12 @@ pub struct AppLogsAnswer {
     pub lines: Vec<LogLine>,
     /// Lines that fit but were left out for size.
     pub truncated: u32,
+    /// Whether lines between the cursor and these were skipped, or are gone.
+    #[serde(default)]
+    pub skipped: bool,
+    /// Whether newer lines wait already.
+    #[serde(default)]
+    pub more: bool,
     /// Give it back to read on.
     pub next_cursor: String,
     /// Whether the log has ended (the container is gone).

@@ -41,6 +41,9 @@ pub struct ContainerLogs {
     /// The last next_cursor: only newer lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// With cursor: the newest lines, if many came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latest: bool,
     /// With cursor or since: wait for a line, 0-50 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_s: Option<u32>,

@@ -198,10 +198,10 @@ impl Half {
             }
             self.change(engine, &policy, request, subjects, events, &stop).await
         } else {
-            tokio::select! {
+            return tokio::select! {
                 outcome = commands::run(engine, &policy, &request.command, events) => outcome,
                 failure = stop.reached() => failure.into(),
-            }
+            };
         };
         if let Err(error) = self.stands.inventory.refresh(engine).await {
             tracing::debug!(error = error.message, "the inventory waits for the engine");

@@ -32,8 +32,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const AGENT_BIDIRECTIONAL: u32 = 2;
 /// Report streams: one, and one that is being replaced.
 const AGENT_UNIDIRECTIONAL: u32 = 2;
-/// Bytes an agent may send ahead of us.
-const WINDOW: u32 = 4 << 20;
+/// Bytes an agent may send ahead of us,
+const WINDOW: u32 = 8 << 20;
+/// and on one stream: several that nobody reads leave room for the others.
+const STREAM_WINDOW: u32 = 512 << 10;
 /// Enrolments per second from one address.
 const ENROLMENTS: NonZeroU32 = NonZeroU32::new(50).expect("it is not zero");
 
@@ -69,6 +71,7 @@ pub(super) fn open(address: SocketAddr, authority: &Authority) -> Result<Endpoin
     transport.max_concurrent_bidi_streams(AGENT_BIDIRECTIONAL.into());
     transport.max_concurrent_uni_streams(AGENT_UNIDIRECTIONAL.into());
     transport.receive_window(WINDOW.into());
+    transport.stream_receive_window(STREAM_WINDOW.into());
     transport.datagram_receive_buffer_size(None);
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport));

@@ -1,7 +1,8 @@
-//! Log lines of containers, straight from their server, those of an app as one log. The cursor says what was read of each, so that
-//! nothing is kept between two calls.
+//! Log lines of containers, straight from their server, those of an app as one log. The cursor says what was read of each: nothing that
+//! is kept between two calls is needed for the next.
 
 mod page;
+mod reader;
 
 use std::{
     collections::HashMap,
@@ -10,20 +11,22 @@ use std::{
 };
 
 use futures::future::{join_all, try_join_all};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tomo_proto::{
     api::app::{AppLogs, AppLogsAnswer},
     error::ErrorCode,
     id::{AppId, CommandId},
     model::{
-        app::{App, LogLine, Service},
+        app::{App, Service},
         server::Server,
     },
-    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
+    wire::command::{Command, CommandEvent, CommandRequest, ContainerRef},
 };
 
 use page::{Cursor, Joined, Page};
+pub(super) use reader::Kept;
+use reader::{Place, Reader, Reading};
 
 use crate::{
     crypto,
@@ -31,7 +34,6 @@ use crate::{
     services::{
         Context, Handle, Services,
         access::{Authorized, Caller},
-        ask::not_sent,
         audit::limit,
         error::ServiceError,
         lookup, span,
@@ -72,8 +74,9 @@ impl Handle<AppLogs> for Services {
             None if is_whole => sources(&app)?,
             one => vec![Source::of(&app, Service { name: one.as_deref(), spec: &app.spec }, None)?],
         };
-        let AppLogs { tail, since, grep, cursor, wait_s, .. } = request;
-        self.context.read_logs(&caller, &server, sources, Query { tail, since, grep, cursor, wait_s }).await
+        let AppLogs { tail, since, grep, cursor, latest, wait_s, .. } = request;
+        let query = Query { tail, since, grep, cursor, latest, wait_s };
+        self.context.read_logs(&caller, &server, sources, query).await
     }
 }
 
@@ -113,26 +116,9 @@ pub(super) struct Query {
     pub(super) since: Option<String>,
     pub(super) grep: Option<String>,
     pub(super) cursor: Option<String>,
+    pub(super) latest: bool,
     pub(super) wait_s: Option<u32>,
 }
-
-/// How one container's log is read.
-#[derive(Debug)]
-struct Reading<'a> {
-    since: Option<u64>,
-    before: Option<Cursor>,
-    tail: usize,
-    /// Oldest lines first.
-    reads_on: bool,
-    follow: bool,
-    deadline: Duration,
-    grep: Option<&'a str>,
-    /// Rings when a line has come that was waited for, from whichever container.
-    came: &'a CancellationToken,
-}
-
-/// What was read of one container's log, and whether that has ended.
-type Read = (Page, bool);
 
 impl Context {
     /// Reads the logs of containers of one server as one, by time.
@@ -144,108 +130,60 @@ impl Context {
         caller: &Caller,
         server: &Server,
         sources: Vec<Source>,
-        request: Query,
+        query: Query,
     ) -> Result<AppLogsAnswer, ServiceError> {
-        let tail = limit(request.tail, 100, 1_000)?;
-        let wait_s = request.wait_s.unwrap_or(0);
+        let lines = limit(query.tail, 100, 1_000)?;
+        let wait_s = query.wait_s.unwrap_or(0);
         if wait_s > WAIT_MAX {
             return Err(ServiceError::new(ErrorCode::Invalid, format!("wait_s is 0 to {WAIT_MAX}, not {wait_s}"))
                 .with_field("wait_s"));
         }
         let now_ms = self.clock.now_ms();
-        let since = request.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
-        let cursors = request.cursor.iter().flat_map(|text| text.split(',')).map(Cursor::parse);
+        let since = query.since.as_deref().map(|since| span::parse(since, "since", now_ms)).transpose()?;
+        let cursors = query.cursor.iter().flat_map(|text| text.split(',')).map(Cursor::parse);
         let cursors = cursors.collect::<Result<Vec<Cursor>, _>>()?;
         let follow = (!cursors.is_empty() || since.is_some()) && wait_s > 0;
         let reads_on = !cursors.is_empty() || follow;
-        let deadline = if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT };
-        let came = CancellationToken::new();
-        let reads = sources.iter().enumerate().map(|(place, source)| {
-            // A service that came after the cursor is read from its beginning.
-            let before = cursors.get(place).copied();
-            let reading =
-                Reading { since, before, tail, reads_on, follow, deadline, grep: request.grep.as_deref(), came: &came };
-            self.read_log(caller, server, source, reading)
+        let latest = query.latest && !cursors.is_empty();
+        let place = Place {
+            server: server.id,
+            containers: sources.iter().map(|source| source.container.clone()).collect(),
+            grep: query.grep,
+            cursor: query.cursor.unwrap_or_default(),
+        };
+        let kept = if follow { self.kept_logs.take(&place) } else { None };
+        let most = reads_on.then_some(lines);
+        let mut readers = kept.unwrap_or_else(|| {
+            let reader = |(at, source)| {
+                // A service that came after the cursor is read from its beginning.
+                let start = cursors.get(at).copied().unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
+                Reader::new(source, Page::new(start, most))
+            };
+            sources.into_iter().enumerate().map(reader).collect()
         });
-        let read = try_join_all(reads).await?;
-        let (pages, ended): (Vec<Page>, Vec<bool>) = read.into_iter().unzip();
-        let joined = if reads_on { page::oldest(pages, tail) } else { page::newest(pages, tail) };
-        let Joined { lines, truncated, cursors, more } = joined;
+        let reading = Reading {
+            tail: if reads_on && !latest { None } else { u32::try_from(lines).ok() },
+            follow,
+            deadline: if follow { Duration::from_secs(wait_s.into()) } else { READ_TIMEOUT },
+            grep: place.grep.as_deref(),
+            came: &CancellationToken::new(),
+        };
+        try_join_all(readers.iter_mut().map(|reader| {
+            reader.page.turn(most);
+            reader.read(self, caller, server, &reading)
+        }))
+        .await?;
+        let has_ended = readers.iter().all(|reader| reader.has_ended);
+        let mut pages: Vec<&mut Page> = readers.iter_mut().map(|reader| &mut reader.page).collect();
+        let joined = if reads_on { page::oldest(&mut pages, lines) } else { page::newest(&mut pages, lines) };
+        let Joined { lines, truncated, cursors, more, skipped } = joined;
         let truncated = u32::try_from(truncated).unwrap_or(u32::MAX);
         let next_cursor = cursors.into_iter().map(Cursor::to_text).collect::<Vec<_>>().join(",");
-        let ended = !more && ended.into_iter().all(|ended| ended);
-        Ok(AppLogsAnswer { lines, truncated, next_cursor, ended })
-    }
-
-    async fn read_log(
-        &self,
-        caller: &Caller,
-        server: &Server,
-        source: &Source,
-        reading: Reading<'_>,
-    ) -> Result<Read, ServiceError> {
-        let Reading { since, before, tail, reads_on, follow, deadline, grep, came } = reading;
-        let command = Command::ReadLogs {
-            container: source.container.clone(),
-            tail: if reads_on { None } else { u32::try_from(tail).ok() },
-            since_ms: before.map(|before| before.at_ms).or(since),
-            follow,
-        };
-        let request_id = CommandId::from_parts(self.clock.now_ms(), crypto::random_u32());
-        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + 5_000;
-        let sent =
-            self.hub.send(server.id, CommandRequest { id: request_id, deadline_ms, command, logins: Vec::new() }).await;
-        let mut sent = sent.map_err(|error| not_sent(server, &error))?;
-
-        let start = before.unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
-        let mut page = Page::new(start, reads_on.then_some(tail));
-        let (mut ended, mut hurried) = (false, false);
-        let mut until = Instant::now() + deadline;
-        loop {
-            let event = tokio::select! {
-                event = timeout_at(until, sent.events.recv()) => event,
-                () = caller.ended.cancelled() => break,
-                // The first lines end the wait; what comes right behind them comes along.
-                () = came.cancelled(), if follow && !hurried => {
-                    hurried = true;
-                    until = until.min(Instant::now() + BEHIND);
-                    continue;
-                }
-            };
-            match event {
-                Ok(Some(CommandEvent::Log { lines: more })) => {
-                    let take = |line: LogLine| {
-                        let wanted = grep.is_none_or(|grep| line.text.contains(grep));
-                        page.take(LogLine { service: source.service.clone(), ..line }, wanted)
-                    };
-                    let has_room = more.into_iter().all(take);
-                    if !page.is_empty() {
-                        came.cancel();
-                    }
-                    if !has_room {
-                        break;
-                    }
-                }
-                Ok(Some(CommandEvent::Outcome(Outcome::Succeeded { .. }))) => {
-                    ended = follow;
-                    break;
-                }
-                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code: ErrorCode::NotFound, .. }))) => {
-                    ended = true;
-                    break;
-                }
-                Ok(Some(CommandEvent::Outcome(Outcome::Failed { code, message, next, .. }))) => {
-                    let error = ServiceError::new(code, message);
-                    return Err(match next {
-                        Some(next) => error.with_next(next),
-                        None => error,
-                    });
-                }
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
-            }
+        // Whoever wants the newest lines does not go on from where more came than fit.
+        if follow && !(latest && more) {
+            self.keep_open(Place { cursor: next_cursor.clone(), ..place }, readers);
         }
-        Ok((page, ended))
+        Ok(AppLogsAnswer { lines, truncated, skipped, more, next_cursor, ended: has_ended && !more })
     }
 }
 
@@ -293,7 +231,7 @@ impl Context {
     /// Follows a log until it ends or its agent goes away.
     async fn follow_container(&self, app: &App, container: ContainerRef) {
         let now_ms = self.clock.now_ms();
-        let command = Command::ReadLogs { container, tail: None, since_ms: Some(now_ms), follow: true };
+        let command = Command::ReadLogs { container, tail: Some(0), since_ms: None, follow: true };
         let id = CommandId::from_parts(now_ms, crypto::random_u32());
         let request = CommandRequest { id, deadline_ms: FOLLOW_MS, command, logins: Vec::new() };
         let Ok(mut sent) = self.hub.send(app.server, request).await else { return };

@@ -98,8 +98,8 @@ impl Handle<ContainerLogs> for Services {
         request: ContainerLogs,
     ) -> Result<AppLogsAnswer, ServiceError> {
         let (server, container) = self.context.container(&caller, &request.server, &request.container)?;
-        let ContainerLogs { tail, since, grep, cursor, wait_s, .. } = request;
-        let query = Query { tail, since, grep, cursor, wait_s };
+        let ContainerLogs { tail, since, grep, cursor, latest, wait_s, .. } = request;
+        let query = Query { tail, since, grep, cursor, latest, wait_s };
         self.context.read_logs(&caller, &server, vec![Source::container(reference(&container)?)], query).await
     }
 }

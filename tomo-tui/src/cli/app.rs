@@ -61,7 +61,8 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
         AppCommand::Logs { app, log } => {
             let read = async |cursor, wait_s| {
                 let (tail, since, grep) = (Some(log.tail), log.since.clone(), log.grep.clone());
-                client.call(&AppLogs { app: app.clone(), tail, since, grep, cursor, wait_s }).await
+                let latest = false;
+                client.call(&AppLogs { app: app.clone(), tail, since, grep, cursor, latest, wait_s }).await
             };
             return logs(read, log.follow, as_json).await;
         }
@@ -134,6 +135,9 @@ pub(super) async fn logs(
     loop {
         let wait_s = cursor.is_some().then_some(30);
         let answer = read(cursor, wait_s).await?;
+        if answer.skipped {
+            output::note("lines before these are gone from the log");
+        }
         for one in &answer.lines {
             if as_json {
                 json_line(one)?;

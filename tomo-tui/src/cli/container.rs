@@ -77,6 +77,7 @@ pub(super) async fn container(client: &Client, command: ContainerCommand, as_jso
                     since: log.since.clone(),
                     grep: log.grep.clone(),
                     cursor,
+                    latest: false,
                     wait_s,
                 };
                 client.call(&request).await

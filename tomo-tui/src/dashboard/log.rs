@@ -4,8 +4,10 @@ use std::{
     fs::OpenOptions,
     io::{self, BufWriter, Write as _},
     os::unix::fs::OpenOptionsExt as _,
+    time::Duration,
 };
 
+use tokio::time::sleep;
 use tomo_proto::api::{
     app::{AppLogs, AppLogsAnswer},
     container::ContainerLogs,
@@ -24,22 +26,29 @@ const FIRST_WAIT_S: u32 = 1;
 const TAIL: u32 = 500;
 /// Lines of one answer, at the most.
 const PAGE: u32 = 1_000;
+/// A log that is written faster than one can read is shown again after this.
+const BEHIND: Duration = Duration::from_millis(200);
 
 /// Reads lines, or waits for some.
 ///
 /// # Errors
 /// Those of the daemon.
 pub(super) async fn read(client: &Client, of: LogOf, from: LogFrom) -> Result<AppLogsAnswer, ClientError> {
-    let (tail, since, cursor, wait_s) = match from {
-        LogFrom::Newest => (TAIL, None, None, None),
-        LogFrom::Minutes(minutes) => (PAGE, Some(format!("{minutes}m")), None, Some(FIRST_WAIT_S)),
-        LogFrom::Cursor(cursor) => (PAGE, None, Some(cursor), Some(WAIT_S)),
+    let (tail, since, cursor, latest, wait_s) = match from {
+        LogFrom::Newest => (TAIL, None, None, false, None),
+        LogFrom::Minutes(minutes) => (PAGE, Some(format!("{minutes}m")), None, false, Some(FIRST_WAIT_S)),
+        LogFrom::After { cursor, latest, behind } => {
+            if latest && behind {
+                sleep(BEHIND).await;
+            }
+            (PAGE, None, Some(cursor), latest, Some(WAIT_S))
+        }
     };
     let (tail, grep) = (Some(tail), None);
     match of {
-        LogOf::App(app) => client.call(&AppLogs { app, tail, since, grep, cursor, wait_s }).await,
+        LogOf::App(app) => client.call(&AppLogs { app, tail, since, grep, cursor, latest, wait_s }).await,
         LogOf::Container { server, container } => {
-            client.call(&ContainerLogs { server, container, tail, since, grep, cursor, wait_s }).await
+            client.call(&ContainerLogs { server, container, tail, since, grep, cursor, latest, wait_s }).await
         }
     }
 }

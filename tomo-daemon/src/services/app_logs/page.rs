@@ -1,6 +1,8 @@
 //! Which lines an answer has, and what the cursor behind them says. Whoever reads on gets the oldest lines first, to miss none;
 //! whoever looks gets the newest.
 
+use std::collections::VecDeque;
+
 use tomo_proto::{error::ErrorCode, model::app::LogLine};
 
 use crate::services::error::ServiceError;
@@ -33,23 +35,44 @@ impl Cursor {
         format!("{}.{}", self.at_ms, self.count)
     }
 
-    /// Takes a line in; says whether it is new.
-    fn take(&mut self, seen_at: &mut usize, before: Self, line: &LogLine) -> bool {
-        if line.at_ms < before.at_ms {
-            return false;
-        }
-        if line.at_ms == before.at_ms {
-            *seen_at += 1;
-            if *seen_at <= before.count {
-                return false;
-            }
-        }
+    /// Goes behind a line.
+    fn pass(&mut self, line: &LogLine) {
         if line.at_ms > self.at_ms {
             *self = Self { at_ms: line.at_ms, count: 1 };
         } else if line.at_ms == self.at_ms {
             self.count += 1;
         }
-        true
+    }
+}
+
+/// What tells new lines from those before a cursor, in a log that is read anew from about there.
+#[derive(Debug)]
+struct Seen {
+    before: Cursor,
+    /// Lines of the cursor's very time that came again.
+    count: usize,
+}
+
+impl Seen {
+    /// Whether a line is new.
+    fn is_new(&mut self, line: &LogLine) -> bool {
+        if line.at_ms == self.before.at_ms {
+            self.count += 1;
+            return self.count > self.before.count;
+        }
+        line.at_ms > self.before.at_ms
+    }
+
+    /// Takes the last look back, for the line comes again.
+    const fn forget(&mut self, line: &LogLine) {
+        if line.at_ms == self.before.at_ms {
+            self.count -= 1;
+        }
+    }
+
+    /// Whether lines behind the cursor are missing: newer ones came, but not those that it counts.
+    const fn misses(&self, line: &LogLine) -> bool {
+        line.at_ms > self.before.at_ms && self.count < self.before.count
     }
 }
 
@@ -58,45 +81,73 @@ impl Cursor {
 pub(super) struct Page {
     start: Cursor,
     newest: Cursor,
-    seen_at: usize,
+    seen: Seen,
     /// Each with the cursor behind it.
-    lines: Vec<(LogLine, Cursor)>,
+    lines: VecDeque<(LogLine, Cursor)>,
     /// How many there may be if the oldest come first. Otherwise all are taken, and the newest of them kept in the end.
     most: Option<usize>,
     room: usize,
     /// Whether there was a line that had no place any more.
     full: bool,
+    /// Whether lines between the cursor and these were skipped, or are gone.
+    skipped: bool,
 }
 
 impl Page {
-    pub(super) const fn new(start: Cursor, most: Option<usize>) -> Self {
-        let room = match most {
-            Some(most) => room(most),
-            None => TEXT_BYTES,
-        };
-        Self { start, newest: start, seen_at: 0, lines: Vec::new(), most, room, full: false }
+    pub(super) fn new(start: Cursor, most: Option<usize>) -> Self {
+        let seen = Seen { before: start, count: 0 };
+        let mut page =
+            Self { start, newest: start, seen, lines: VecDeque::new(), most, room: 0, full: false, skipped: false };
+        page.turn(most);
+        page
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// The log is read anew from about where it stands.
+    pub(super) const fn read_again(&mut self) {
+        self.seen = Seen { before: self.newest, count: 0 };
+    }
+
+    /// Begins the next answer, with what the one before had no room for.
+    pub(super) fn turn(&mut self, most: Option<usize>) {
+        let taken = self.lines.iter().map(|(line, _)| size(line)).sum();
+        self.most = most;
+        self.room = most.map_or(TEXT_BYTES, room).saturating_sub(taken);
+        (self.full, self.skipped) = (false, false);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Takes a line in, unless it was read before or is not `wanted`; says whether there was room.
-    pub(super) fn take(&mut self, line: LogLine, wanted: bool) -> bool {
-        let (mut newest, mut seen_at) = (self.newest, self.seen_at);
-        if newest.take(&mut seen_at, self.start, &line) && wanted {
-            if let Some(most) = self.most {
-                let fits = self.lines.len() < most && size(&line) <= self.room;
-                if self.full || !(fits || self.lines.is_empty()) {
-                    self.full = true;
-                    return false;
-                }
-                self.room = self.room.saturating_sub(size(&line));
-            }
-            self.lines.push((line, newest));
+    pub(super) const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    pub(super) const fn newest(&self) -> Cursor {
+        self.newest
+    }
+
+    /// Takes a line in, unless it was read before or is not `wanted`; gives it back if there is no room.
+    pub(super) fn take(&mut self, line: LogLine, wanted: bool) -> Result<(), LogLine> {
+        if !self.seen.is_new(&line) {
+            return Ok(());
         }
-        (self.newest, self.seen_at) = (newest, seen_at);
-        true
+        if wanted && let Some(most) = self.most {
+            let fits = self.lines.len() < most && size(&line) <= self.room;
+            if self.full || !(fits || self.lines.is_empty()) {
+                self.full = true;
+                self.seen.forget(&line);
+                return Err(line);
+            }
+            self.room = self.room.saturating_sub(size(&line));
+        }
+        // The first new line tells.
+        self.skipped |= self.newest == self.seen.before && self.seen.misses(&line);
+        self.newest.pass(&line);
+        if wanted {
+            self.lines.push_back((line, self.newest));
+        }
+        Ok(())
     }
 }
 
@@ -110,51 +161,50 @@ pub(super) struct Joined {
     pub(super) cursors: Vec<Cursor>,
     /// Whether lines wait for the next answer.
     pub(super) more: bool,
+    /// Whether lines before these were skipped, or are gone.
+    pub(super) skipped: bool,
 }
 
 /// Joins pages that took all there was: the newest lines are kept.
-pub(super) fn newest(pages: Vec<Page>, most: usize) -> Joined {
+pub(super) fn newest(pages: &mut [&mut Page], most: usize) -> Joined {
     let cursors = pages.iter().map(|page| page.newest).collect();
-    let mut lines: Vec<LogLine> = pages.into_iter().flat_map(|page| page.lines).map(|(line, _)| line).collect();
+    let mut lines: Vec<LogLine> =
+        pages.iter_mut().flat_map(|page| page.lines.drain(..)).map(|(line, _)| line).collect();
     if !lines.is_sorted_by_key(|line| line.at_ms) {
         lines.sort_by_key(|line| line.at_ms);
     }
     let truncated = lines.len() - fit(&lines, most);
     lines.drain(..truncated);
-    Joined { lines, truncated, cursors, more: false }
+    Joined { lines, truncated, cursors, more: false, skipped: false }
 }
 
-/// Joins pages whose oldest lines come first: what has no room is left to the next answer, and so is what is later than lines that
-/// another page has left.
-pub(super) fn oldest(pages: Vec<Page>, most: usize) -> Joined {
+/// Joins pages whose oldest lines come first: what has no room stays in them for the next answer, and so does what is later than lines
+/// that another page has left.
+pub(super) fn oldest(pages: &mut [&mut Page], most: usize) -> Joined {
     let horizon =
-        pages.iter().filter(|page| page.full).filter_map(|page| page.lines.last()).map(|(line, _)| line.at_ms);
+        pages.iter().filter(|page| page.full).filter_map(|page| page.lines.back()).map(|(line, _)| line.at_ms);
     let horizon = horizon.min().unwrap_or(u64::MAX);
-    let mut cursors: Vec<Cursor> = pages.iter().map(|page| page.start).collect();
-    let read: Vec<Cursor> = pages.iter().map(|page| page.newest).collect();
-    let mut more = pages.iter().any(|page| page.full);
-    let mut heads: Vec<_> = pages.into_iter().map(|page| page.lines.into_iter().peekable()).collect();
     let (mut lines, mut room) = (Vec::new(), room(most));
     loop {
         // Each log keeps its own order, whatever its clock did.
-        let heads_at = heads.iter_mut().enumerate().filter_map(|(place, head)| Some((head.peek()?.0.at_ms, place)));
+        let heads_at = pages.iter().enumerate().filter_map(|(place, page)| Some((page.lines.front()?.0.at_ms, place)));
         let Some((_, place)) = heads_at.min() else { break };
-        let fits = |(line, _): &(LogLine, Cursor)| {
+        let fits = |(line, _): &mut (LogLine, Cursor)| {
             lines.is_empty() || lines.len() < most && size(line) <= room && line.at_ms <= horizon
         };
-        let Some((line, cursor)) = heads[place].next_if(fits) else { break };
+        let page = &mut pages[place];
+        let Some((line, cursor)) = page.lines.pop_front_if(fits) else { break };
         room = room.saturating_sub(size(&line));
-        cursors[place] = cursor;
+        page.start = cursor;
         lines.push(line);
     }
-    for (place, head) in heads.iter_mut().enumerate() {
-        match head.peek() {
-            // Also what nobody wanted is read.
-            None => cursors[place] = read[place],
-            Some(_) => more = true,
-        }
+    for page in pages.iter_mut().filter(|page| page.lines.is_empty()) {
+        // Also what nobody wanted is read.
+        page.start = page.newest;
     }
-    Joined { lines, truncated: 0, cursors, more }
+    let more = pages.iter().any(|page| page.full || !page.lines.is_empty());
+    let skipped = pages.iter().any(|page| page.skipped);
+    Joined { lines, truncated: 0, cursors: pages.iter().map(|page| page.start).collect(), more, skipped }
 }
 
 /// Text of an answer to whoever reads on, with so many lines at the most.
@@ -194,12 +244,33 @@ mod tests {
     #[test]
     fn the_cursor_skips_what_was_read() {
         let start = Cursor::parse("5.2").expect("parses");
-        let (mut newest, mut seen) = (start, 0);
-        let fresh: Vec<_> =
-            [4, 5, 5, 5, 6, 6].map(line).iter().map(|line| newest.take(&mut seen, start, line)).collect();
-        assert_eq!(fresh, [false, false, false, true, true, true]);
-        assert_eq!(newest.to_text(), "6.2");
+        let mut page = Page::new(start, Some(100));
+        for at_ms in [4, 5, 5, 5, 6, 6] {
+            assert_eq!(page.take(line(at_ms), true), Ok(()));
+        }
+        let joined = oldest(&mut [&mut page], 100);
+        assert_eq!(joined.lines, [5, 6, 6].map(line));
+        assert_eq!((joined.cursors[0].to_text().as_str(), joined.skipped, joined.more), ("6.2", false, false));
         assert!(Cursor::parse("x").is_err());
+    }
+
+    #[test]
+    fn lines_that_are_missing_behind_the_cursor_are_told_of_once() {
+        let start = Cursor { at_ms: 5, count: 2 };
+        for (came, skipped) in
+            [(&[5, 5, 6][..], false), (&[4, 5, 5, 7], false), (&[5, 6], true), (&[7, 8], true), (&[], false)]
+        {
+            let mut page = Page::new(start, Some(100));
+            let give = |page: &mut Page| came.iter().all(|at_ms| page.take(line(*at_ms), true).is_ok());
+            assert!(give(&mut page));
+            assert_eq!(oldest(&mut [&mut page], 100).skipped, skipped, "{came:?}");
+            page.turn(Some(100));
+            assert_eq!(page.take(line(9), true), Ok(()));
+            assert!(!oldest(&mut [&mut page], 100).skipped, "{came:?}");
+        }
+        let mut page = Page::new(START, Some(100));
+        assert_eq!(page.take(line(9), true), Ok(()));
+        assert!(!oldest(&mut [&mut page], 100).skipped, "nothing had been read");
     }
 
     #[test]
@@ -211,23 +282,48 @@ mod tests {
         assert_eq!(fit(&[huge], 5), 1);
     }
 
-    /// Reads logs to their end, answer by answer.
+    /// Reads logs to their end, answer by answer: each anew from the cursors, or going on where the one before had come to.
     fn read_on(logs: &[Vec<LogLine>], wanted: impl Fn(&LogLine) -> bool) -> Vec<Vec<LogLine>> {
-        let (mut cursors, mut answers) = (vec![START; logs.len()], Vec::new());
+        let (mut cursors, mut anew) = (vec![START; logs.len()], Vec::new());
         loop {
             let pages = logs.iter().zip(&cursors).map(|(log, cursor)| {
                 let mut page = Page::new(*cursor, Some(100));
-                let _all = log.iter().all(|line| page.take(line.clone(), wanted(line)));
+                let _all = log.iter().all(|line| page.take(line.clone(), wanted(line)).is_ok());
                 page
             });
-            let joined = oldest(pages.collect(), 100);
-            assert!(joined.lines.len() <= TEXT_BYTES / 140);
-            answers.push(joined.lines);
+            let mut pages: Vec<_> = pages.collect();
+            let joined = oldest(&mut pages.iter_mut().collect::<Vec<_>>(), 100);
+            assert!(joined.lines.len() <= TEXT_BYTES / 140 && !joined.skipped);
+            anew.push(joined.lines);
             cursors = joined.cursors;
             if !joined.more {
-                return answers;
+                break;
             }
         }
+        let mut pages: Vec<_> =
+            logs.iter().map(|log| (Page::new(START, Some(100)), VecDeque::from(log.clone()))).collect();
+        let mut on = Vec::new();
+        loop {
+            for (page, log) in &mut pages {
+                page.turn(Some(100));
+                while let Some(line) = log.pop_front() {
+                    let is_wanted = wanted(&line);
+                    if let Err(line) = page.take(line, is_wanted) {
+                        log.push_front(line);
+                        break;
+                    }
+                }
+            }
+            let joined = oldest(&mut pages.iter_mut().map(|(page, _)| page).collect::<Vec<_>>(), 100);
+            assert!(joined.lines.len() <= TEXT_BYTES / 140 && !joined.skipped);
+            on.push(joined.lines);
+            if !joined.more {
+                assert_eq!(joined.cursors, cursors);
+                break;
+            }
+        }
+        assert_eq!(on.concat(), anew.concat());
+        on
     }
 
     #[test]

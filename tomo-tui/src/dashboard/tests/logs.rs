@@ -102,7 +102,7 @@ fn a_log_goes_on_where_it_was_when_the_daemon_is_back() {
     dashboard.send(Event::LinkDown(lost()));
     let effects = dashboard.send(Event::LinkUp);
     let goes_on =
-        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::Cursor(cursor), .. } if cursor == "1.1");
+        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::After { cursor, .. }, .. } if cursor == "1.1");
     assert!(effects.iter().any(goes_on), "{effects:?}");
     dashboard.answer_view();
     dashboard.shows("following");
@@ -117,7 +117,7 @@ fn a_log_one_comes_back_to_goes_on_whatever_was_asked_before() {
     dashboard.send(Event::Answer(Answer::Logs(asked, Ok(of_two_services()))));
     let effects = dashboard.press("]");
     let goes_on =
-        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::Cursor(cursor), .. } if cursor == "1.1");
+        |effect: &Effect| matches!(effect, Effect::Logs { from: LogFrom::After { cursor, .. }, .. } if cursor == "1.1");
     assert!(effects.iter().any(goes_on), "{effects:?}");
     dashboard.send(Event::Answer(Answer::Logs(asked, Ok(of_two_services()))));
     dashboard.shows("100 lines");

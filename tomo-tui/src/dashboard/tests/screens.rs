@@ -165,7 +165,7 @@ fn lines_of_another_log_are_not_shown() {
     assert!(!dashboard.screen().contains("foreign"));
     let own = asked(&dashboard);
     let more = dashboard.send(Event::Answer(Answer::Logs(own, Ok(answer("own")))));
-    assert!(matches!(&more[..], [Effect::Logs { from: LogFrom::Cursor(_), .. }]), "{more:?}");
+    assert!(matches!(&more[..], [Effect::Logs { from: LogFrom::After { .. }, .. }]), "{more:?}");
     dashboard.shows("own");
     dashboard.shows("following");
 }

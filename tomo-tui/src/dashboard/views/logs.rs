@@ -12,7 +12,7 @@ mod tests;
 
 use std::cell::Cell;
 
-use tomo_proto::{api::app::AppLogsAnswer, model::app::LogLine};
+use tomo_proto::api::app::AppLogsAnswer;
 
 use crate::dashboard::{action::Action, effect::Effect};
 use layout::Look;
@@ -38,8 +38,17 @@ pub(crate) enum LogFrom {
     /// All of the last minutes, oldest first.
     Minutes(u16),
     /// What comes after an answer.
-    Cursor(String),
+    After {
+        cursor: String,
+        /// Shows what is new, and skips what came too fast for that; otherwise every line is wanted.
+        latest: bool,
+        /// Whether there was more than an answer holds.
+        behind: bool,
+    },
 }
+
+/// What is shown where lines are missing.
+const SKIPPED: &str = "… lines before this were skipped, or are gone";
 
 /// Which answer belongs to what a view shows now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +69,9 @@ pub(crate) struct LogsView {
     spool: Spool,
     look: Look,
     cursor: Option<String>,
+    /// Whether all lines of the time that is shown were read: from then on it is the newest that count.
+    has_caught_up: bool,
+    behind: bool,
     waiting: bool,
     paused: bool,
     ended: bool,
@@ -89,6 +101,8 @@ impl LogsView {
             spool: Spool::default(),
             look: Look { wrap: true, times: false, json: false },
             cursor: None,
+            has_caught_up: false,
+            behind: false,
             waiting: false,
             paused: false,
             ended: false,
@@ -129,6 +143,7 @@ impl LogsView {
         self.spool = Spool::default();
         (self.cursor, self.error) = (None, None);
         (self.waiting, self.ended, self.paused) = (false, false, false);
+        (self.has_caught_up, self.behind) = (false, false);
         self.below = 0;
         (self.current, self.goes) = (None, false);
         self.look_again();
@@ -165,7 +180,9 @@ impl LogsView {
         }
         self.waiting = true;
         let from = match (&self.cursor, self.minutes) {
-            (Some(cursor), _) => LogFrom::Cursor(cursor.clone()),
+            (Some(cursor), _) => {
+                LogFrom::After { cursor: cursor.clone(), latest: self.has_caught_up, behind: self.behind }
+            }
             (None, Some(minutes)) => LogFrom::Minutes(minutes),
             (None, None) => LogFrom::Newest,
         };
@@ -176,15 +193,20 @@ impl LogsView {
     pub(crate) fn take(&mut self, answer: AppLogsAnswer) -> Option<Effect> {
         self.waiting = false;
         self.error = None;
-        self.cursor = Some(answer.next_cursor);
         self.ended = answer.ended;
-        self.spool_lines(&answer.lines);
+        self.behind = answer.more;
+        self.has_caught_up |= !answer.more;
+        self.spool_lines(&answer);
+        self.cursor = Some(answer.next_cursor);
         if self.ended { None } else { self.resume() }
     }
 
-    fn spool_lines(&mut self, lines: &[LogLine]) {
+    fn spool_lines(&mut self, answer: &AppLogsAnswer) {
         self.keep_place(|view| {
-            view.spool.take(lines);
+            if answer.skipped {
+                view.spool.mark(SKIPPED);
+            }
+            view.spool.take(&answer.lines);
             view.filter.follow(&view.spool);
             view.search.follow(&view.spool);
             view.current = view.current.filter(|number| *number >= view.spool.gone());

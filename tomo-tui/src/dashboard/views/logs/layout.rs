@@ -9,7 +9,10 @@ use ratatui::{
 use regex_lite::Regex;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::{json::Said, spool::Spooled};
+use super::{
+    json::Said,
+    spool::{Kind, Spooled},
+};
 use crate::dashboard::theme::Theme;
 
 /// Rows that one line takes at the most.
@@ -68,7 +71,11 @@ impl Look {
             let name = format!("{name:<width$} │ ", width = paint.service_width);
             spans.push(Span::styled(name, paint.services[place % paint.services.len()]));
         }
-        let style = if line.is_error { paint.error } else { paint.text };
+        let style = match line.kind {
+            Kind::Output => paint.text,
+            Kind::Error => paint.error,
+            Kind::Mark => paint.dim,
+        };
         let mut rows = Vec::new();
         for text in self.texts(line.text) {
             mark(&text, style, paint.search, paint.found[usize::from(is_current)], &mut spans);
@@ -166,7 +173,7 @@ mod tests {
     use crate::dashboard::theme::{Depth, Glyphs};
 
     fn rows(text: &str, width: usize, look: Look) -> Vec<String> {
-        let line = Spooled { at_ms: 0, service: None, is_error: false, text };
+        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text };
         let rows = look.rows(line, width, &Paint::default(), false).into_iter();
         rows.map(|row| row.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
     }
@@ -176,7 +183,7 @@ mod tests {
         let theme = Theme::new(Depth::Mono, Glyphs::Braille);
         let search = Regex::new("b+").expect("is one");
         let paint = Paint::new(Some(&theme), 0, Some(&search));
-        let line = Spooled { at_ms: 0, service: None, is_error: false, text: "abbcb" };
+        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text: "abbcb" };
         let look = Look { wrap: true, times: false, json: false };
         let marked = |is_current| {
             let rows = look.rows(line, 3, &paint, is_current);
@@ -209,7 +216,7 @@ mod tests {
         let paint = Paint::new(Some(&paint), 5, None);
         let look = Look { wrap: false, times: false, json: false };
         let spans = |place, name| {
-            let line = Spooled { at_ms: 0, service: Some((place, name)), is_error: false, text: "x" };
+            let line = Spooled { at_ms: 0, service: Some((place, name)), kind: Kind::Output, text: "x" };
             look.rows(line, 40, &paint, false).remove(0).spans
         };
         let (one, other, again) = (spans(0, "web"), spans(1, "store"), spans(6, "last"));

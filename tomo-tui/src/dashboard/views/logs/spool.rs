@@ -26,7 +26,7 @@ struct Start {
     at: u32,
     /// Its place among the services, from 1 on; 0 for none.
     service: u8,
-    is_error: bool,
+    kind: Kind,
     /// The lower bytes of a time (UTC ms), which are good for 8,900 years.
     at_ms: [u8; 6],
 }
@@ -38,6 +38,17 @@ impl Start {
     }
 }
 
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It went to standard output,
+    Output,
+    /// or to standard error.
+    Error,
+    /// No line of the log: a word of ours about it.
+    Mark,
+}
+
 /// One line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spooled<'a> {
@@ -45,8 +56,7 @@ pub(super) struct Spooled<'a> {
     pub(super) at_ms: u64,
     /// Which service of an app has written it, where several are read as one log: its place among them and its name.
     pub(super) service: Option<(usize, &'a str)>,
-    /// Whether it went to standard error.
-    pub(super) is_error: bool,
+    pub(super) kind: Kind,
     /// Safe to show.
     pub(super) text: &'a str,
 }
@@ -99,7 +109,7 @@ impl Spool {
         let text = self.text.get(self.offset(*start)..to)?.strip_suffix('\n')?;
         let service = usize::from(start.service).checked_sub(1);
         let service = service.and_then(|place| Some((place, self.services.get(place)?.as_str())));
-        Some(Spooled { at_ms: start.at_ms(), service, is_error: start.is_error, text })
+        Some(Spooled { at_ms: start.at_ms(), service, kind: start.kind, text })
     }
 
     /// Columns of the widest name of a service.
@@ -110,16 +120,25 @@ impl Spool {
     /// Takes newer lines in.
     pub(super) fn take(&mut self, lines: &[LogLine]) {
         for line in lines {
-            let at = self.base.wrapping_add(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
             let service = line.service.as_deref().map_or(0, |name| self.place_of(name));
-            let is_error = line.stream == LogStream::Stderr;
-            let [a, b, c, d, e, f, ..] = line.at_ms.to_le_bytes();
-            self.starts.push_back(Start { at, service, is_error, at_ms: [a, b, c, d, e, f] });
+            let kind = if line.stream == LogStream::Stderr { Kind::Error } else { Kind::Output };
             // The agent made it safe; a screen is worth a second look.
-            self.text.push_str(&display_line(&line.text, LINE_CHARS));
-            self.text.push('\n');
+            self.push(kind, service, line.at_ms, &display_line(&line.text, LINE_CHARS));
         }
         self.let_go();
+    }
+
+    /// Says something between the lines.
+    pub(super) fn mark(&mut self, text: &str) {
+        self.push(Kind::Mark, 0, 0, text);
+    }
+
+    fn push(&mut self, kind: Kind, service: u8, at_ms: u64, text: &str) {
+        let at = self.base.wrapping_add(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        let [a, b, c, d, e, f, ..] = at_ms.to_le_bytes();
+        self.starts.push_back(Start { at, service, kind, at_ms: [a, b, c, d, e, f] });
+        self.text.push_str(text);
+        self.text.push('\n');
     }
 
     fn place_of(&mut self, service: &str) -> u8 {

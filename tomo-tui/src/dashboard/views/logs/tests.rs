@@ -1,7 +1,7 @@
 //! A view of a log by itself: lines in, rows out.
 
 use ratatui::{buffer::Buffer, layout::Rect};
-use tomo_proto::model::app::LogStream;
+use tomo_proto::model::app::{LogLine, LogStream};
 
 use super::{
     spool::{GOT, LINES},
@@ -43,7 +43,9 @@ fn it_follows_until_somebody_scrolls() {
     assert!(matches!(view.resume(), Some(Effect::Logs { from: LogFrom::Newest, .. })));
     assert!(view.resume().is_none(), "one request at a time");
     let more = view.take(numbered(50));
-    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(cursor), .. }) if cursor == "1.1"));
+    assert!(
+        matches!(more, Some(Effect::Logs { from: LogFrom::After { cursor, latest: true, behind: false }, .. }) if cursor == "1.1")
+    );
     view.act(Action::Up);
     view.take(answer(vec![line("new")]));
     assert_eq!(view.below, 2, "what is read stays in place");
@@ -71,9 +73,22 @@ fn a_digit_reads_a_time_anew_and_what_was_asked_before_no_longer_counts() {
     assert_eq!((view.spool.len(), view.below), (0, 0));
     assert!(screen(&view, 60, 3)[0].contains("last 15 min"));
     let more = view.take(numbered(5));
-    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::Cursor(_), .. })), "{more:?}");
+    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::After { latest: true, .. }, .. })), "{more:?}");
     let (_, effect) = view.act(Action::LogTail);
     assert!(matches!(effect, Some(Effect::Logs { from: LogFrom::Newest, .. })), "{effect:?}");
+}
+
+#[test]
+fn a_time_is_read_whole_and_from_then_on_the_newest_lines_count_and_what_is_skipped_is_marked() {
+    let mut view = view();
+    view.act(Action::LogMinutes(5));
+    let more = view.take(AppLogsAnswer { more: true, ..numbered(3) });
+    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::After { latest: false, behind: true, .. }, .. })));
+    let more = view.take(numbered(3));
+    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::After { latest: true, behind: false, .. }, .. })));
+    let more = view.take(AppLogsAnswer { more: true, skipped: true, ..numbered(1) });
+    assert!(matches!(more, Some(Effect::Logs { from: LogFrom::After { latest: true, behind: true, .. }, .. })));
+    assert_eq!(screen(&view, 60, 4)[1..], ["2", SKIPPED, "0"]);
 }
 
 #[test]
