@@ -10,6 +10,7 @@ mod log;
 mod people;
 mod state;
 mod stock;
+mod together;
 mod visit;
 
 // What is shown.

@@ -52,6 +52,7 @@ use crate::{
         },
         log::{self, Saving},
         people, stock,
+        together::{self, Task},
         views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
     },
@@ -213,6 +214,11 @@ pub(crate) enum Effect {
     OpenTerminal(String, TerminalOf),
     /// Listens for changes of these resources instead of those before.
     Watch(Vec<String>),
+    /// Does one thing to several objects.
+    Together {
+        verb: &'static str,
+        tasks: Vec<Task>,
+    },
     Copy(String),
     ToggleMouse,
     Suspend,
@@ -241,6 +247,10 @@ impl Runner {
             if let Some(before) = self.watching.replace(watching) {
                 before.abort();
             }
+            return;
+        }
+        if let Effect::Together { tasks, .. } = effect {
+            self.tasks.spawn(together::carry_out_all(client, tasks, events));
             return;
         }
         self.tasks.spawn(async move {
@@ -289,7 +299,7 @@ async fn watch(client: Client, uris: Vec<String>, events: mpsc::Sender<Event>) {
     }
 }
 
-async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
+pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
     Some(match effect {
         Effect::Whoami => Answer::Whoami(client.call(&AuthWhoami {}).await),
         Effect::Login(login) => Answer::Login(client.person(&login).await),
@@ -451,7 +461,12 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::UnlockVault(request) => Answer::Unlocked(client.person(&request).await),
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
-        Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
+        Effect::Watch(_)
+        | Effect::Together { .. }
+        | Effect::Copy(_)
+        | Effect::ToggleMouse
+        | Effect::Suspend
+        | Effect::Quit => return None,
     })
 }
 

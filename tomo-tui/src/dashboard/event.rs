@@ -34,7 +34,8 @@ use crate::{
     dashboard::{
         layers::compose::Composed,
         log::{NotSaved, Saving},
-        people::People,
+        people::{Changed, People},
+        together::Outcome,
         views::logs::{Asked, Sifted},
         visit::Reached,
     },
@@ -111,7 +112,7 @@ pub(crate) enum Answer {
     RegistryChanged(Told<Vec<Registry>>),
     People(Told<Box<People>>),
     /// An account, a login or a token was changed, and what is to be told of it.
-    PeopleChanged(Told<String>),
+    PeopleChanged(Told<Changed>),
     /// Rows of the audit, and the cursor from which they were asked for; without one the newest.
     Audit(Option<String>, Told<AuditSearchAnswer>),
     Verified(Told<Box<AuditVerifyAnswer>>),
@@ -156,6 +157,8 @@ pub(crate) enum Answer {
     Unlocked(Told<VaultStatus>),
     /// A terminal into a container, by the name that its person sees.
     Terminal(String, Told<Terminal>),
+    /// What came of one of several things that are done at once.
+    OfSeveral(Outcome),
     /// A task did not end well.
     Broken(String),
 }

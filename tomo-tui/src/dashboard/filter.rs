@@ -13,7 +13,8 @@ pub(crate) struct Filter {
 
 #[derive(Debug)]
 struct Word {
-    column: Option<String>,
+    /// The column's name, and the whole word for rows that have no such column: the colon is part of `nginx:1.27` then.
+    column: Option<(String, String)>,
     not: bool,
     text: Text,
 }
@@ -30,7 +31,9 @@ impl Filter {
         let words = text.split_whitespace().filter_map(|word| {
             let (not, word) = word.strip_prefix('!').map_or((false, word), |rest| (true, rest));
             let (column, word) = match word.split_once(':') {
-                Some((column, value)) if !column.is_empty() => (Some(column.to_lowercase()), value),
+                Some((column, value)) if !column.is_empty() => {
+                    (Some((column.to_lowercase(), word.to_lowercase())), value)
+                }
                 _ => (None, word),
             };
             let (exact, word) = word.strip_prefix('\'').map_or((false, word), |rest| (true, rest));
@@ -56,13 +59,21 @@ impl Filter {
     /// Whether a row fits, given the cells that can be searched, each with its column's name.
     pub(crate) fn fits(&self, cells: &[(&str, &str)], matcher: &mut FuzzyMatcher) -> bool {
         self.words.iter().all(|word| {
-            let mut searched = cells.iter().filter(|(name, _)| {
-                word.column.as_deref().is_none_or(|column| name.to_lowercase().starts_with(column))
-            });
-            searched.any(|(_, cell)| match &word.text {
-                Text::Exact(text) => cell.to_lowercase().contains(text),
-                Text::Fuzzy(pattern) => matcher.score(pattern, cell).is_some(),
-            }) != word.not
+            let is_of = |column: &str, name: &str| name.to_lowercase().starts_with(column);
+            let fits = match &word.column {
+                Some((column, whole)) if !cells.iter().any(|(name, _)| is_of(column, name)) => {
+                    cells.iter().any(|(_, cell)| cell.to_lowercase().contains(whole))
+                }
+                column => {
+                    let column = column.as_ref().map(|(column, _)| column.as_str());
+                    let mut searched = cells.iter().filter(|(name, _)| column.is_none_or(|column| is_of(column, name)));
+                    searched.any(|(_, cell)| match &word.text {
+                        Text::Exact(text) => cell.to_lowercase().contains(text),
+                        Text::Fuzzy(pattern) => matcher.score(pattern, cell).is_some(),
+                    })
+                }
+            };
+            fits != word.not
         })
     }
 }
@@ -117,6 +128,11 @@ mod tests {
             ("!status:down", true),
             ("st:up im:nginx", true),
             ("web zzz", false),
+            ("nginx:1.27", true),
+            ("!nginx:1.27", false),
+            ("NGINX:1.26", false),
+            ("image:nginx:1.27", true),
+            ("status:'up", true),
             (":", true),
             ("! '", true),
         ] {

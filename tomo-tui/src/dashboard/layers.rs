@@ -14,6 +14,7 @@ pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod sheet;
 pub(crate) mod shown_once;
+pub(crate) mod text;
 pub(crate) mod token;
 pub(crate) mod unlock;
 
@@ -40,6 +41,7 @@ pub(crate) enum Layer {
     Settings(Box<settings::SettingsForm>),
     Save(Box<save::SaveForm>),
     ShownOnce(shown_once::ShownOnce),
+    Text(text::TextLayer),
 }
 
 impl Layer {
@@ -53,6 +55,7 @@ impl Layer {
             Self::Server(server) => server.draw(canvas, area),
             Self::Import(import) => import.draw(canvas, area),
             Self::ShownOnce(shown) => shown.draw(canvas, area),
+            Self::Text(text) => text.draw(canvas, area),
             other => other.sheet().into_iter().for_each(|sheet| sheet.draw(canvas, area)),
         }
     }
@@ -67,6 +70,7 @@ impl Layer {
             Self::Compose(compose) => compose.hint(),
             Self::Server(server) => server.hint(),
             Self::Import(_) => "Ctrl-S goes on   Space takes one or not   a all   Tab next field   Esc leaves",
+            Self::Text(_) => "Up and Down scroll   Esc closes",
             Self::ShownOnce(_) => "y copies it   Esc closes",
             other => other.sheet().map_or("", Sheet::hint),
         }
@@ -160,6 +164,7 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
+            Self::Text(text) => text.scroll(action),
             _ => {}
         }
     }

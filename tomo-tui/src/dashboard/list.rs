@@ -1,6 +1,12 @@
 //! A list that a view shows: what there is, what of it fits the filter, in which order, and which one is selected.
 
-use std::{borrow::Cow, cmp::Ordering, collections::HashMap, hash::Hash};
+use std::{
+    borrow::Cow,
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    fmt::Debug,
+    hash::Hash,
+};
 
 use crate::dashboard::{
     action::Action,
@@ -11,7 +17,7 @@ use crate::dashboard::{
 /// Something that can be listed.
 pub(crate) trait Listed {
     /// What stays the same when the list is fetched anew.
-    type Key: Clone + Eq + Hash;
+    type Key: Clone + Debug + Eq + Hash;
     const COLUMNS: &'static [Column];
     fn key(&self) -> Self::Key;
     /// Takes over from the item before what this newer one came without.
@@ -31,31 +37,48 @@ pub(crate) trait AnyList {
     fn set_filter(&mut self, filter: String);
     /// Sorts by a column, or turns its order around.
     fn sort_on(&mut self, column: usize);
-    /// Moves the selection, or sorts; says whether the action was one of these.
+    /// Moves the selection, marks, or sorts; says whether the action was one of these.
     fn act(&mut self, action: Action) -> bool;
     fn table(&mut self) -> &mut TableState;
+    /// How many are shown, and how many there are.
+    fn count(&self) -> (usize, usize);
+    /// How many are marked, also where the filter hides them, and whether moving marks more.
+    fn marks(&self) -> (usize, bool);
+    /// Takes all marks away; says whether there were any.
+    fn unmark(&mut self) -> bool;
 }
+
+/// A column and whether it begins with its largest.
+pub(crate) type Order = (usize, bool);
 
 /// The list.
 #[derive(Debug)]
-pub(crate) struct List<T> {
+pub(crate) struct List<T: Listed> {
     items: Vec<T>,
     shown: Vec<usize>,
     pub(crate) table: TableState,
-    pub(crate) sort: Option<(usize, bool)>,
+    pub(crate) sort: Option<Order>,
+    /// Decides between those that the order leaves equal: the order before it.
+    pub(crate) then: Option<Order>,
     pub(crate) filter: String,
+    marked: HashSet<T::Key>,
+    /// Where a range began, and what was marked before it: moving marks everything from there on.
+    range: Option<(T::Key, HashSet<T::Key>)>,
     /// Whether it was fetched at all.
     pub(crate) loaded: bool,
 }
 
-impl<T> Default for List<T> {
+impl<T: Listed> Default for List<T> {
     fn default() -> Self {
         Self {
             items: Vec::new(),
             shown: Vec::new(),
             table: TableState::default(),
             sort: None,
+            then: None,
             filter: String::new(),
+            marked: HashSet::new(),
+            range: None,
             loaded: false,
         }
     }
@@ -86,6 +109,67 @@ impl<T: Listed> List<T> {
         self.get(self.table.selected)
     }
 
+    /// What is marked: what is shown in its order, then what the filter hides.
+    pub(crate) fn marked(&self) -> impl Iterator<Item = &T> {
+        let is_shown: HashSet<usize> = self.shown.iter().copied().collect();
+        let hidden = (0..self.items.len()).filter(move |place| !is_shown.contains(place));
+        let places = self.shown.iter().copied().chain(hidden);
+        places.map(|place| &self.items[place]).filter(|item| self.is_marked(item))
+    }
+
+    pub(crate) fn is_marked(&self, item: &T) -> bool {
+        !self.marked.is_empty() && self.marked.contains(&item.key())
+    }
+
+    /// Marks the selected one or not, and goes on to the next.
+    fn mark(&mut self) {
+        self.range = None;
+        let Some(key) = self.selected().map(Listed::key) else { return };
+        if !self.marked.remove(&key) {
+            self.marked.insert(key);
+        }
+        self.table.step(1, self.shown.len());
+    }
+
+    /// Begins a range at the selected one, or ends it there.
+    fn mark_range(&mut self) {
+        if self.range.take().is_none() {
+            self.range = self.selected().map(|selected| (selected.key(), self.marked.clone()));
+            self.extend_range();
+        }
+    }
+
+    /// Marks everything between the beginning of a range and the selected one.
+    fn extend_range(&mut self) {
+        let Some((from, before)) = &self.range else { return };
+        let Some(from) = self.shown.iter().position(|place| self.items[*place].key() == *from) else {
+            self.range = None;
+            return;
+        };
+        let (from, until) = (from.min(self.table.selected), from.max(self.table.selected));
+        let between = self.shown[from..=until.min(self.shown.len() - 1)].iter().map(|place| self.items[*place].key());
+        self.marked = before.iter().cloned().chain(between).collect();
+    }
+
+    /// Marks everything that is shown; if all of it is, nothing.
+    fn mark_all(&mut self) {
+        self.range = None;
+        let shown: HashSet<T::Key> = self.shown.iter().map(|place| self.items[*place].key()).collect();
+        if shown.is_subset(&self.marked) {
+            self.marked.retain(|key| !shown.contains(key));
+        } else {
+            self.marked.extend(shown);
+        }
+    }
+
+    /// What is gone is no longer marked.
+    fn keep_marks(&mut self) {
+        if !self.marked.is_empty() {
+            let there: HashSet<T::Key> = self.items.iter().map(Listed::key).collect();
+            self.marked.retain(|key| there.contains(key));
+        }
+    }
+
     /// What is in the window that was drawn last.
     pub(crate) fn in_sight(&self) -> impl Iterator<Item = &T> {
         self.table.in_sight(self.shown.len()).filter_map(|place| self.get(place))
@@ -106,6 +190,7 @@ impl<T: Listed> List<T> {
         }
         self.items = items;
         self.loaded = true;
+        self.keep_marks();
         self.arrange(selected);
     }
 
@@ -139,8 +224,12 @@ impl<T: Listed> List<T> {
         self.sort_by(Some((column, !downwards)));
     }
 
-    fn sort_by(&mut self, sort: Option<(usize, bool)>) {
+    /// The order so far decides from then on between equals.
+    fn sort_by(&mut self, sort: Option<Order>) {
         let selected = self.selected().map(Listed::key);
+        let column = sort.map(|(column, _)| column);
+        let before = [self.sort, self.then].into_iter().flatten().find(|(before, _)| Some(*before) != column);
+        self.then = sort.and(before);
         self.sort = sort;
         self.arrange(selected);
     }
@@ -158,11 +247,16 @@ impl<T: Listed> List<T> {
                 }
             })
             .collect();
-        if let Some((column, downwards)) = self.sort {
-            self.shown.sort_by(|left, right| {
-                let order = items[*left].compare(&items[*right], column);
+        let by = |order: Option<Order>, left: usize, right: usize| match order {
+            Some((column, downwards)) => {
+                let order = items[left].compare(&items[right], column);
                 if downwards { order.reverse() } else { order }
-            });
+            }
+            None => Ordering::Equal,
+        };
+        let (sort, then) = (self.sort, self.then);
+        if sort.is_some() {
+            self.shown.sort_by(|left, right| by(sort, *left, *right).then_with(|| by(then, *left, *right)));
         }
         let place = selected.and_then(|key| self.shown.iter().position(|place| items[*place].key() == key));
         self.table.selected = place.unwrap_or(self.table.selected).min(self.shown.len().saturating_sub(1));
@@ -190,13 +284,33 @@ impl<T: Listed> AnyList for List<T> {
         match action {
             Action::Sort => self.sort_next(),
             Action::SortReverse => self.reverse(),
-            other => return step(&mut self.table, other, rows, page),
+            Action::Mark => self.mark(),
+            Action::MarkRange => self.mark_range(),
+            Action::MarkAll => self.mark_all(),
+            other => {
+                let moved = step(&mut self.table, other, rows, page);
+                self.extend_range();
+                return moved;
+            }
         }
         true
     }
 
     fn table(&mut self) -> &mut TableState {
         &mut self.table
+    }
+
+    fn count(&self) -> (usize, usize) {
+        (self.shown.len(), self.items.len())
+    }
+
+    fn marks(&self) -> (usize, bool) {
+        (self.marked.len(), self.range.is_some())
+    }
+
+    fn unmark(&mut self) -> bool {
+        self.range = None;
+        !std::mem::take(&mut self.marked).is_empty()
     }
 }
 
@@ -280,6 +394,70 @@ mod tests {
         list.act(Action::SortReverse);
         assert_eq!(names(&list), ["b", "a"]);
         list.act(Action::Sort);
-        assert_eq!(list.sort, None);
+        assert_eq!((list.sort, list.then), (None, None));
+    }
+
+    #[test]
+    fn the_order_before_decides_between_equals() {
+        let mut list = List::default();
+        list.replace(vec![Item("b", 1), Item("d", 2), Item("a", 1), Item("c", 2)]);
+        list.sort_on(0);
+        list.sort_on(0);
+        list.sort_on(1);
+        assert_eq!((names(&list), list.sort, list.then), (vec!["d", "c", "b", "a"], Some((1, true)), Some((0, true))));
+        list.sort_on(1);
+        assert_eq!(
+            (names(&list), list.then),
+            (vec!["b", "a", "d", "c"], Some((0, true))),
+            "turned around, not replaced"
+        );
+        list.sort_on(0);
+        assert_eq!((list.sort, list.then), (Some((0, false)), Some((1, false))));
+    }
+
+    fn marked(list: &List<Item>) -> Vec<&'static str> {
+        list.marked().map(|item| item.0).collect()
+    }
+
+    #[test]
+    fn what_is_marked_stays_marked_wherever_it_goes_until_it_is_gone() {
+        let mut list = List::default();
+        list.replace(vec![Item("a", 1), Item("b", 3), Item("c", 2), Item("d", 4)]);
+        list.act(Action::Mark);
+        list.act(Action::Down);
+        list.act(Action::Mark);
+        assert_eq!((marked(&list), list.marks()), (vec!["a", "c"], (2, false)));
+        list.sort_on(1);
+        list.set_filter("!a".to_owned());
+        assert_eq!((names(&list), marked(&list)), (vec!["d", "b", "c"], vec!["c", "a"]), "hidden ones come last");
+        list.replace(vec![Item("b", 3), Item("c", 2)]);
+        assert_eq!(marked(&list), ["c"]);
+        list.act(Action::MarkAll);
+        assert_eq!(marked(&list), ["b", "c"]);
+        list.act(Action::MarkAll);
+        assert_eq!(list.marks(), (0, false));
+    }
+
+    #[test]
+    fn a_range_follows_the_selection_both_ways_and_adds_to_what_was_marked() {
+        let mut list = List::default();
+        list.replace(["a", "b", "c", "d", "e"].map(|name| Item(name, 0)).into());
+        list.act(Action::Mark);
+        list.act(Action::Down);
+        list.act(Action::MarkRange);
+        list.act(Action::Bottom);
+        assert_eq!((marked(&list), list.marks()), (vec!["a", "c", "d", "e"], (4, true)));
+        list.act(Action::Up);
+        assert_eq!(marked(&list), ["a", "c", "d"]);
+        list.act(Action::Top);
+        assert_eq!(marked(&list), ["a", "b", "c"]);
+        list.act(Action::MarkRange);
+        list.act(Action::Bottom);
+        assert_eq!((marked(&list), list.marks()), (vec!["a", "b", "c"], (3, false)), "it has ended");
+        list.act(Action::MarkRange);
+        list.replace(vec![Item("a", 0)]);
+        list.act(Action::Down);
+        assert_eq!((marked(&list), list.marks()), (vec!["a"], (1, false)), "its beginning is gone");
+        assert!(list.unmark() && !list.unmark());
     }
 }

@@ -6,7 +6,7 @@ use tomo_proto::{
         person::{AddKey, ChangePassword, CreateUser, DeleteUser, RemoveKey, SetRole},
     },
     id::SessionId,
-    model::user::{ApiToken, Session, SshKey, User},
+    model::user::{ApiToken, Role, Session, SshKey, User},
 };
 
 use crate::client::{Client, ClientError};
@@ -30,13 +30,23 @@ pub(crate) struct People {
 #[derive(Debug)]
 pub(crate) enum Change {
     Create(CreateUser),
-    Role(SetRole),
+    /// Another role, for somebody who has this one.
+    Role(SetRole, Role),
     Delete(DeleteUser),
     Password(ChangePassword),
     EndLogin(AuthSessionEnd),
     RevokeToken(AuthTokenRevoke),
     AddKey(AddKey),
     RemoveKey(RemoveKey),
+}
+
+/// What was changed.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    /// What is so from then on.
+    pub(crate) says: String,
+    /// What takes it back, if something does.
+    pub(crate) back: Option<Change>,
 }
 
 /// Fetches logins and tokens; with `accounts` also the accounts, which only an admin may see.
@@ -49,10 +59,15 @@ pub(super) async fn look(client: &Client, accounts: bool) -> Result<People, Clie
 }
 
 /// Changes something, and says what is so from then on.
-pub(super) async fn change(client: &Client, change: Change) -> Result<String, ClientError> {
-    Ok(match change {
+pub(super) async fn change(client: &Client, change: Change) -> Result<Changed, ClientError> {
+    let mut back = None;
+    let says = match change {
         Change::Create(request) => is(&client.person(&request).await?),
-        Change::Role(request) => is(&client.person(&request).await?),
+        Change::Role(request, before) => {
+            let user = client.person(&request).await?;
+            back = Some(Change::Role(SetRole { role: before, ..request }, user.role));
+            is(&user)
+        }
         Change::Delete(request) => {
             client.person(&request).await?;
             format!("{} is deleted", request.username)
@@ -71,7 +86,8 @@ pub(super) async fn change(client: &Client, change: Change) -> Result<String, Cl
             format!("{} opens the dashboard over SSH as {}", key.name, key.user_name)
         }
         Change::RemoveKey(request) => format!("{} opens nothing any more", client.person(&request).await?.name),
-    })
+    };
+    Ok(Changed { says, back })
 }
 
 fn is(user: &User) -> String {

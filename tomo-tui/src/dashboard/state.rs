@@ -1,13 +1,15 @@
 //! The whole state of the dashboard and the one function that changes it: `update(event) → effects`. No I/O, no clock of its own.
 
 mod act;
-mod answers;
+pub(crate) mod answers;
 mod audit;
 pub(crate) mod disabled;
 mod input;
 mod logs;
 mod navigate;
 mod people;
+mod together;
+pub(crate) mod undo;
 mod visits;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -35,6 +37,8 @@ use crate::dashboard::{
 };
 
 use disabled::KnownPolicy;
+use together::UnderWay;
+use undo::Undo;
 
 /// Views that can be gone back to.
 const HISTORY: usize = 50;
@@ -138,6 +142,10 @@ pub(crate) struct State {
     heard_sealed: bool,
     /// What hosts allow, by the server's name.
     policies: HashMap<String, KnownPolicy>,
+    /// What is done to several things at once.
+    together: Option<UnderWay>,
+    /// What takes the last act back.
+    undo: Option<Undo>,
     effects: Vec<Effect>,
 }
 
@@ -181,6 +189,8 @@ impl State {
             to_visit: VecDeque::new(),
             heard_sealed: false,
             policies: HashMap::new(),
+            together: None,
+            undo: None,
             effects: Vec::new(),
         }
     }
@@ -366,7 +376,7 @@ impl State {
     }
 
     /// The list on screen that has the keys.
-    fn list(&self) -> Option<&dyn AnyList> {
+    pub(crate) fn list(&self) -> Option<&dyn AnyList> {
         Some(match &self.view {
             View::Overview => &self.servers,
             View::Apps => &self.apps,
@@ -382,6 +392,7 @@ impl State {
             View::Profile(view) => &view.list,
             View::Audit(view) => &view.list,
             View::Tokens(view) => &view.list,
+            View::Server(view) => view.list()?,
             _ => return None,
         })
     }
@@ -402,6 +413,7 @@ impl State {
             View::Profile(view) => &mut view.list,
             View::Audit(view) => &mut view.list,
             View::Tokens(view) => &mut view.list,
+            View::Server(view) => view.list_mut()?,
             _ => return None,
         })
     }

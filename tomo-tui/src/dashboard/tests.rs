@@ -13,6 +13,7 @@ mod screens;
 mod sealed;
 mod servers;
 mod settings;
+mod several;
 mod snapshots;
 mod tokens;
 

@@ -36,7 +36,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::dashboard::{
     action::{self, Action, Context, Entry},
     canvas::{Canvas, Hit, split_bottom, split_top},
-    list::{List, Listed},
+    list::{AnyList, List, Listed},
     state::{Link, State},
     toast::Kind,
     widgets::table::Table,
@@ -45,6 +45,9 @@ use crate::format::{self, wrap};
 
 /// Most lines of a message.
 const TOAST_LINES: usize = 4;
+
+/// Before the first cell of what is marked.
+const MARK: &str = "✓ ";
 
 /// What is on screen.
 #[derive(Debug)]
@@ -221,6 +224,12 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let filter = state.filter().filter(|filter| !filter.is_empty() && !state.filtering);
     if let Some(filter) = filter.filter(|_| !matches!(state.view, View::Logs(_))) {
         left.push(Span::styled(format!("  /{}", tomo_proto::text::display_line(filter, 40)), theme.warn));
+        left.extend(state.list().map(|list| Span::styled(format!("  {}", shown_of_all(list)), theme.dim)));
+    }
+    let marks = state.list().map(AnyList::marks);
+    if let Some((count, ranges)) = marks.filter(|(count, ranges)| *count > 0 || *ranges) {
+        let more = if ranges { ", moving marks more" } else { "" };
+        left.push(Span::styled(format!("  {count} marked{more}"), theme.key));
     }
     let left = Line::from(left);
     let mut right: Vec<Span<'static>> = Vec::new();
@@ -277,6 +286,11 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let sign = if let View::Logs(view) = &state.view { view.sign() } else { '/' };
         let filter = format!(" {sign} {}", state.filter().unwrap_or_default());
         canvas.text(area, &filter, theme.text);
+        let count = state.list().map(shown_of_all).unwrap_or_default();
+        let width = u16::try_from(count.width() + 1).unwrap_or(u16::MAX);
+        if usize::from(width) + filter.width() + 2 < usize::from(area.width) {
+            canvas.text(Rect { x: area.right() - width, width, ..area }, &count, theme.dim);
+        }
         let column = area.x.saturating_add(u16::try_from(filter.width()).unwrap_or(u16::MAX));
         canvas.cursor = Some(ratatui::layout::Position::new(column.min(area.right().saturating_sub(1)), area.y));
         return;
@@ -345,9 +359,17 @@ fn draw_list<T: Listed>(
     empty: &[&str],
     cell: impl Fn(&T, usize, u16) -> Line<'static>,
 ) {
-    let table = Table { columns: T::COLUMNS, rows: list.shown(), state: &list.table, sort: list.sort, has_keys: true };
-    table.draw(canvas, area, |row, index, width| {
-        list.get(row).map_or_else(Line::default, |item| cell(item, index, width))
+    let (sort, then) = (list.sort, list.then);
+    let table = Table { columns: T::COLUMNS, rows: list.shown(), state: &list.table, sort, then, has_keys: true };
+    let mark = Span::styled(MARK, canvas.theme.key);
+    table.draw(canvas, area, |row, index, width| match list.get(row) {
+        Some(item) if index == 0 && list.is_marked(item) => {
+            let mut line = cell(item, index, width.saturating_sub(2));
+            line.spans.insert(0, mark.clone());
+            line
+        }
+        Some(item) => cell(item, index, width),
+        None => Line::default(),
     });
     if list.shown() > 0 {
         return;
@@ -363,6 +385,12 @@ fn draw_list<T: Listed>(
     for (row, text) in area.rows().skip(2).zip(one) {
         canvas.text(Rect { x: row.x + row.width.min(2), width: row.width.saturating_sub(2), ..row }, text, dim);
     }
+}
+
+/// How much of a list fits its filter.
+fn shown_of_all(list: &dyn AnyList) -> String {
+    let (shown, all) = list.count();
+    format!("{shown} of {all}")
 }
 
 /// A symbol and its word.

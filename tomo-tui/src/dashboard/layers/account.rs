@@ -114,7 +114,7 @@ impl Asks for AccountForm {
                 form.set_error("role", text);
                 return None;
             }
-            (Errand::Role(name, _), Ok(role)) => Change::Role(SetRole { username: name.clone(), role }),
+            (Errand::Role(name, before), Ok(role)) => Change::Role(SetRole { username: name.clone(), role }, *before),
             (Errand::Key, _) => {
                 let name = Some(form.value("name")).filter(|name| !name.is_empty());
                 Change::AddKey(AddKey { key: form.value("key").trim().to_owned(), name, username: None })

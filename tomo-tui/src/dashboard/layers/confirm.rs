@@ -71,6 +71,8 @@ pub(crate) struct Confirm {
 enum Content {
     Text(String),
     Plan(Box<Plan>),
+    /// Several, after what is said of them.
+    Plans(String, Vec<Plan>),
 }
 
 impl Confirm {
@@ -93,6 +95,20 @@ impl Confirm {
     pub(crate) fn question(title: &str, question: String, yes: &str, effect: Effect) -> Self {
         let buttons = vec![("Cancel".to_owned(), Choice::Cancel), (yes.to_owned(), Choice::Do(Some(Box::new(effect))))];
         Self::new(title, Content::Text(question), buttons)
+    }
+
+    /// Asks before something is done to several things, all of which the question names; plans are shown whole.
+    pub(crate) fn several(title: &str, question: String, plans: Vec<Plan>, yes: &str, effect: Effect) -> Self {
+        Self { content: Content::Plans(question, plans), ..Self::question(title, String::new(), yes, effect) }
+    }
+
+    /// Agrees to a plan as it is, or carries out one that was agreed to.
+    pub(crate) fn approval(plan: &Plan) -> Effect {
+        let id = plan.plan.to_string();
+        if plan.status == PlanStatus::Approved {
+            return Effect::Apply(id);
+        }
+        Effect::Approve { request: PlanApprove { plan: id, hash: plan.hash.clone(), name: None }, apply: true }
     }
 
     /// Asks before an effect that cannot be undone: the name of what it is done to has to be typed.
@@ -263,6 +279,14 @@ impl Confirm {
         let lines = match &self.content {
             Content::Text(text) => wrap(text, inner_width).into_iter().map(Line::from).collect(),
             Content::Plan(plan) => plan_lines(plan, canvas.theme, inner_width, canvas.now_ms),
+            Content::Plans(text, plans) => {
+                let mut lines: Vec<Line<'_>> = wrap(text, inner_width).into_iter().map(Line::from).collect();
+                for plan in plans {
+                    lines.extend([Line::default(), Line::styled("─".repeat(inner_width), canvas.theme.border)]);
+                    lines.extend(plan_lines(plan, canvas.theme, inner_width, canvas.now_ms));
+                }
+                lines
+            }
         };
         let below = if self.typed.is_some() { 5 } else { 2 };
         let wanted = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(below + 2);

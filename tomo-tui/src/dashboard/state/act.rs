@@ -40,10 +40,11 @@ impl State {
             self.toasts.push(Kind::Warning, reason, self.now_ms);
             return;
         }
-        if self.move_in_view(action) {
+        if self.act_on_marked(action) || self.move_in_view(action) {
             return;
         }
         match action {
+            Action::Undo => self.ask_to_undo(),
             Action::Open => self.open_selected(),
             Action::Back => self.step_back(),
             Action::Quit => self.quit(),
@@ -230,7 +231,10 @@ impl State {
             }
             Action::Deny => {
                 if let Some(plan) = self.plan_on_screen() {
-                    let question = format!("Say no to: {}", plan.summary);
+                    let question = format!(
+                        "Say no to: {}. It cannot be taken back: a plan has to be asked for anew.",
+                        plan.summary
+                    );
                     let effect = Effect::Deny(plan.plan.to_string());
                     self.layer = Some(Layer::Confirm(Confirm::question("Deny plan", question, "Deny", effect)));
                 }
@@ -435,6 +439,11 @@ impl State {
     }
 
     pub(super) fn quit(&mut self) {
+        if let Some(under_way) = &self.together {
+            let question = format!("{} is under way: what is not begun yet will not be.", under_way.progress());
+            self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
+            return;
+        }
         let running = self.overview.as_ref().map_or(0, |overview| overview.operations.len());
         if running == 0 {
             self.effects.push(Effect::Quit);

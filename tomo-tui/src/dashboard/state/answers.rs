@@ -16,7 +16,7 @@ use crate::{
         effect::Effect,
         event::Answer,
         layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm},
-        state::{Fetch, Link, State},
+        state::{Fetch, Link, State, undo::Undo},
         toast::Kind,
         views::{View, login::LoginView, operation::OperationView},
     },
@@ -302,6 +302,10 @@ impl State {
                 if let Some(Layer::Deploy(_) | Layer::Compose(_) | Layer::Make(_) | Layer::Settings(_)) = self.layer {
                     self.layer = None;
                 }
+                self.undo = Undo::of(&operation);
+                if self.undo.is_some() {
+                    self.told_with_undo(format!("{} {}", operation.kind.as_str().replace('_', " "), operation.target));
+                }
                 self.open(View::Operation(OperationView::of(*operation)));
             }
             Answer::Cancelled(Ok(operation)) => {
@@ -339,6 +343,7 @@ impl State {
                     self.failed(error);
                 }
             },
+            Answer::OfSeveral(outcome) => self.took_outcome(outcome),
             Answer::Broken(text) => self.toasts.push(Kind::Error, text, self.now_ms),
             Answer::Whoami(Err(error))
             | Answer::Approved(Err(error), _)
@@ -504,7 +509,7 @@ pub(super) fn is_api(error: &ClientError) -> bool {
 }
 
 /// What to tell of an error: what happened, and the next step.
-pub(super) fn message(error: &ClientError) -> String {
+pub(crate) fn message(error: &ClientError) -> String {
     match error {
         ClientError::Api(api) if api.code == ErrorCode::Sealed => {
             let unlock = action::row(Action::UnlockVault);

@@ -2,11 +2,13 @@
 
 use tomo_proto::{
     model::{
+        agent::AgentState,
         app::{AppStatus, AppSummary},
-        container::ContainerState,
+        container::{Container, ContainerState},
         operation::OperationStatus,
-        plan::PlanStatus,
+        plan::{Plan, PlanStatus},
         policy::PolicySummary,
+        server::ServerSummary,
         stock::Item,
         user::Scope,
     },
@@ -91,6 +93,7 @@ impl State {
             Action::StartApp
             | Action::StopApp
             | Action::RestartApp
+            | Action::Undo
             | Action::Cancel
             | Action::PullImage
             | Action::CreateVolume
@@ -135,7 +138,20 @@ impl State {
 
     /// Why what is on screen does not let it be done.
     fn does_not_fit(&self, action: Action) -> Option<String> {
+        if let Some(of_marked) = self.is_off_for_all(action) {
+            return of_marked;
+        }
         match action {
+            Action::Undo => self.nothing_to_undo(),
+            Action::Mark | Action::MarkRange | Action::MarkAll
+                if self.list().is_none_or(|list| list.count().0 == 0) =>
+            {
+                Some("there is no row to mark".to_owned())
+            }
+            Action::UpdateAgent if matches!(self.view, View::Overview) => match self.servers.selected() {
+                None => Some("no server is selected".to_owned()),
+                Some(server) => agent_is_away(server),
+            },
             Action::StartApp | Action::StopApp | Action::RestartApp | Action::Logs | Action::Shell
                 if self.container_on_screen().is_some() =>
             {
@@ -188,13 +204,7 @@ impl State {
             Action::PullImage if matches!(self.view, View::App(_)) => self.app_does_not_fit(action),
             Action::Approve | Action::Deny => match self.plan_on_screen() {
                 None => Some("no plan is selected".to_owned()),
-                Some(plan) if plan.status == PlanStatus::Pending && plan.expires_at <= self.now_ms => {
-                    Some("the plan has expired".to_owned())
-                }
-                Some(plan) if plan.status == PlanStatus::Pending => None,
-                // What was agreed to and not carried out yet still can be.
-                Some(plan) if plan.status == PlanStatus::Approved && action == Action::Approve => None,
-                Some(plan) => Some(format!("the plan is {}", plan.status.as_str())),
+                Some(plan) => self.plan_is_off(plan, action),
             },
             Action::Cancel => match self.operation_on_screen() {
                 None => Some("no operation is selected".to_owned()),
@@ -225,13 +235,34 @@ impl State {
     fn app_does_not_fit(&self, action: Action) -> Option<String> {
         match self.app_on_screen() {
             None => Some("no app is selected".to_owned()),
-            Some(app) => stands_against(app, action).or_else(|| self.host_refuses(app, action)),
+            Some(app) => self.app_is_off(app, action),
+        }
+    }
+
+    /// Why something cannot be done with an app, as far as is known.
+    pub(super) fn app_is_off(&self, app: &AppSummary, action: Action) -> Option<String> {
+        stands_against(app, action).or_else(|| self.host_refuses(app, action))
+    }
+
+    /// Why a plan cannot be decided on.
+    pub(super) fn plan_is_off(&self, plan: &Plan, action: Action) -> Option<String> {
+        match plan.status {
+            PlanStatus::Pending if plan.expires_at <= self.now_ms => Some("the plan has expired".to_owned()),
+            PlanStatus::Pending => None,
+            // What was agreed to and not carried out yet still can be.
+            PlanStatus::Approved if action == Action::Approve => None,
+            status => Some(format!("the plan is {}", status.as_str())),
         }
     }
 
     /// Why the container at hand, which is no app's, cannot be operated or read like this.
     fn container_does_not_fit(&self, action: Action) -> Option<String> {
         let (_, container) = self.container_on_screen()?;
+        self.container_is_off(container, action)
+    }
+
+    /// Why a container of the server on screen, which is no app's, cannot be operated or read like this.
+    pub(super) fn container_is_off(&self, container: &Container, action: Action) -> Option<String> {
         let runs = matches!(container.state, ContainerState::Running | ContainerState::Restarting);
         match action {
             Action::StartApp if runs => Some(format!("{} runs already", container.name)),
@@ -272,6 +303,11 @@ impl State {
     pub(super) fn learned_policy(&mut self, server: String, policy: Option<PolicySummary>) {
         self.policies.insert(server, KnownPolicy { asked_at: self.now_ms, policy });
     }
+}
+
+/// Why the agent of a server takes no release over the link, as far as the list of servers tells.
+pub(super) fn agent_is_away(server: &ServerSummary) -> Option<String> {
+    (server.agent != AgentState::Online).then(|| format!("the agent of {} is not connected", server.name))
 }
 
 /// Why an app's state does not let something be done with it.

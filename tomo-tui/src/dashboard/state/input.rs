@@ -15,6 +15,7 @@ use crate::dashboard::{
         server::ServerForm,
         sheet::{Asks as _, Wish},
     },
+    list::AnyList,
     state::State,
     toast::Kind,
     views::{View, app::AppView, plan::PlanView, server::ServerView},
@@ -61,13 +62,7 @@ impl State {
 
     /// Selects a row of the list on screen; a selected one is opened.
     pub(super) fn click_row(&mut self, row: usize) {
-        let table = match &mut self.view {
-            View::Server(view) => &mut view.containers,
-            _ => match self.list_mut() {
-                Some(list) => list.table(),
-                None => return,
-            },
-        };
+        let Some(table) = self.list_mut().map(AnyList::table) else { return };
         if std::mem::replace(&mut table.selected, row) == row {
             self.act(Action::Open);
         }
@@ -199,6 +194,12 @@ impl State {
             Some(Layer::Save(save)) => {
                 let told = save.key(key);
                 self.follow_save(told);
+            }
+            Some(Layer::Text(text)) => {
+                let closes = text.key(key);
+                if closes {
+                    self.layer = None;
+                }
             }
             Some(Layer::ShownOnce(_)) => {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
@@ -332,7 +333,7 @@ impl State {
                 self.layer = None;
                 self.visit_next();
             }
-            Decision::Do(effect) => self.effects.push(*effect),
+            Decision::Do(effect) => self.begin_effect(*effect),
             Decision::Approve { request, apply } => {
                 self.effects.push(Effect::Approve { request, apply });
             }

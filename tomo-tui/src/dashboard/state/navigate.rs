@@ -2,6 +2,7 @@
 
 use crate::dashboard::{
     effect::Effect,
+    list::AnyList,
     state::{Fetch, HISTORY, LOOK_MS, Link, SERVER_MS, SPARK_MS, State},
     views::{
         View, app::AppView, container::ContainerView, operation::OperationView, person::PersonView, plan::PlanView,
@@ -66,11 +67,14 @@ impl State {
         self.entered();
     }
 
-    /// Clears the filter, or goes one view back; where there was none before, to the overview.
+    /// Takes marks away, clears the filter, or goes one view back; where there was none before, to the overview.
     pub(super) fn step_back(&mut self) {
         if let View::Logs(view) = &mut self.view
             && view.clear()
         {
+            return;
+        }
+        if self.list_mut().is_some_and(AnyList::unmark) {
             return;
         }
         let filtered = self.filter().is_some_and(|filter| !filter.is_empty());

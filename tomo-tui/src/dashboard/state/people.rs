@@ -14,12 +14,12 @@ use crate::{
         action::Action,
         effect::Effect,
         layers::{Layer, account::AccountForm, confirm::Confirm, shown_once::ShownOnce, token::TokenForm},
-        people::{Change, People},
+        people::{Change, Changed, People},
         state::{
             Fetch, State,
             answers::{is_api, message},
+            undo::Undo,
         },
-        toast::Kind,
         views::{View, person::SignedIn},
     },
 };
@@ -42,6 +42,33 @@ impl State {
             View::Tokens(view) => view.list.selected().map(revoke_token),
             _ => None,
         }
+    }
+
+    /// What ends each of the marked logins, tokens and keys, by its name.
+    pub(super) fn revoked_at_once(&self) -> Vec<(String, Effect)> {
+        let revoke = |token: &ApiToken| Change::RevokeToken(AuthTokenRevoke { token: token.id.to_string() });
+        let one = |one: &SignedIn| match one {
+            SignedIn::Login(login, own) => {
+                let whose = if *own { ", which is the one of this dashboard" } else { "" };
+                let end = Change::EndLogin(AuthSessionEnd { session: login.id.to_string() });
+                (format!("login of {} from {}{whose}", login.user_name, login.ip_address), end)
+            }
+            SignedIn::Token(token) => (format!("token {}", token.name), revoke(token)),
+            SignedIn::Key(key) => {
+                (format!("key {}", key.name), Change::RemoveKey(RemoveKey { key: key.id.to_string() }))
+            }
+        };
+        let changes: Vec<(String, Change)> = match &self.view {
+            View::Person(view) => view.list.marked().map(one).collect(),
+            View::Profile(view) => view.list.marked().map(one).collect(),
+            View::Tokens(view) => view
+                .list
+                .marked()
+                .map(|token| (format!("{} of {}", token.name, token.owner_name), revoke(token)))
+                .collect(),
+            _ => Vec::new(),
+        };
+        changes.into_iter().map(|(name, change)| (name, Effect::ChangePeople(change))).collect()
     }
 
     /// Why nothing like this can be done with what is at hand.
@@ -101,13 +128,14 @@ impl State {
         }
     }
 
-    pub(super) fn changed_people(&mut self, told: Result<String, ClientError>) {
+    pub(super) fn changed_people(&mut self, told: Result<Changed, ClientError>) {
         match (told, &mut self.layer) {
-            (Ok(text), layer) => {
+            (Ok(Changed { says, back }), layer) => {
                 if matches!(layer, Some(Layer::Account(_))) {
                     *layer = None;
                 }
-                self.toasts.push(Kind::Info, text, self.now_ms);
+                self.undo = back.map(Undo::role);
+                self.told_with_undo(says);
                 self.fetch(Fetch::View);
             }
             (Err(ClientError::Api(error)), Some(Layer::Account(form))) => {

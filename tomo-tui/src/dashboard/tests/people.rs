@@ -7,7 +7,7 @@ use tomo_proto::{
 };
 
 use super::*;
-use crate::dashboard::people::{Change, People};
+use crate::dashboard::people::{Change, Changed, People};
 
 pub(super) fn user(number: u64, name: &str, role: Role) -> User {
     User {
@@ -115,7 +115,7 @@ fn an_account_is_made_with_a_password_that_is_typed_twice_and_never_on_the_scree
     dashboard.send(Event::Answer(Answer::PeopleChanged(Err(ClientError::Api(refusal)))));
     dashboard.shows("there is a user \"cy\" already");
     assert!(asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
-    let effects = dashboard.send(Event::Answer(Answer::PeopleChanged(Ok("cy is deployer".to_owned()))));
+    let effects = dashboard.send(Event::Answer(Answer::PeopleChanged(changed("cy is deployer"))));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::People { accounts: true })), "{effects:?}");
     dashboard.shows("cy is deployer");
     assert!(!dashboard.screen().contains("New user"));
@@ -130,7 +130,7 @@ fn another_role_is_chosen_and_the_same_one_ends_no_logins() {
     dashboard.type_in("v");
     let change = asked(dashboard.press("ctrl-s"));
     assert!(
-        matches!(&change, Some(Change::Role(set)) if set.username == "bo" && set.role == Role::Viewer),
+        matches!(&change, Some(Change::Role(set, Role::Operator)) if set.username == "bo" && set.role == Role::Viewer),
         "{change:?}"
     );
 }
@@ -211,7 +211,7 @@ fn a_key_for_the_dashboard_over_ssh_is_added_and_removed_in_the_profile() {
     dashboard.send(Event::Answer(Answer::PeopleChanged(Err(ClientError::Api(refusal)))));
     dashboard.shows("this is no public key");
     assert!(asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
-    dashboard.send(Event::Answer(Answer::PeopleChanged(Ok("laptop opens the dashboard over SSH".to_owned()))));
+    dashboard.send(Event::Answer(Answer::PeopleChanged(changed("laptop opens the dashboard over SSH"))));
     dashboard.press("G X");
     dashboard.shows("Remove the key laptop");
     let Some(Change::RemoveKey(request)) = asked(dashboard.press("tab enter")) else { panic!("nothing is asked for") };
@@ -234,7 +234,7 @@ fn ones_password_is_changed_with_the_one_before_and_never_on_the_screen() {
     dashboard.send(Event::Answer(Answer::PeopleChanged(Err(ClientError::Api(refusal)))));
     dashboard.shows("the current password is wrong");
     assert!(asked(dashboard.press("ctrl-s")).is_some(), "what was typed is still there");
-    dashboard.send(Event::Answer(Answer::PeopleChanged(Ok("your password is changed".to_owned()))));
+    dashboard.send(Event::Answer(Answer::PeopleChanged(changed("your password is changed"))));
     assert!(dashboard.state.layer.is_none());
 }
 
@@ -259,4 +259,8 @@ fn who_has_no_account_has_a_profile_without_logins_and_password() {
     dashboard.shows("neither logins nor tokens");
     dashboard.press("a");
     dashboard.shows("an API token cannot do this");
+}
+
+fn changed(says: &str) -> Result<Changed, ClientError> {
+    Ok(Changed { says: says.to_owned(), back: None })
 }

@@ -9,8 +9,10 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 49] = [
+const SCREENS: [(&str, &str); 51] = [
     ("overview", ""),
+    ("overview_marked", "s s s s space j space"),
+    ("several", "ctrl-a u"),
     ("server", "enter"),
     ("apps", "2"),
     ("app", "2 enter"),

@@ -187,18 +187,6 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     if let Some(at) = overview.restore_proven_at {
         spans.push(Span::styled(format!("  restore proven {}", format::age(canvas.now_ms, at)), theme.dim));
     }
-    let list = &state.servers;
-    if !list.filter.is_empty() {
-        spans.push(Span::styled(
-            format!(
-                "  filter {}: {} of {}",
-                tomo_proto::text::display_line(&list.filter, 30),
-                list.shown(),
-                list.items().len()
-            ),
-            theme.accent,
-        ));
-    }
     canvas.line(area, &Line::from(spans));
 }
 

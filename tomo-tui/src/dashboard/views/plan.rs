@@ -49,7 +49,7 @@ impl PlanView {
 }
 
 /// Moves a view of lines; says whether the action was one of moving.
-pub(super) fn scroll(place: &mut usize, end: usize, action: Action) -> bool {
+pub(crate) fn scroll(place: &mut usize, end: usize, action: Action) -> bool {
     *place = match action {
         Action::Up => place.saturating_sub(1),
         Action::Down => *place + 1,
@@ -64,7 +64,7 @@ pub(super) fn scroll(place: &mut usize, end: usize, action: Action) -> bool {
 }
 
 /// Draws lines from a place on, and remembers how far one can go.
-pub(super) fn draw_scrolled(canvas: &mut Canvas<'_>, area: Rect, lines: &[Line<'_>], place: usize, end: &Cell<usize>) {
+pub(crate) fn draw_scrolled(canvas: &mut Canvas<'_>, area: Rect, lines: &[Line<'_>], place: usize, end: &Cell<usize>) {
     let hidden = lines.len().saturating_sub(usize::from(area.height));
     end.set(hidden);
     canvas.lines(area, &lines[place.min(hidden)..]);

@@ -21,7 +21,7 @@ use crate::dashboard::{
     action::{self, Action},
     canvas::{Canvas, split_top},
     event::MetricsRange,
-    list::step,
+    list::{AnyList as _, List},
     state::{
         State,
         disabled::{foreign_refusal, refusal},
@@ -30,7 +30,7 @@ use crate::dashboard::{
         plan::{draw_scrolled, scroll},
         status_line,
     },
-    widgets::{chart::TimeChart, table::TableState},
+    widgets::chart::TimeChart,
 };
 use crate::format;
 use access::looked;
@@ -65,7 +65,7 @@ pub(crate) struct ServerView {
     crosshair_ms: Option<u64>,
     /// What the server's clock is ahead of ours.
     ahead_ms: i64,
-    pub(crate) containers: TableState,
+    pub(crate) containers: List<Container>,
     /// What the host allows instead of the charts, from this line on.
     access: Option<usize>,
     access_end: Cell<usize>,
@@ -82,7 +82,7 @@ impl ServerView {
             until_ms: None,
             crosshair_ms: None,
             ahead_ms: 0,
-            containers: TableState::default(),
+            containers: List::default(),
             access: None,
             access_end: Cell::new(0),
         })
@@ -171,7 +171,16 @@ impl ServerView {
 
     /// The selected container.
     pub(crate) fn selected(&self) -> Option<&Container> {
-        self.detail.as_ref()?.containers.get(self.containers.selected)
+        self.containers.selected()
+    }
+
+    /// The containers, unless what the host allows is shown instead.
+    pub(crate) fn list(&self) -> Option<&List<Container>> {
+        self.access.is_none().then_some(&self.containers)
+    }
+
+    pub(crate) fn list_mut(&mut self) -> Option<&mut List<Container>> {
+        self.access.is_none().then_some(&mut self.containers)
     }
 
     /// Why the selected container cannot be operated like this, as far as the host has told.
@@ -212,13 +221,15 @@ impl ServerView {
                 self.access = if self.access.is_some() { None } else { Some(0) };
                 return (true, None);
             }
+            Action::SortContainers => {
+                self.containers.sort_next();
+                return (true, None);
+            }
             other => {
                 if let Some(place) = &mut self.access {
                     return (scroll(place, self.access_end.get(), other), None);
                 }
-                let rows = self.detail.as_ref().map_or(0, |detail| detail.containers.len());
-                let page = self.containers.page();
-                return (step(&mut self.containers, other, rows, page), None);
+                return (self.containers.act(other), None);
             }
         }
         (true, Some(self.range()))
@@ -231,7 +242,7 @@ impl ServerView {
     }
 
     /// Takes fresh facts and figures over.
-    pub(crate) fn take(&mut self, detail: ServerDetail, now_ms: u64) {
+    pub(crate) fn take(&mut self, mut detail: ServerDetail, now_ms: u64) {
         self.error = None;
         let before = self.newest_ms();
         if let Some(vitals) = detail.summary.vitals.filter(|vitals| before != Some(vitals.at_ms)) {
@@ -246,7 +257,7 @@ impl ServerView {
                 self.history.push(&vitals, self.span_ms());
             }
         }
-        self.containers.selected = self.containers.selected.min(detail.containers.len().saturating_sub(1));
+        self.containers.replace(std::mem::take(&mut detail.containers));
         self.detail = Some(detail);
     }
 
@@ -271,7 +282,7 @@ impl ServerView {
             draw_scrolled(canvas, inner, &lines, place, &self.access_end);
             return;
         }
-        let rows = self.detail.as_ref().map_or(0, |detail| detail.containers.len());
+        let rows = self.containers.items().len();
         let wanted = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2).min(rest.height / 3).max(4);
         let (charts, below) = split_top(rest, rest.height.saturating_sub(wanted));
         self.draw_charts(canvas, charts, state.now_ms);

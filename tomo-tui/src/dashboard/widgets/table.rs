@@ -119,6 +119,8 @@ pub(crate) struct Table<'a> {
     pub(crate) state: &'a TableState,
     /// Column it is sorted by, and whether downwards.
     pub(crate) sort: Option<(usize, bool)>,
+    /// The same of what decides between equals.
+    pub(crate) then: Option<(usize, bool)>,
     /// Whether it has the keys.
     pub(crate) has_keys: bool,
 }
@@ -137,15 +139,13 @@ impl Table<'_> {
         let places = arrange(self.columns, area.width);
         for (index, x, width) in &places {
             let column = &self.columns[*index];
-            let arrow = match self.sort {
-                Some((sorted, downwards)) if sorted == *index => {
-                    if downwards {
-                        "▾"
-                    } else {
-                        "▴"
-                    }
-                }
-                _ => "",
+            let of = |order: Option<(usize, bool)>| order.filter(|(column, _)| column == index);
+            let arrow = match (of(self.sort), of(self.then)) {
+                (Some((_, true)), _) => "▾",
+                (Some((_, false)), _) => "▴",
+                (None, Some((_, true))) => "▿",
+                (None, Some((_, false))) => "▵",
+                (None, None) => "",
             };
             let head = Rect { x: area.x + x, y: area.y, width: *width, height: 1 };
             let line = Line::from(vec![Span::raw(column.title), Span::raw(arrow)]).style(canvas.theme.dim);

@@ -1,0 +1,247 @@
+//! One action on everything that is marked: asked about with each by its name, and with what is off for some of them; then what came
+//! of each.
+
+use std::fmt::Write as _;
+
+use tomo_proto::{
+    model::{
+        app::AppSummary,
+        container::Container,
+        plan::{Approval, Plan},
+        server::ServerSummary,
+    },
+    text::display_line,
+};
+
+use crate::dashboard::{
+    action::{self, Action},
+    effect::Effect,
+    layers::{Layer, confirm::Confirm, text::TextLayer},
+    state::{State, disabled::agent_is_away, undo::Undo},
+    toast::Kind,
+    together::{Outcome, Task},
+    views::View,
+};
+
+/// One of what is marked.
+struct Target {
+    name: String,
+    /// Why it cannot be done to this one.
+    against: Option<String>,
+    effect: Effect,
+}
+
+/// What is under way for several.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    verb: &'static str,
+    all: usize,
+    done: Vec<String>,
+    /// Names, and why not.
+    failed: Vec<(String, String)>,
+    /// What takes back what was done.
+    back: Vec<Undo>,
+}
+
+impl UnderWay {
+    fn is_over(&self) -> bool {
+        self.done.len() + self.failed.len() >= self.all
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> String {
+        format!("{}: {} of {}", self.verb, self.done.len() + self.failed.len(), self.all)
+    }
+}
+
+impl State {
+    /// What an action comes to for each thing that is marked; `None` if nothing is, or if it is not done to several.
+    fn targets(&self, action: Action) -> Option<Vec<Target>> {
+        if self.list().is_none_or(|list| list.marks().0 == 0) {
+            return None;
+        }
+        Some(match (&self.view, action) {
+            (View::Apps, Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp) => {
+                let target = |app: &AppSummary| Target {
+                    name: format!("{} on {}", app.name, app.server),
+                    against: self.app_is_off(app, action),
+                    effect: app_effect(action, app.id.to_string()),
+                };
+                self.apps.marked().map(target).collect()
+            }
+            (View::Server(view), Action::StartApp | Action::StopApp | Action::RestartApp) => {
+                let target = |container: &Container| {
+                    let name = container.name.clone();
+                    match self.app_of(&view.name, container) {
+                        Some(app) => Target {
+                            name: format!("{name}, of app {}", app.name),
+                            against: self.app_is_off(app, action),
+                            effect: app_effect(action, app.id.to_string()),
+                        },
+                        None => Target {
+                            against: self.container_is_off(container, action),
+                            effect: Effect::Operate { action, server: view.name.clone(), container: name.clone() },
+                            name,
+                        },
+                    }
+                };
+                view.containers.marked().map(target).collect()
+            }
+            (View::Overview, Action::UpdateAgent | Action::RemoveServer) => {
+                let target = |server: &ServerSummary| {
+                    let name = server.name.clone();
+                    let updates = action == Action::UpdateAgent;
+                    Target {
+                        against: if updates { agent_is_away(server) } else { None },
+                        effect: if updates {
+                            Effect::UpdateAgent(name.clone())
+                        } else {
+                            Effect::RemoveServer(name.clone())
+                        },
+                        name,
+                    }
+                };
+                self.servers.marked().map(target).collect()
+            }
+            (View::Plans, Action::Approve | Action::Deny) => {
+                let target = |plan: &Plan| {
+                    let by_name = action == Action::Approve && plan.approval == Approval::Human;
+                    let typed = || by_name.then(|| format!("it wants \"{}\" typed: approve it by itself", plan.target));
+                    let against = self.plan_is_off(plan, action).or_else(typed);
+                    let effect = if action == Action::Deny {
+                        Effect::Deny(plan.plan.to_string())
+                    } else {
+                        Confirm::approval(plan)
+                    };
+                    Target { name: plan.summary.clone(), against, effect }
+                };
+                self.plans.marked().map(target).collect()
+            }
+            (View::Tokens(_) | View::Person(_) | View::Profile(_), Action::Revoke) => {
+                let targets = self.revoked_at_once().into_iter();
+                targets.map(|(name, effect)| Target { name, against: None, effect }).collect()
+            }
+            _ => return None,
+        })
+    }
+
+    /// Why an action can be done to nothing that is marked; `None` without marks, or if there is something it can be done to.
+    pub(super) fn is_off_for_all(&self, action: Action) -> Option<Option<String>> {
+        let targets = self.targets(action)?;
+        let possible = targets.iter().any(|target| target.against.is_none());
+        Some(if possible { None } else { targets.into_iter().find_map(|target| target.against) })
+    }
+
+    /// Asks about an action on all that is marked; says whether it is one.
+    pub(super) fn act_on_marked(&mut self, action: Action) -> bool {
+        let Some(targets) = self.targets(action) else { return false };
+        if let Some(under_way) = &self.together {
+            let text = format!("{} is still under way", under_way.progress());
+            self.toasts.push(Kind::Warning, text, self.now_ms);
+            return true;
+        }
+        let verb = action::row(action).title;
+        let (off, on): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| target.against.is_some());
+        let mut text = format!("{}\n\n", then(action));
+        for target in &on {
+            _ = writeln!(text, "- {}", display_line(&target.name, 100));
+        }
+        if !off.is_empty() {
+            _ = writeln!(text, "\nNot for {}:\n", off.len());
+        }
+        for target in &off {
+            let name = display_line(&target.name, 100);
+            _ = writeln!(text, "- {name}: {}", target.against.as_deref().unwrap_or_default());
+        }
+        let plans = match (&self.view, action) {
+            // What is agreed to is shown whole.
+            (View::Plans, Action::Approve) => {
+                let open = |plan: &&Plan| self.plan_is_off(plan, action).is_none() && plan.approval != Approval::Human;
+                self.plans.marked().filter(open).cloned().collect()
+            }
+            _ => Vec::new(),
+        };
+        let title = format!("{}{} {}", verb[..1].to_uppercase(), &verb[1..], on.len());
+        let yes = if action == Action::Approve { "Approve and apply".to_owned() } else { title.clone() };
+        let tasks = on.into_iter().map(|target| Task { name: target.name, effect: target.effect }).collect();
+        let effect = Effect::Together { verb, tasks };
+        self.layer = Some(Layer::Confirm(Confirm::several(&title, text, plans, &yes, effect)));
+        true
+    }
+
+    /// Begins what was agreed to; several at once are followed.
+    pub(super) fn begin_effect(&mut self, effect: Effect) {
+        if let Effect::Together { verb, tasks } = &effect {
+            let (done, failed, back) = (Vec::new(), Vec::new(), Vec::new());
+            self.together = Some(UnderWay { verb, all: tasks.len(), done, failed, back });
+            if let Some(list) = self.list_mut() {
+                list.unmark();
+            }
+        }
+        self.effects.push(effect);
+    }
+
+    /// What came of one of several.
+    pub(super) fn took_outcome(&mut self, Outcome { name, told }: Outcome) {
+        let Some(under_way) = &mut self.together else { return };
+        match told {
+            Ok(back) => {
+                under_way.done.push(name);
+                under_way.back.extend(back);
+            }
+            Err(why) => under_way.failed.push((name, why)),
+        }
+        if !under_way.is_over() {
+            self.toasts.push(Kind::Info, under_way.progress(), self.now_ms);
+            return;
+        }
+        let Some(UnderWay { verb, done, failed, back, .. }) = self.together.take() else { return };
+        self.undo = Undo::all(back);
+        let mut text = format!("{verb}: {} done", done.len());
+        if failed.is_empty() {
+            self.told_with_undo(text);
+        } else {
+            _ = write!(text, ", {} not", failed.len());
+            let mut lines: Vec<(Kind, String)> =
+                failed.iter().map(|(name, why)| (Kind::Error, format!("✗ {name}: {why}"))).collect();
+            lines.extend(done.iter().map(|name| (Kind::Info, format!("✓ {name}"))));
+            let whys: Vec<String> = failed.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+            self.toasts.push(Kind::Error, format!("{text} – {}", whys.join("; ")), self.now_ms);
+            if self.layer.is_none() {
+                self.layer = Some(Layer::Text(TextLayer::new(text, lines)));
+            }
+        }
+        self.refresh();
+    }
+}
+
+fn app_effect(action: Action, app: String) -> Effect {
+    match action {
+        Action::StartApp => Effect::Start(app),
+        Action::StopApp => Effect::Stop(app),
+        Action::RestartApp => Effect::Restart(app),
+        _ => Effect::Remove { app, volumes: false },
+    }
+}
+
+/// What comes of an action on several.
+const fn then(action: Action) -> &'static str {
+    match action {
+        Action::StartApp => "Start each of these:",
+        Action::StopApp => "Stop each of these. They keep their data and can be started again.",
+        Action::RestartApp => "Restart each of these. They do not answer meanwhile.",
+        Action::RemoveApp => {
+            "Make a plan to remove each of these; its volumes stay. Nothing changes before somebody agrees to a plan by the app's name (3)."
+        }
+        Action::RemoveServer => {
+            "Make a plan to forget each of these. Nothing changes before somebody agrees to a plan by the server's name (3)."
+        }
+        Action::UpdateAgent => {
+            "The newest release that was brought to the daemon goes to each of these. A host checks who signed it, tries it out for a \
+             minute, and puts the old program back unless the new one connects."
+        }
+        Action::Approve => "Agree to each of these plans and carry it out:",
+        Action::Deny => "Say no to each of these. It cannot be taken back: a plan has to be asked for anew.",
+        _ => "End each of these at once. It cannot be taken back.",
+    }
+}

@@ -1,0 +1,84 @@
+//! Taking the last act back, where something does: what was stopped is started, a role is the one before.
+
+use tomo_proto::model::operation::{Operation, OperationKind};
+
+use crate::dashboard::{
+    action::{self, Action},
+    effect::Effect,
+    layers::{Layer, confirm::Confirm},
+    people::Change,
+    state::State,
+    toast::Kind,
+    together::Task,
+};
+
+/// What takes an act back.
+#[derive(Debug)]
+pub(crate) struct Undo {
+    /// In words, as an order.
+    pub(crate) says: String,
+    effect: Effect,
+}
+
+impl Undo {
+    /// The opposite of an operation, if it has one.
+    pub(crate) fn of(operation: &Operation) -> Option<Self> {
+        let (name, server) = (operation.target.clone(), operation.server.clone()?);
+        let app = format!("{server}/{name}");
+        let operate = |action| Effect::Operate { action, server: server.clone(), container: name.clone() };
+        let (verb, effect) = match operation.kind {
+            OperationKind::StopApp => ("start", Effect::Start(app)),
+            OperationKind::StartApp => ("stop", Effect::Stop(app)),
+            OperationKind::StopContainer => ("start", operate(Action::StartApp)),
+            OperationKind::StartContainer => ("stop", operate(Action::StopApp)),
+            _ => return None,
+        };
+        Some(Self { says: format!("{verb} {name} on {server}"), effect })
+    }
+
+    /// The role that somebody had before.
+    pub(crate) fn role(change: Change) -> Self {
+        let says = match &change {
+            Change::Role(request, _) => format!("make {} {} again", request.username, request.role.as_str()),
+            _ => "change it back".to_owned(),
+        };
+        Self { says, effect: Effect::ChangePeople(change) }
+    }
+
+    /// Takes several acts back at once.
+    pub(crate) fn all(mut several: Vec<Self>) -> Option<Self> {
+        if several.len() < 2 {
+            return several.pop();
+        }
+        let says = several.iter().map(|one| one.says.as_str()).collect::<Vec<_>>().join(", ");
+        let tasks = several.into_iter().map(|one| Task { name: one.says, effect: one.effect }).collect();
+        Some(Self { says, effect: Effect::Together { verb: "take back", tasks } })
+    }
+}
+
+impl State {
+    /// Tells what was done, and which key takes it back if one does.
+    pub(super) fn told_with_undo(&mut self, text: String) {
+        let key = action::row(Action::Undo).keys[0];
+        let back = if self.undo.is_some() { format!("; {key} takes it back") } else { String::new() };
+        self.toasts.push(Kind::Info, format!("{text}{back}"), self.now_ms);
+    }
+
+    /// Why nothing can be taken back.
+    pub(super) fn nothing_to_undo(&self) -> Option<String> {
+        match (&self.undo, &self.together) {
+            (_, Some(under_way)) => Some(format!("{} is still under way", under_way.progress())),
+            (None, None) => {
+                Some("nothing was done here that can be taken back: starts, stops and roles of users can".to_owned())
+            }
+            (Some(_), None) => None,
+        }
+    }
+
+    /// Asks whether the last act is to be taken back.
+    pub(super) fn ask_to_undo(&mut self) {
+        let Some(Undo { says, effect }) = self.undo.take() else { return };
+        let question = format!("Take the last change back: {says}.");
+        self.layer = Some(Layer::Confirm(Confirm::question("Undo", question, "Take it back", effect)));
+    }
+}

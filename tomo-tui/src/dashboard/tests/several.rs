@@ -1,0 +1,233 @@
+//! Marks in lists, what is done to everything that is marked, and what takes the last act back.
+
+use super::*;
+use crate::dashboard::{
+    action::Action,
+    people::{Change, Changed},
+    state::undo::Undo,
+    together::{Outcome, Task},
+};
+
+fn named(number: u64, name: &str, status: AppStatus) -> AppSummary {
+    AppSummary { id: AppId::from_u64(number), name: name.to_owned(), status, ..app() }
+}
+
+/// Four apps, one of them stopped, in the list of apps.
+fn apps() -> Dashboard {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let apps = vec![
+        named(7, "shop", AppStatus::Running),
+        named(8, "blog", AppStatus::Running),
+        named(9, "wiki", AppStatus::Stopped),
+        named(10, "mail", AppStatus::Running),
+    ];
+    dashboard.send(Event::Answer(Answer::Apps(Ok(AppListAnswer { apps, total: 4, next_cursor: None }))));
+    dashboard.press("2");
+    dashboard
+}
+
+fn tasks(effects: Vec<Effect>) -> Vec<Task> {
+    let several = effects.into_iter().find_map(|effect| match effect {
+        Effect::Together { tasks, .. } => Some(tasks),
+        _ => None,
+    });
+    several.expect("something is done to several")
+}
+
+fn names(tasks: &[Task]) -> Vec<&str> {
+    tasks.iter().map(|task| task.name.as_str()).collect()
+}
+
+fn came(dashboard: &mut Dashboard, name: &str, told: Result<Option<Undo>, &str>) {
+    let told = told.map_err(str::to_owned);
+    dashboard.send(Event::Answer(Answer::OfSeveral(Outcome { name: name.to_owned(), told })));
+}
+
+/// What takes the stop of an app back.
+fn stopped(name: &str) -> Option<Undo> {
+    let stop =
+        Operation { kind: OperationKind::StopApp, target: name.to_owned(), ..operation(OperationStatus::Succeeded) };
+    Undo::of(&stop)
+}
+
+#[test]
+fn marked_rows_are_counted_shown_and_let_go_by_escape_one_step_at_a_time() {
+    let mut dashboard = apps();
+    dashboard.press("space j space");
+    dashboard.shows("2 marked");
+    dashboard.shows("✓ shop");
+    dashboard.shows("✓ wiki");
+    dashboard.press("/");
+    dashboard.type_in("wiki");
+    dashboard.shows("1 of 4");
+    dashboard.press("enter");
+    dashboard.shows("/wiki  1 of 4  2 marked");
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("marked"));
+    dashboard.shows("/wiki");
+    dashboard.press("esc");
+    assert!(!dashboard.screen().contains("/wiki"));
+    dashboard.press("g v");
+    dashboard.shows("1 marked, moving marks more");
+    dashboard.press("G v");
+    dashboard.shows("4 marked");
+    assert!(!dashboard.screen().contains("moving"));
+    dashboard.press("ctrl-a");
+    assert!(!dashboard.screen().contains("marked"), "all of them were: now none is");
+}
+
+#[test]
+fn what_is_done_to_several_names_each_and_says_for_which_it_is_off() {
+    let mut dashboard = apps();
+    dashboard.press("ctrl-a");
+    assert!(dashboard.press("T").is_empty());
+    for text in
+        ["Stop 3", "- shop on web-1", "- mail on web-1", "Not for 1:", "- wiki on web-1: wiki is stopped already"]
+    {
+        dashboard.shows(text);
+    }
+    assert!(dashboard.press("enter").is_empty(), "no has the keys");
+    dashboard.press("T tab");
+    let tasks = tasks(dashboard.press("enter"));
+    assert_eq!(names(&tasks), ["shop on web-1", "blog on web-1", "mail on web-1"]);
+    assert!(tasks.iter().all(|task| matches!(task.effect, Effect::Stop(_))), "{tasks:?}");
+    assert!(!dashboard.screen().contains("marked"), "they have been used");
+
+    dashboard.press("space T");
+    dashboard.shows("stop: 0 of 3 is still under way");
+    dashboard.press("q");
+    dashboard.shows("what is not begun yet will not be");
+    dashboard.press("esc");
+    came(&mut dashboard, "shop on web-1", Ok(stopped("shop")));
+    dashboard.shows("stop: 1 of 3");
+    came(&mut dashboard, "blog on web-1", Err("the policy of web-1 does not allow the verb stop"));
+    came(&mut dashboard, "mail on web-1", Ok(stopped("mail")));
+    dashboard.shows("stop: 2 done, 1 not");
+    dashboard.shows("✗ blog on web-1: the policy of web-1 does not allow the verb stop");
+    dashboard.shows("✓ mail on web-1");
+    dashboard.press("esc z");
+    dashboard.shows("start shop on web-1, start mail on web-1");
+    let back = tasks_of_undo(&mut dashboard);
+    assert!(back.iter().all(|task| matches!(task.effect, Effect::Start(_))), "{back:?}");
+}
+
+fn tasks_of_undo(dashboard: &mut Dashboard) -> Vec<Task> {
+    tasks(dashboard.press("tab enter"))
+}
+
+#[test]
+fn what_is_off_for_all_that_is_marked_is_off() {
+    let mut dashboard = apps();
+    dashboard.press("j j space S");
+    dashboard.shows("Start 1");
+    dashboard.press("esc esc g space S");
+    dashboard.shows("shop runs already");
+    assert!(dashboard.state.layer.is_none());
+    dashboard.state.read_only = true;
+    dashboard.press("T");
+    dashboard.shows("read-only");
+}
+
+#[test]
+fn removing_several_makes_a_plan_for_each() {
+    let mut dashboard = apps();
+    dashboard.press("space space D");
+    dashboard.shows("Make a plan to remove each of these; its volumes stay");
+    let tasks = tasks(dashboard.press("tab enter"));
+    assert!(tasks.iter().all(|task| matches!(task.effect, Effect::Remove { volumes: false, .. })), "{tasks:?}");
+    assert_eq!(tasks.len(), 2);
+}
+
+#[test]
+fn several_plans_are_shown_whole_and_one_that_wants_its_name_typed_is_left_out() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let second =
+        Plan { plan: PlanId::from_u64(10), summary: "deploy blog on web-2".to_owned(), ..plan(Approval::Confirm) };
+    let removal = Plan { plan: PlanId::from_u64(11), summary: "remove wiki".to_owned(), ..plan(Approval::Human) };
+    let plans = vec![plan(Approval::Confirm), second, removal];
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans }))));
+    dashboard.press("3 ctrl-a A");
+    for text in ["Approve 2", "- deploy blog on web-2", "- remove wiki: it wants \"shop\" typed", "↓"] {
+        dashboard.shows(text);
+    }
+    dashboard.press("pagedown");
+    dashboard.shows("~ image: shop:1.1");
+    let tasks = tasks(dashboard.press("tab enter"));
+    let approves =
+        |task: &Task| matches!(&task.effect, Effect::Approve { request, apply: true } if request.hash == "abc");
+    assert!(tasks.len() == 2 && tasks.iter().all(approves), "{tasks:?}");
+}
+
+#[test]
+fn containers_of_a_server_are_filtered_sorted_and_operated_together() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    dashboard.answer_view();
+    dashboard.press("/");
+    dashboard.type_in("image:postgres");
+    dashboard.shows("containers (1 of 2)");
+    dashboard.press("enter esc C");
+    dashboard.shows("CONTAINER▴");
+    dashboard.press("C");
+    dashboard.shows("CONTAINER▵");
+    dashboard.shows("APP▴");
+    dashboard.press("ctrl-a T");
+    // One is an app's; the host's policy allows stopping the other too.
+    dashboard.shows("- db");
+    dashboard.shows("- shop, of app shop");
+    let tasks = tasks(dashboard.press("tab enter"));
+    let of = |name: &str| tasks.iter().find(|task| task.name.starts_with(name)).map(|task| &task.effect);
+    assert!(matches!(of("shop"), Some(Effect::Stop(_))), "{tasks:?}");
+    assert!(matches!(of("db"), Some(Effect::Operate { action: Action::StopApp, .. })), "{tasks:?}");
+}
+
+#[test]
+fn agents_of_several_servers_are_updated_but_for_those_that_are_away() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("ctrl-a u");
+    dashboard.shows("Update agent 2");
+    dashboard.shows("- web-3: the agent of web-3 is not connected");
+    assert_eq!(names(&tasks(dashboard.press("tab enter"))), ["web-1", "web-2"]);
+}
+
+#[test]
+fn several_logins_tokens_and_keys_end_together_and_the_dashboards_own_is_named_as_such() {
+    let mut dashboard = people::opened("m");
+    dashboard.press("ctrl-a X");
+    for text in ["which is the one of this dashboard", "token ci", "key laptop", "It cannot be taken back"] {
+        dashboard.shows(text);
+    }
+    assert_eq!(tasks(dashboard.press("tab enter")).len(), 4);
+}
+
+#[test]
+fn the_last_act_is_taken_back_once_after_asking() {
+    let mut dashboard = apps();
+    dashboard.press("z");
+    dashboard.shows("nothing was done here that can be taken back");
+    let stop = Operation { kind: OperationKind::StopApp, ..operation(OperationStatus::Running) };
+    dashboard.send(Event::Answer(Answer::Started(Ok(Box::new(stop)))));
+    dashboard.shows("z takes it back");
+    dashboard.press("z");
+    dashboard.shows("Take the last change back: start shop on web-1.");
+    let effects = dashboard.press("tab enter");
+    assert!(matches!(&effects[..], [Effect::Start(app)] if app == "web-1/shop"), "{effects:?}");
+    let restart = Operation { kind: OperationKind::RestartApp, ..operation(OperationStatus::Running) };
+    dashboard.send(Event::Answer(Answer::Started(Ok(Box::new(restart)))));
+    dashboard.press("z");
+    dashboard.shows("nothing was done here that can be taken back");
+}
+
+#[test]
+fn a_role_is_given_back() {
+    let mut dashboard = people::opened("7 j e");
+    dashboard.type_in("v");
+    let effects = dashboard.press("ctrl-s");
+    let Some(Effect::ChangePeople(Change::Role(set, before))) = effects.into_iter().next() else { panic!("no change") };
+    let back = Some(Change::Role(tomo_proto::api::person::SetRole { role: before, ..set }, Role::Viewer));
+    let changed = Changed { says: "bo is viewer".to_owned(), back };
+    dashboard.send(Event::Answer(Answer::PeopleChanged(Ok(changed))));
+    dashboard.shows("bo is viewer; z takes it back");
+    dashboard.press("z");
+    dashboard.shows("make bo operator again");
+}
