@@ -145,7 +145,7 @@ async fn a_token_is_made_in_the_dashboard_works_within_its_bounds_and_is_revoked
     let lines = shown.lines().skip_while(|line| !line.contains("tomo_")).map(|line| line.trim_matches(['│', ' ']));
     let secret: String = lines.take_while(|line| !line.is_empty()).collect();
     terminal.type_text("y");
-    terminal.wait_for("sent to the terminal's clipboard").await;
+    terminal.wait_for("to the terminal's clipboard").await;
     let copied = terminal.clipboard().last().and_then(|text| STANDARD.decode(text).ok());
     assert_eq!(copied.as_deref(), Some(secret.as_bytes()), "what is shown is what is copied");
     terminal.press(Key::Escape);

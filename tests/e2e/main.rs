@@ -16,6 +16,7 @@ mod dashboard;
 mod dashboard_audit;
 mod dashboard_lists;
 mod dashboard_logs;
+mod dashboard_moving;
 mod dashboard_people;
 mod dashboard_servers;
 mod dashboard_settings;

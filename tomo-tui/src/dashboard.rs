@@ -4,6 +4,7 @@
 
 // What can be done.
 mod action;
+mod clipboard;
 mod effect;
 mod event;
 mod log;
@@ -50,7 +51,8 @@ use crate::{
     client::{Client, ClientError, Target, Terminal as ContainerTerminal},
     shell,
 };
-use canvas::{Canvas, Hit, HitMap};
+use canvas::{Canvas, HitMap};
+use clipboard::Clipboard;
 use effect::{Effect, Runner};
 use event::{Answer, Event};
 use state::State;
@@ -107,6 +109,7 @@ async fn show(options: DashboardOptions, ready: impl Future<Output = anyhow::Res
     let theme = Theme::new(depth, options.glyphs.unwrap_or(glyphs));
     let daemon = if options.target.profile == "local" { "this machine".to_owned() } else { options.target.url.clone() };
     let mut state = State::new(daemon, options.read_only, options.hosted, now_ms());
+    state.clipboard = Clipboard::detect(options.hosted, |name| std::env::var(name).ok());
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut screen = Screen::enter(sender.clone())?;
@@ -184,7 +187,8 @@ fn take_in(
         Event::HangUp => return Err(HungUp.into()),
         Event::InputLost(error) => return Err(error).context("the terminal cannot be read any more"),
         Event::Click(column, row) => state.pointer(hits.at(column, row), 0, (column, row), now_ms()),
-        Event::Wheel(lines, column, row) => state.pointer(None::<Hit>, lines, (column, row), now_ms()),
+        Event::RightClick(column, row) => state.ask_for_menu(hits.at(column, row), (column, row), now_ms()),
+        Event::Wheel(lines, column, row) => state.pointer(hits.at(column, row), lines, (column, row), now_ms()),
         other => state.update(other, now_ms()),
     };
     for effect in effects {

@@ -23,6 +23,8 @@ pub(crate) enum Action {
     HistoryForward,
     LastView,
     ShowOverview,
+    ShowAlerts,
+    Compare,
     ShowApps,
     ShowPlans,
     ShowOperations,
@@ -52,6 +54,12 @@ pub(crate) enum Action {
     SortContainers,
     SortReverse,
     Palette,
+    Freeze,
+    LargerList,
+    SmallerList,
+    Messages,
+    Copy,
+    CopyRow,
     Help,
     Refresh,
     Mouse,
@@ -64,6 +72,9 @@ pub(crate) enum Action {
     PanForward,
     Live,
     Crosshair,
+    CrosshairBack,
+    CrosshairForward,
+    Jump,
     AddServer,
     ImportServers,
     ConnectServer,
@@ -122,7 +133,9 @@ pub(crate) enum Context {
     /// Everywhere but in a form.
     Global,
     Overview,
+    Alerts,
     Server,
+    Compare,
     Container,
     Stock,
     Backups,
@@ -150,9 +163,11 @@ pub(crate) enum Context {
 impl Context {
     /// Every context with views of its own.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 26] = [
         Self::Overview,
+        Self::Alerts,
         Self::Server,
+        Self::Compare,
         Self::Container,
         Self::Stock,
         Self::Backups,
@@ -181,6 +196,62 @@ impl Context {
 /// The row of an action.
 pub(crate) fn row(action: Action) -> &'static Entry {
     TABLE.iter().find(|entry| entry.action == action).expect("every action has a row; a test holds this")
+}
+
+/// Whether an action does something with what is on screen, and does not only move in it.
+pub(crate) fn is_a_deed(action: Action) -> bool {
+    !matches!(
+        action,
+        Action::Filter
+            | Action::Mark
+            | Action::MarkRange
+            | Action::MarkAll
+            | Action::Sort
+            | Action::SortContainers
+            | Action::SortReverse
+            | Action::Freeze
+            | Action::LargerList
+            | Action::SmallerList
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::PanBack
+            | Action::PanForward
+            | Action::Live
+            | Action::Crosshair
+            | Action::CrosshairBack
+            | Action::CrosshairForward
+            | Action::Jump
+            | Action::LogTail
+            | Action::LogMinutes(_)
+            | Action::LogNext
+            | Action::LogPrevious
+    )
+}
+
+/// Whether an action is done to the view as a whole, whichever row is selected.
+pub(crate) fn is_of_view(action: Action) -> bool {
+    matches!(
+        action,
+        Action::AddServer
+            | Action::ImportServers
+            | Action::ImportCompose
+            | Action::AddRegistry
+            | Action::CreateUser
+            | Action::CreateToken
+            | Action::ChangePassword
+            | Action::AddKey
+            | Action::VerifyAudit
+            | Action::Access
+            | Action::ShowStock
+            | Action::ConnectServer
+            | Action::EditServer
+            | Action::TestServer
+            | Action::ForgetCredential
+            | Action::ShowBackups
+            | Action::Prune
+            | Action::CreateVolume
+            | Action::CreateNetwork
+    )
 }
 
 /// What works in a context.

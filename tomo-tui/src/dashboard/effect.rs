@@ -44,6 +44,7 @@ use crate::{
     client::{Client, ClientError},
     dashboard::{
         action::Action,
+        clipboard,
         event::{Answer, Event, MetricsRange},
         layers::{
             compose::{ComposeRequest, Composed},
@@ -219,7 +220,10 @@ pub(crate) enum Effect {
         verb: &'static str,
         tasks: Vec<Task>,
     },
+    /// Sends it to the terminal's clipboard.
     Copy(String),
+    /// Gives it to tmux.
+    LoadTmux(String),
     ToggleMouse,
     Suspend,
     Quit,
@@ -460,6 +464,16 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
             Answer::Forgotten(told.map(|_| server))
         }
         Effect::UnlockVault(request) => Answer::Unlocked(client.person(&request).await),
+        Effect::LoadTmux(text) => {
+            let loaded = spawn_blocking(|| {
+                let told = clipboard::load_tmux(&text);
+                (text, told)
+            });
+            match loaded.await {
+                Ok((text, told)) => Answer::Copied(text, told),
+                Err(_) => Answer::Broken("copying went wrong; the log of tomo has more".to_owned()),
+            }
+        }
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
         Effect::Watch(_)
         | Effect::Together { .. }

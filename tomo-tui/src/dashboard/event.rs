@@ -48,6 +48,11 @@ pub(crate) enum Event {
     Paste(String),
     /// The left button, at a column and row.
     Click(u16, u16),
+    /// The right button.
+    RightClick(u16, u16),
+    /// The left button held and moved to a column, and let go.
+    Drag(u16),
+    Drop,
     /// The wheel, in lines; negative is up.
     Wheel(i32, u16, u16),
     Resize,
@@ -76,6 +81,9 @@ impl Event {
             TerminalEvent::Resize(..) => Some(Self::Resize),
             TerminalEvent::Mouse(mouse) => match mouse.kind {
                 MouseEventKind::Down(MouseButton::Left) => Some(Self::Click(mouse.column, mouse.row)),
+                MouseEventKind::Down(MouseButton::Right) => Some(Self::RightClick(mouse.column, mouse.row)),
+                MouseEventKind::Drag(MouseButton::Left) => Some(Self::Drag(mouse.column)),
+                MouseEventKind::Up(MouseButton::Left) => Some(Self::Drop),
                 MouseEventKind::ScrollUp => Some(Self::Wheel(-3, mouse.column, mouse.row)),
                 MouseEventKind::ScrollDown => Some(Self::Wheel(3, mouse.column, mouse.row)),
                 _ => None,
@@ -159,6 +167,8 @@ pub(crate) enum Answer {
     Terminal(String, Told<Terminal>),
     /// What came of one of several things that are done at once.
     OfSeveral(Outcome),
+    /// What became of giving this text to tmux.
+    Copied(String, Result<(), String>),
     /// A task did not end well.
     Broken(String),
 }

@@ -6,7 +6,9 @@ pub(crate) mod confirm;
 pub(crate) mod deploy;
 pub(crate) mod help;
 pub(crate) mod import;
+pub(crate) mod jump;
 pub(crate) mod make;
+pub(crate) mod menu;
 pub(crate) mod palette;
 pub(crate) mod registry;
 pub(crate) mod save;
@@ -28,6 +30,7 @@ use sheet::{Asks, Sheet};
 pub(crate) enum Layer {
     Help(help::Help),
     Palette(palette::Palette),
+    Menu(menu::Menu),
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
     Compose(Box<compose::ComposeForm>),
@@ -40,6 +43,7 @@ pub(crate) enum Layer {
     Token(Box<token::TokenForm>),
     Settings(Box<settings::SettingsForm>),
     Save(Box<save::SaveForm>),
+    Jump(Box<jump::JumpForm>),
     ShownOnce(shown_once::ShownOnce),
     Text(text::TextLayer),
 }
@@ -49,6 +53,7 @@ impl Layer {
         match self {
             Self::Help(help) => help.draw(canvas, area),
             Self::Palette(palette) => palette.draw(canvas, area),
+            Self::Menu(menu) => menu.draw(canvas, area),
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
             Self::Compose(compose) => compose.draw(canvas, area),
@@ -65,6 +70,7 @@ impl Layer {
         match self {
             Self::Help(_) => "Enter does it   Up and Down choose   Esc closes",
             Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
+            Self::Menu(_) => "Enter does it   Up and Down choose   Esc closes",
             Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
             Self::Deploy(deploy) => deploy.hint(),
             Self::Compose(compose) => compose.hint(),
@@ -82,7 +88,7 @@ impl Layer {
             Self::Deploy(deploy) => deploy.form.is_dirty(),
             Self::Compose(compose) => compose.form.is_dirty(),
             Self::Server(server) => server.form.is_dirty(),
-            Self::Unlock(_) | Self::Make(_) | Self::Save(_) => false,
+            Self::Unlock(_) | Self::Make(_) | Self::Save(_) | Self::Jump(_) => false,
             other => other.sheet().is_some_and(|sheet| sheet.form.is_dirty()),
         }
     }
@@ -97,6 +103,7 @@ impl Layer {
             Self::Token(form) => &form.sheet,
             Self::Settings(form) => &form.sheet,
             Self::Save(form) => &form.sheet,
+            Self::Jump(form) => &form.sheet,
             _ => return None,
         })
     }
@@ -117,6 +124,7 @@ impl Layer {
     fn sheet_mut(&mut self) -> Option<&mut Sheet> {
         match self {
             Self::Save(form) => Some(&mut form.sheet),
+            Self::Jump(form) => Some(&mut form.sheet),
             other => other.asks().map(Asks::sheet),
         }
     }
@@ -163,6 +171,7 @@ impl Layer {
         match self {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
+            Self::Menu(menu) => menu.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
             Self::Text(text) => text.scroll(action),
             _ => {}

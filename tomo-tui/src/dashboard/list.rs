@@ -24,6 +24,15 @@ pub(crate) trait Listed {
     fn keep(&mut self, _before: &mut Self) {}
     /// What a filter looks at: column name and text.
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)>;
+    /// What copying it copies.
+    fn copied(&self) -> String {
+        self.cells().into_iter().next().map(|(_, text)| text.into_owned()).unwrap_or_default()
+    }
+    /// All of it.
+    fn json(&self) -> serde_json::Value {
+        let cells = self.cells().into_iter();
+        cells.map(|(name, text)| (name.to_owned(), serde_json::Value::from(text.into_owned()))).collect()
+    }
     /// Order by a column.
     fn compare(&self, other: &Self, column: usize) -> Ordering;
     /// Whether a column begins with its largest.
@@ -46,6 +55,8 @@ pub(crate) trait AnyList {
     fn marks(&self) -> (usize, bool);
     /// Takes all marks away; says whether there were any.
     fn unmark(&mut self) -> bool;
+    /// What is copied of the selected one: its name, or all of it as JSON.
+    fn copied(&self, whole: bool) -> Option<String>;
 }
 
 /// A column and whether it begins with its largest.
@@ -311,6 +322,11 @@ impl<T: Listed> AnyList for List<T> {
     fn unmark(&mut self) -> bool {
         self.range = None;
         !std::mem::take(&mut self.marked).is_empty()
+    }
+
+    fn copied(&self, whole: bool) -> Option<String> {
+        let selected = self.selected()?;
+        if whole { serde_json::to_string_pretty(&selected.json()).ok() } else { Some(selected.copied()) }
     }
 }
 

@@ -1,11 +1,15 @@
 //! The whole state of the dashboard and the one function that changes it: `update(event) → effects`. No I/O, no clock of its own.
 
 mod act;
+mod alerts;
 pub(crate) mod answers;
 mod audit;
+mod copy;
 pub(crate) mod disabled;
+mod freeze;
 mod input;
 mod logs;
+mod mouse;
 mod navigate;
 mod people;
 mod together;
@@ -28,15 +32,17 @@ use tomo_proto::{
 
 use crate::dashboard::{
     action::Context,
+    clipboard::Clipboard,
     effect::Effect,
     event::Event,
     layers::{Layer, server::ServerForm},
     list::{AnyList, List},
     toast::{Kind, Toasts},
-    views::{View, logs::LogOf},
+    views::{View, alerts::Alert, logs::LogOf, panes::Panes},
 };
 
 use disabled::KnownPolicy;
+use freeze::Frozen;
 use together::UnderWay;
 use undo::Undo;
 
@@ -110,6 +116,8 @@ pub(crate) struct State {
     pub(crate) link: Link,
     pub(crate) who: Option<WhoamiAnswer>,
     pub(crate) overview: Option<OverviewAnswer>,
+    /// Its problems, each with when it was seen first.
+    pub(crate) alerts: List<Alert>,
     pub(crate) servers: List<ServerSummary>,
     pub(crate) apps: List<AppSummary>,
     pub(crate) plans: List<Plan>,
@@ -142,6 +150,10 @@ pub(crate) struct State {
     heard_sealed: bool,
     /// What hosts allow, by the server's name.
     policies: HashMap<String, KnownPolicy>,
+    /// A screen that stands still.
+    pub(crate) frozen: Option<Frozen>,
+    pub(crate) panes: Panes,
+    pub(crate) clipboard: Clipboard,
     /// What is done to several things at once.
     together: Option<UnderWay>,
     /// What takes the last act back.
@@ -164,6 +176,7 @@ impl State {
             link: Link::Connecting,
             who: None,
             overview: None,
+            alerts: List::default(),
             servers: List::default(),
             apps: List::default(),
             // What waits for a person comes first.
@@ -189,6 +202,9 @@ impl State {
             to_visit: VecDeque::new(),
             heard_sealed: false,
             policies: HashMap::new(),
+            frozen: None,
+            panes: Panes::default(),
+            clipboard: Clipboard::default(),
             together: None,
             undo: None,
             effects: Vec::new(),
@@ -215,7 +231,9 @@ impl State {
                 self.paste(&text);
             }
             // Both were resolved to a place by the runtime, which knows what was drawn where.
-            Event::Click(..) | Event::Wheel(..) => {}
+            Event::Click(..) | Event::RightClick(..) | Event::Wheel(..) => {}
+            Event::Drag(column) => self.drag_to(column),
+            Event::Drop => self.drop_it(),
             Event::Resize => self.dirty = true,
             Event::HangUp | Event::InputLost(_) | Event::Terminate => self.effects.push(Effect::Quit),
             Event::LinkUp => {
@@ -246,7 +264,11 @@ impl State {
                     self.fetch(Fetch::View);
                 }
             }
-            Event::Answer(answer) => self.answer(answer),
+            Event::Answer(answer) => {
+                if let Some(answer) = self.hold(answer) {
+                    self.answer(answer);
+                }
+            }
             Event::Due => {
                 self.dirty |= self.toasts.expire(now_ms) || self.age_on_screen();
                 self.look();
@@ -282,6 +304,9 @@ impl State {
 
     /// Whether what is shown grows older by itself.
     fn age_on_screen(&self) -> bool {
+        if self.frozen.is_some() {
+            return true;
+        }
         match (&self.link, &self.view) {
             (Link::Lost { .. }, _) => true,
             (_, View::Server(view)) => view.is_stale(self.now_ms),
@@ -392,6 +417,7 @@ impl State {
             View::Profile(view) => &view.list,
             View::Audit(view) => &view.list,
             View::Tokens(view) => &view.list,
+            View::Alerts => &self.alerts,
             View::Server(view) => view.list()?,
             _ => return None,
         })
@@ -413,6 +439,7 @@ impl State {
             View::Profile(view) => &mut view.list,
             View::Audit(view) => &mut view.list,
             View::Tokens(view) => &mut view.list,
+            View::Alerts => &mut self.alerts,
             View::Server(view) => view.list_mut()?,
             _ => return None,
         })

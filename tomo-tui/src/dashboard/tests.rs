@@ -7,6 +7,7 @@ mod compose;
 mod containers;
 mod following;
 mod logs;
+mod moving;
 mod people;
 mod registries;
 mod screens;
@@ -428,6 +429,21 @@ impl Dashboard {
                 let metrics = ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: vec![series] };
                 self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
                 Answer::Server(name, Ok(Box::new(detail)))
+            }
+            View::Compare(view) => {
+                for (place, effect) in view.fetch().into_iter().enumerate() {
+                    let Effect::Metrics(range) = effect else { continue };
+                    let level = f64::from(u8::try_from(place).expect("there are six at the most") + 1) / 10.0;
+                    let series = SeriesPoints {
+                        metric: "cpu".to_owned(),
+                        unit: Unit::Ratio,
+                        avg: vec![Some(level); 300],
+                        ..SeriesPoints::default()
+                    };
+                    let metrics = ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: vec![series] };
+                    self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
+                }
+                return;
             }
             View::Container(view) => {
                 let (server, name) = (view.server.clone(), view.name.clone());

@@ -1,5 +1,6 @@
 //! The views, and what is around each of them: the header above, messages and keys below.
 
+pub(crate) mod alerts;
 pub(crate) mod app;
 pub(crate) mod apps;
 pub(crate) mod audit;
@@ -12,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod overview;
+pub(crate) mod panes;
 pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod plans;
@@ -22,6 +24,7 @@ pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod stock;
 pub(crate) mod template;
+pub(crate) mod timeline;
 pub(crate) mod tokens;
 pub(crate) mod users;
 pub(crate) mod verdict;
@@ -54,7 +57,10 @@ const MARK: &str = "✓ ";
 pub(crate) enum View {
     Login(Box<login::LoginView>),
     Overview,
+    Alerts,
     Server(Box<server::ServerView>),
+    /// Several servers in the same charts.
+    Compare(Box<server::compare::CompareView>),
     Container(Box<container::ContainerView>),
     Stock(Box<stock::StockView>),
     Backups(Box<backups::BackupsView>),
@@ -84,7 +90,9 @@ impl View {
         match self {
             Self::Login(_) => Context::Global,
             Self::Overview => Context::Overview,
+            Self::Alerts => Context::Alerts,
             Self::Server(_) => Context::Server,
+            Self::Compare(_) => Context::Compare,
             Self::Container(_) => Context::Container,
             Self::Stock(_) => Context::Stock,
             Self::Backups(_) => Context::Backups,
@@ -114,6 +122,7 @@ impl View {
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Server(one), Self::Server(other)) => one.name == other.name,
+            (Self::Compare(one), Self::Compare(other)) => one.servers == other.servers,
             (Self::Container(one), Self::Container(other)) => (&one.server, &one.name) == (&other.server, &other.name),
             (Self::Stock(one), Self::Stock(other)) => one.server == other.server,
             (Self::Backups(one), Self::Backups(other)) => one.server == other.server,
@@ -134,7 +143,9 @@ impl View {
         let path: &[&str] = match self {
             Self::Login(_) => &["sign in"],
             Self::Overview => &["overview"],
+            Self::Alerts => &["alerts"],
             Self::Server(view) => &["servers", &view.name],
+            Self::Compare(_) => &["servers", "compared"],
             Self::Container(view) => &["servers", &view.server, &view.name],
             Self::Stock(view) => &["servers", &view.server, "images, volumes, networks"],
             Self::Backups(view) => &["servers", &view.server, "backups of volumes"],
@@ -168,13 +179,16 @@ impl View {
 /// Draws the whole screen.
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.hits.clear();
+    canvas.now_ms = state.shown_at();
     let (head, rest) = split_top(area, 1);
     let (body, foot) = split_bottom(rest, u16::from(rest.height > 1));
     header(state, canvas, head);
     match &state.view {
         View::Login(view) => view.draw(canvas, body),
         View::Overview => overview::draw(state, canvas, body),
+        View::Alerts => alerts::draw(state, canvas, body),
         View::Server(view) => view.draw(state, canvas, body),
+        View::Compare(view) => view.draw(canvas, body),
         View::Container(view) => view.draw(canvas, body),
         View::Stock(view) => view.draw(canvas, body),
         View::Backups(view) => view.draw(canvas, body, state.now_ms),
@@ -182,10 +196,10 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Users(view) => view.draw(canvas, body),
         View::Person(view) => view.draw(canvas, body),
         View::Profile(view) => view.draw(state, canvas, body),
-        View::Tokens(view) => view.draw(canvas, body),
+        View::Tokens(view) => view.draw(canvas, body, state.panes),
         View::Audit(view) => view.draw(canvas, body),
         View::Record(view) => view.draw(canvas, body),
-        View::Settings(view) => view.draw(canvas, body),
+        View::Settings(view) => view.draw(canvas, body, state.panes),
         View::Verdict(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
@@ -257,6 +271,10 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     }
     if state.read_only {
         add("read-only".to_owned(), theme.warn);
+    }
+    if let Some(frozen) = &state.frozen {
+        let seconds = state.now_ms.saturating_sub(frozen.since_ms) / 1_000;
+        add(format!("FROZEN +{seconds} s"), theme.warn);
     }
     match &state.link {
         Link::Connecting => add("connecting".to_owned(), theme.dim),
@@ -337,7 +355,13 @@ fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     let (style, text) = match (state.toasts.newest(), &state.link) {
         (Some((Kind::Info, text)), _) => (theme.accent, text.to_owned()),
         (Some((Kind::Warning, text)), _) => (theme.warn, text.to_owned()),
-        (Some((Kind::Error, text)), _) => (theme.bad, format!("{text}  (Esc)")),
+        (Some((Kind::Error, text)), _) => (
+            theme.bad,
+            match state.toasts.waiting() {
+                0 | 1 => format!("{text}  (Esc)"),
+                more => format!("{text}  (Esc; {} more)", more - 1),
+            },
+        ),
         (None, Link::Lost { reason, .. }) => (theme.warn, format!("{reason}; trying again")),
         (None, _) => return,
     };

@@ -49,6 +49,7 @@ const fn since(action: Action, title: &'static str, keys: &'static [&'static str
 const GLOBAL: &[Context] = &[Context::Global];
 const LISTS: &[Context] = &[
     Context::Overview,
+    Context::Alerts,
     Context::Apps,
     Context::Plans,
     Context::Operations,
@@ -66,6 +67,7 @@ const LISTS: &[Context] = &[
 /// Lists, also where they are a part of a view.
 const FILTERED: &[Context] = &[
     Context::Overview,
+    Context::Alerts,
     Context::Server,
     Context::Apps,
     Context::Plans,
@@ -91,6 +93,43 @@ const MARKED: &[Context] = &[
     Context::Person,
     Context::Profile,
 ];
+/// Where there are charts over time.
+const CHARTS: &[Context] = &[Context::Server, Context::Compare];
+/// Views of a list and something beside it.
+const PANES: &[Context] = &[
+    Context::Overview,
+    Context::Alerts,
+    Context::Plans,
+    Context::Tokens,
+    Context::Settings,
+    Context::Catalog,
+    Context::Server,
+];
+/// Those that do not zoom.
+const PANES_ALONE: &[Context] =
+    &[Context::Overview, Context::Alerts, Context::Plans, Context::Tokens, Context::Settings, Context::Catalog];
+/// A log has a pause of its own.
+const NOT_LOGS: &[Context] = &[
+    Context::Overview,
+    Context::Alerts,
+    Context::Server,
+    Context::Compare,
+    Context::Container,
+    Context::Stock,
+    Context::Backups,
+    Context::Registries,
+    Context::Users,
+    Context::Person,
+    Context::Profile,
+    Context::Tokens,
+    Context::Audit,
+    Context::Apps,
+    Context::App,
+    Context::Plans,
+    Context::Plan,
+    Context::Operations,
+    Context::Operation,
+];
 /// Where an app or a container is at hand.
 const RUNS: &[Context] =
     &[Context::Apps, Context::App, Context::Diagnosis, Context::Logs, Context::Server, Context::Container];
@@ -110,6 +149,7 @@ pub(crate) const TABLE: &[Entry] = &[
         &["enter", "l", "right"],
         &[
             Context::Overview,
+            Context::Alerts,
             Context::Apps,
             Context::Plans,
             Context::Operations,
@@ -444,19 +484,47 @@ pub(crate) const TABLE: &[Entry] = &[
         0,
     ),
     entry(Action::SortReverse, "reverse", "Turns the order around.", &["O"], FILTERED, 0),
-    entry(Action::ZoomIn, "zoom in", "Shows a shorter time.", &["+", "="], &[Context::Server], 2),
-    entry(Action::ZoomOut, "zoom out", "Shows a longer time.", &["-"], &[Context::Server], 2),
-    entry(Action::PanBack, "earlier", "Moves the charts back in time.", &["<", ","], &[Context::Server], 4),
-    entry(Action::PanForward, "later", "Moves the charts forward in time.", &[">", "."], &[Context::Server], 4),
-    entry(Action::Live, "live", "Follows the present again.", &["0"], &[Context::Server], 5),
+    entry(Action::ZoomIn, "zoom in", "Shows a shorter time.", &["+", "="], CHARTS, 2),
+    entry(Action::ZoomOut, "zoom out", "Shows a longer time.", &["-"], CHARTS, 2),
+    entry(Action::PanBack, "earlier", "Moves the charts back in time; so does dragging them.", &["<"], CHARTS, 4),
+    entry(Action::PanForward, "later", "Moves the charts forward in time.", &[">"], CHARTS, 4),
+    entry(Action::Live, "live", "Follows the present again.", &["0"], CHARTS, 5),
     entry(
         Action::Crosshair,
         "crosshair",
         "Shows every value at one time; a click on a chart moves it.",
         &["x"],
-        &[Context::Server],
+        CHARTS,
         6,
     ),
+    entry(Action::CrosshairBack, "crosshair back", "Moves the crosshair back in time.", &[","], CHARTS, 0),
+    entry(Action::CrosshairForward, "crosshair on", "Moves the crosshair forward in time.", &["."], CHARTS, 0),
+    entry(Action::Jump, "jump", "Shows another time: 14:30, 2026-11-28 14:30, or how long ago, 6h.", &["J"], CHARTS, 6),
+    entry(
+        Action::Compare,
+        "compare",
+        "Shows two to six marked servers in the same charts.",
+        &["C"],
+        &[Context::Overview],
+        0,
+    ),
+    entry(
+        Action::Freeze,
+        "freeze",
+        "Holds the screen while data keep arriving; once more shows them.",
+        &["f"],
+        NOT_LOGS,
+        0,
+    ),
+    entry(
+        Action::LargerList,
+        "larger list",
+        "Gives the list half of the room, all of it, or as usual.",
+        &["+"],
+        PANES_ALONE,
+        0,
+    ),
+    entry(Action::SmallerList, "smaller list", "The same the other way round: all, half, usual.", &["_"], PANES, 0),
     entry(
         Action::LogTail,
         "tail, 1-6 since",
@@ -509,6 +577,7 @@ pub(crate) const TABLE: &[Entry] = &[
     ),
     entry(Action::LogSave, "save", "Writes the lines that are shown to a file on this computer.", &["ctrl-s"], LOGS, 5),
     entry(Action::ShowOverview, "overview", "The fleet.", &["1"], GLOBAL, 0),
+    entry(Action::ShowAlerts, "alerts", "Everything that needs attention, and where it leads.", &["!"], GLOBAL, 0),
     entry(Action::ShowApps, "apps", "All apps.", &["2"], GLOBAL, 0),
     entry(Action::ShowPlans, "plans", "Changes that wait for a person.", &["3"], GLOBAL, 0),
     entry(Action::ShowOperations, "operations", "Changes under way and done.", &["4"], GLOBAL, 0),
@@ -535,6 +604,9 @@ pub(crate) const TABLE: &[Entry] = &[
         GLOBAL,
         0,
     ),
+    entry(Action::Copy, "copy", "Copies the name of what is selected to the clipboard.", &["y"], GLOBAL, 0),
+    entry(Action::CopyRow, "copy as JSON", "Copies all of what is selected as JSON.", &["Y"], GLOBAL, 0),
+    entry(Action::Messages, "messages", "What was told before, with the time.", &["H"], GLOBAL, 0),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),
     entry(Action::Quit, "quit", "Leaves the dashboard.", &["q"], GLOBAL, 0),
     entry(Action::Up, "up", "One up.", &["up", "k"], GLOBAL, 0),

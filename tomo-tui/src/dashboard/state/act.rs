@@ -14,11 +14,13 @@ use crate::dashboard::{
         confirm::Confirm,
         deploy::DeployForm,
         help::Help,
+        jump::JumpForm,
         make::{Made, MakeForm},
         palette::Palette,
         registry::RegistryForm,
         server::ServerForm,
         settings::SettingsForm,
+        text::TextLayer,
         unlock::UnlockForm,
     },
     state::{Fetch, State},
@@ -29,6 +31,7 @@ use crate::dashboard::{
         backups::BackupsView,
         diagnosis::DiagnosisView,
         logs::{LogOf, LogsView, Purpose},
+        server::compare::CompareView,
         stock::StockView,
         template::TemplateView,
     },
@@ -45,6 +48,20 @@ impl State {
         }
         match action {
             Action::Undo => self.ask_to_undo(),
+            Action::Freeze => self.freeze(),
+            Action::LargerList => self.panes = self.panes.larger(),
+            Action::SmallerList => self.panes = self.panes.smaller(),
+            Action::Messages => self.show_messages(),
+            Action::Copy | Action::CopyRow => self.copy_selected(action),
+            Action::Jump => self.layer = Some(Layer::Jump(Box::new(JumpForm::new(self.now_ms)))),
+            Action::ShowAlerts => self.open(View::Alerts),
+            Action::Compare => {
+                let names = self.servers.marked().map(|server| server.name.clone()).collect();
+                self.open(View::Compare(CompareView::new(names)));
+            }
+            Action::Open if matches!(self.view, View::Alerts) && self.view_of_selected().is_none() => {
+                self.follow_problem();
+            }
             Action::Open => self.open_selected(),
             Action::Back => self.step_back(),
             Action::Quit => self.quit(),
@@ -268,8 +285,15 @@ impl State {
                 acted
             }
             View::Server(view) => {
-                let (acted, range) = view.act(action, self.now_ms);
+                let now_ms = self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms);
+                let (acted, range) = view.act(action, now_ms);
                 self.effects.extend(range.map(Effect::Metrics));
+                acted
+            }
+            View::Compare(view) => {
+                let now_ms = self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms);
+                let (acted, more) = view.act(action, now_ms);
+                self.effects.extend(more);
                 acted
             }
             View::Container(view) => view.act(action),
@@ -399,6 +423,15 @@ impl State {
             }
             _ => Confirm::removal(&name, &server, &id),
         }));
+    }
+
+    /// Everything that was told, newest first.
+    fn show_messages(&mut self) {
+        let told = self.toasts.told();
+        let lines: Vec<(Kind, String)> =
+            told.map(|told| (told.kind, format!("{}  {}", crate::cli::output::time(told.at_ms), told.text))).collect();
+        let lines = if lines.is_empty() { vec![(Kind::Info, "nothing was told yet".to_owned())] } else { lines };
+        self.layer = Some(Layer::Text(TextLayer::new("Messages".to_owned(), lines)));
     }
 
     pub(super) fn server_names(&self) -> Vec<String> {

@@ -56,6 +56,7 @@ impl State {
                             self.fetch(Fetch::Servers);
                         }
                         self.overview = Some(*overview);
+                        self.took_problems();
                         self.look_after_visits();
                     }
                     Err(error) => self.failed(error),
@@ -71,7 +72,12 @@ impl State {
             Answer::Rows(told) => {
                 self.fetched(Fetch::Rows);
                 match told {
-                    Ok(answer) => self.servers.merge(answer.servers),
+                    Ok(answer) => {
+                        if let View::Compare(view) = &mut self.view {
+                            view.take(&answer.servers);
+                        }
+                        self.servers.merge(answer.servers);
+                    }
                     Err(error) => self.failed(error),
                 }
             }
@@ -192,6 +198,7 @@ impl State {
             Answer::TokenMade(told) => self.made_token(told.map(|made| *made)),
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
+                (Ok(answer), View::Compare(view)) => view.take_history(&range, answer),
                 (Err(error), _) => self.failed(error),
                 _ => {}
             },
@@ -343,6 +350,7 @@ impl State {
                     self.failed(error);
                 }
             },
+            Answer::Copied(text, told) => self.copied(text, told),
             Answer::OfSeveral(outcome) => self.took_outcome(outcome),
             Answer::Broken(text) => self.toasts.push(Kind::Error, text, self.now_ms),
             Answer::Whoami(Err(error))

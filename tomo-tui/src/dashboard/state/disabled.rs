@@ -18,8 +18,9 @@ use tomo_proto::{
 use crate::dashboard::{
     action::{self, Action},
     effect::Effect,
+    list::AnyList as _,
     state::{Link, State},
-    views::View,
+    views::{View, server::compare::MOST},
 };
 
 /// How long what a host's policy says counts as known.
@@ -143,6 +144,11 @@ impl State {
         }
         match action {
             Action::Undo => self.nothing_to_undo(),
+            Action::Copy | Action::CopyRow => self.nothing_to_copy(action),
+            Action::Compare => match self.servers.marks().0 {
+                2..=MOST => None,
+                count => Some(format!("two to six servers fit, and {count} are marked: space marks one")),
+            },
             Action::Mark | Action::MarkRange | Action::MarkAll
                 if self.list().is_none_or(|list| list.count().0 == 0) =>
             {
@@ -222,10 +228,12 @@ impl State {
             },
             Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
             Action::RemoveServer => self.server_on_screen().is_none().then(|| "no server is selected".to_owned()),
+            Action::Open if matches!(self.view, View::Alerts) && self.alerts.selected().is_some() => None,
             Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),
             _ => match &self.view {
                 View::Server(view) => view.does_not_fit(action),
                 View::Logs(view) => view.does_not_fit(action),
+                View::Compare(view) => view.time.does_not_fit(action),
                 _ => None,
             },
         }

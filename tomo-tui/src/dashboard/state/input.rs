@@ -4,7 +4,6 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::dashboard::{
     action::{self, Action},
-    canvas::Hit,
     effect::Effect,
     layers::{
         Layer,
@@ -22,44 +21,6 @@ use crate::dashboard::{
 };
 
 impl State {
-    /// Takes a click or the wheel in, where `hit` says what lies there.
-    pub(crate) fn pointer(&mut self, hit: Option<Hit>, wheel: i32, at: (u16, u16), now_ms: u64) -> Vec<Effect> {
-        self.now_ms = now_ms;
-        self.dirty = true;
-        if wheel != 0 {
-            for _ in 0..wheel.unsigned_abs() {
-                let action = if wheel < 0 { Action::Up } else { Action::Down };
-                match &mut self.layer {
-                    Some(layer) => layer.scroll(action),
-                    None => self.act(action),
-                }
-            }
-            return std::mem::take(&mut self.effects);
-        }
-        match (hit, &mut self.layer) {
-            (Some(Hit::Form), _) => self.click_form(at),
-            (Some(Hit::Button(button)), Some(Layer::Confirm(confirm))) => {
-                if let Some(decision) = confirm.press(button) {
-                    self.decide(decision);
-                }
-            }
-            (Some(Hit::Row(row)), Some(Layer::Palette(palette))) => {
-                palette.select(row);
-                self.choose_from_palette();
-            }
-            (Some(Hit::Chart(area)), None) => {
-                if let View::Server(view) = &mut self.view {
-                    view.point_at(area, at.0, now_ms);
-                }
-            }
-            (Some(Hit::Act(action)), None) => self.act(action),
-            (Some(Hit::Column(column)), None) => self.sort_on(column),
-            (Some(Hit::Row(row)), None) => self.click_row(row),
-            _ => {}
-        }
-        std::mem::take(&mut self.effects)
-    }
-
     /// Selects a row of the list on screen; a selected one is opened.
     pub(super) fn click_row(&mut self, row: usize) {
         let Some(table) = self.list_mut().map(AnyList::table) else { return };
@@ -195,6 +156,15 @@ impl State {
                 let told = save.key(key);
                 self.follow_save(told);
             }
+            Some(Layer::Menu(menu)) => {
+                if let Some(chosen) = menu.key(key) {
+                    self.leave_menu(chosen);
+                }
+            }
+            Some(Layer::Jump(jump)) => {
+                let told = jump.key(key);
+                self.follow_jump(told);
+            }
             Some(Layer::Text(text)) => {
                 let closes = text.key(key);
                 if closes {
@@ -205,8 +175,8 @@ impl State {
                 if matches!(key.code, KeyCode::Esc | KeyCode::Enter) {
                     self.layer = None;
                 } else if let (KeyCode::Char('y'), Some(Layer::ShownOnce(shown))) = (key.code, &self.layer) {
-                    self.effects.push(Effect::Copy(shown.copied()));
-                    self.toasts.push(Kind::Info, "sent to the terminal's clipboard (OSC 52)", self.now_ms);
+                    let secret = shown.copied();
+                    self.copy(secret);
                 }
             }
             _ => {}
@@ -242,6 +212,10 @@ impl State {
             (Some(Layer::Save(save)), _) => {
                 let told = save.click(column, row);
                 self.follow_save(told);
+            }
+            (Some(Layer::Jump(jump)), _) => {
+                let told = jump.click(column, row);
+                self.follow_jump(told);
             }
             (None, View::Login(login)) => {
                 let told = login.form.click(column, row);
@@ -283,6 +257,21 @@ impl State {
                 self.layer = None;
                 self.to_visit = forms.into();
                 self.visit_next();
+            }
+            Some(Err(())) => self.leave_form(),
+        }
+    }
+
+    /// Shows the time that was asked for.
+    fn follow_jump(&mut self, told: Wish<u64>) {
+        match told {
+            None => {}
+            Some(Ok(at_ms)) => {
+                self.layer = None;
+                if let Some((time, now_ms)) = self.timeline() {
+                    time.jump(at_ms, now_ms);
+                }
+                self.fetch_history();
             }
             Some(Err(())) => self.leave_form(),
         }

@@ -26,6 +26,7 @@ impl State {
             View::Operations => {
                 self.operations.selected().map(|operation| View::Operation(OperationView::of(operation.clone())))
             }
+            View::Alerts => self.alerts.selected().and_then(|alert| self.view_of_problem(&alert.problem)),
             View::Catalog => {
                 self.catalog.selected().map(|template| View::Template(TemplateView::new(template.id.clone())))
             }
@@ -98,6 +99,7 @@ impl State {
     }
 
     pub(super) fn entered(&mut self) {
+        self.let_go();
         self.filtering = false;
         self.fetching.remove(&Fetch::View);
         self.again.remove(&Fetch::View);
@@ -106,9 +108,7 @@ impl State {
             view.enter();
         }
         self.refresh();
-        if let View::Server(view) = &mut self.view {
-            self.effects.push(Effect::Metrics(view.range()));
-        }
+        self.fetch_history();
         if let View::Audit(view) = &mut self.view {
             view.resume();
         }
@@ -174,7 +174,12 @@ impl State {
             | View::Logs(_)
             | View::Diagnosis(_) => {
                 self.fetch(Fetch::Apps);
+                // What explains its charts.
+                if let View::Server(_) = self.view {
+                    self.fetch(Fetch::Operations);
+                }
             }
+            View::Compare(_) => self.fetch(Fetch::Rows),
             View::Plans => self.fetch(Fetch::Plans),
             View::Operations => self.fetch(Fetch::Operations),
             View::Overview => {
@@ -197,6 +202,9 @@ impl State {
             Fetch::Servers => {
                 self.looks.servers_at = self.now_ms;
                 Effect::Servers
+            }
+            Fetch::Rows if let View::Compare(view) = &self.view => {
+                Effect::Rows { names: view.servers.clone(), spark: false }
             }
             Fetch::Rows => {
                 let (ids, names): (Vec<_>, Vec<_>) =

@@ -192,7 +192,7 @@ impl State {
             Err(why) => under_way.failed.push((name, why)),
         }
         if !under_way.is_over() {
-            self.toasts.push(Kind::Info, under_way.progress(), self.now_ms);
+            self.toasts.progress(under_way.progress(), self.now_ms);
             return;
         }
         let Some(UnderWay { verb, done, failed, back, .. }) = self.together.take() else { return };

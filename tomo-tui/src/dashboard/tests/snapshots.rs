@@ -9,10 +9,16 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 51] = [
+const SCREENS: [(&str, &str); 57] = [
     ("overview", ""),
     ("overview_marked", "s s s s space j space"),
     ("several", "ctrl-a u"),
+    ("compare", "space space C x"),
+    ("alerts", "!"),
+    ("menu", ""),
+    ("messages", "2 S H"),
+    ("server_marks", "enter x J"),
+    ("plans_half", "3 _"),
     ("server", "enter"),
     ("apps", "2"),
     ("app", "2 enter"),
@@ -138,6 +144,10 @@ fn every_screen_looks_as_it_did() {
                         let lines = Answer::Logs(view.asked(), Ok(logs::of_two_services()));
                         dashboard.send(Event::Answer(lines));
                         dashboard.press("t & c o n n | l i s enter J");
+                    }
+                    "menu" => {
+                        dashboard.press("2");
+                        dashboard.right_click("shop");
                     }
                     "sealed" | "unlock" => dashboard.seal(),
                     "catalog_empty" => {

@@ -69,6 +69,10 @@ impl Listed for AppSummary {
         ]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             NAME => self.name.cmp(&other.name),

@@ -191,6 +191,10 @@ impl Listed for AuditEntry {
         ]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             WHEN => self.seq.cmp(&other.seq),

@@ -72,6 +72,10 @@ impl Listed for VolumeBackup {
         ]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         let proven = |one: &Self| one.drill.as_ref().map(|drill| (drill.proven, drill.at));
         match column {

@@ -48,6 +48,10 @@ impl Listed for TemplateSummary {
         cells
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             NAME => self.name.to_lowercase().cmp(&other.name.to_lowercase()),
@@ -68,7 +72,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let left_out = &state.left_out;
     let wanted =
         if left_out.is_empty() { 0 } else { u16::try_from(left_out.len()).unwrap_or(u16::MAX).saturating_add(1) };
-    let (list, below) = split_bottom(area, wanted.min(area.height / 3));
+    let (list, below) =
+        split_bottom(area, area.height - state.panes.list(area.height, area.height - wanted.min(area.height / 3)));
     let empty = ["the catalog is empty", "folders of templates: [catalog] in the daemon's /etc/tomo/daemon.toml"];
     draw_list(&state.catalog, canvas, list, &empty, cell);
     if below.height > 1 {

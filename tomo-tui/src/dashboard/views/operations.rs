@@ -48,6 +48,14 @@ impl Listed for Operation {
         ]
     }
 
+    fn copied(&self) -> String {
+        self.operation.to_string()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             STATUS => self.status.as_str().cmp(other.status.as_str()),

@@ -74,6 +74,10 @@ impl Listed for ServerSummary {
             .collect()
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         let figure = |server: &Self| -> f64 {
             let Some(vitals) = &server.vitals else { return -1.0 };
@@ -118,7 +122,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let problems = state.overview.as_ref().map_or(&[][..], |overview| &overview.problems);
     let wanted =
         if problems.is_empty() { 0 } else { u16::try_from(problems.len()).unwrap_or(u16::MAX).saturating_add(1) };
-    let (fleet, below) = split_bottom(rest, wanted.min(rest.height / 3));
+    let (fleet, below) =
+        split_bottom(rest, rest.height - state.panes.list(rest.height, rest.height - wanted.min(rest.height / 3)));
     let theme = canvas.theme;
     let empty = [
         "no server is managed yet",
@@ -128,6 +133,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
     if below.height > 1 {
         let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
+        canvas.hits.add(below, Hit::Act(Action::ShowAlerts));
         for (row, problem) in inner.rows().zip(problems) {
             let (symbol, style) = match problem.severity {
                 Severity::Critical => ('✗', theme.bad),

@@ -51,6 +51,14 @@ impl Listed for Plan {
         ]
     }
 
+    fn copied(&self) -> String {
+        self.plan.to_string()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             STATUS => rank(self.status).cmp(&rank(other.status)),
@@ -78,7 +86,11 @@ fn rank(status: PlanStatus) -> u8 {
 
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let list = &state.plans;
-    let (left, right) = if area.width >= WIDE { split_left(area, area.width / 2) } else { (area, Rect::default()) };
+    let (left, right) = if area.width >= WIDE {
+        split_left(area, state.panes.list(area.width, area.width / 2))
+    } else {
+        (area, Rect::default())
+    };
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
     let empty = ["no plan yet", "what an AI tool or a person asks for stands here until somebody agrees to it"];
     draw_list(list, canvas, left, &empty, |plan, index, width| cell(plan, index, width, theme, now_ms));

@@ -52,6 +52,10 @@ impl Listed for Registry {
         vec![("registry", self.registry.as_str().into()), ("user", self.user.as_str().into())]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             REGISTRY => self.registry.cmp(&other.registry),

@@ -2,8 +2,10 @@
 
 mod access;
 mod charts;
+pub(crate) mod compare;
 mod containers;
 mod history;
+mod marks;
 
 use std::cell::Cell;
 
@@ -29,25 +31,13 @@ use crate::dashboard::{
     views::{
         plan::{draw_scrolled, scroll},
         status_line,
+        timeline::{Moved, Timeline},
     },
-    widgets::chart::TimeChart,
 };
 use crate::format;
 use access::looked;
 use history::History;
 
-/// Spans the charts can show, with the step of their points (at most 400 points).
-const ZOOMS: [(&str, u64, u32); 8] = [
-    ("1 min", 60_000, 1),
-    ("5 min", 300_000, 1),
-    ("15 min", 900_000, 3),
-    ("1 h", 3_600_000, 10),
-    ("6 h", 21_600_000, 60),
-    ("24 h", 86_400_000, 240),
-    ("7 d", 604_800_000, 1_800),
-    ("30 d", 2_592_000_000, 7_200),
-];
-const ZOOM_AT_FIRST: usize = 1;
 /// Figures older than this are not of now.
 const STALE_MS: u64 = 30_000;
 
@@ -58,11 +48,8 @@ pub(crate) struct ServerView {
     detail: Option<ServerDetail>,
     pub(crate) error: Option<String>,
     history: History,
-    zoom: usize,
-    /// End of the window; absent while it follows the present.
-    until_ms: Option<u64>,
-    /// The time whose values are shown (the server's clock).
-    crosshair_ms: Option<u64>,
+    /// By the server's clock.
+    pub(crate) time: Timeline,
     /// What the server's clock is ahead of ours.
     ahead_ms: i64,
     pub(crate) containers: List<Container>,
@@ -78,9 +65,7 @@ impl ServerView {
             detail: None,
             error: None,
             history: History::default(),
-            zoom: ZOOM_AT_FIRST,
-            until_ms: None,
-            crosshair_ms: None,
+            time: Timeline::default(),
             ahead_ms: 0,
             containers: List::default(),
             access: None,
@@ -88,17 +73,13 @@ impl ServerView {
         })
     }
 
-    fn span_ms(&self) -> u64 {
-        ZOOMS[self.zoom].1
-    }
-
     /// What the charts want to know.
     pub(crate) fn range(&self) -> MetricsRange {
         MetricsRange {
             server: self.name.clone(),
-            span_ms: self.span_ms(),
-            until_ms: self.until_ms,
-            step_s: ZOOMS[self.zoom].2,
+            span_ms: self.time.span_ms(),
+            until_ms: self.time.until_ms,
+            step_s: self.time.step_s(),
         }
     }
 
@@ -150,17 +131,13 @@ impl ServerView {
 
     /// Why an action has nothing to do here.
     pub(crate) fn does_not_fit(&self, action: Action) -> Option<String> {
-        let text = |text: &str| Some(text.to_owned());
         match action {
             Action::Deploy => self.no_deploys(),
             Action::ConnectServer => self.no_ssh(),
             Action::TestServer | Action::ForgetCredential => self.no_credential(),
             Action::UpdateAgent => self.no_update(),
             Action::EditServer if self.detail.is_none() => self.no_ssh(),
-            Action::ZoomIn if self.zoom == 0 => text("this is the shortest time"),
-            Action::ZoomOut if self.zoom + 1 == ZOOMS.len() => text("this is the longest time"),
-            Action::PanForward | Action::Live if self.until_ms.is_none() => text("the charts are live already"),
-            _ => None,
+            _ => self.time.does_not_fit(action),
         }
     }
 
@@ -199,31 +176,24 @@ impl ServerView {
     }
 
     /// The present by the server's clock.
-    fn now_there(&self, now_ms: u64) -> u64 {
+    pub(crate) fn now_there(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.ahead_ms)
     }
 
     /// Does what the view does by itself: whether it did, and what to fetch.
     pub(crate) fn act(&mut self, action: Action, now_ms: u64) -> (bool, Option<MetricsRange>) {
-        let end = self.until_ms.unwrap_or_else(|| self.now_there(now_ms));
-        let half = self.span_ms() / 2;
+        let now_there = self.now_there(now_ms);
+        match self.time.act(action, now_there) {
+            Moved::Window => return (true, Some(self.range())),
+            Moved::Crosshair => return (true, None),
+            Moved::No => {}
+        }
         match action {
-            Action::ZoomIn => self.zoom = self.zoom.saturating_sub(1),
-            Action::ZoomOut => self.zoom = (self.zoom + 1).min(ZOOMS.len() - 1),
-            Action::PanBack => self.until_ms = Some(end.saturating_sub(half)),
-            Action::PanForward => self.until_ms = Some(end + half).filter(|until| *until < self.now_there(now_ms)),
-            Action::Live => self.until_ms = None,
-            Action::Crosshair => {
-                self.crosshair_ms = if self.crosshair_ms.is_some() { None } else { Some(end.saturating_sub(half)) };
-                return (true, None);
-            }
             Action::Access => {
                 self.access = if self.access.is_some() { None } else { Some(0) };
-                return (true, None);
             }
             Action::SortContainers => {
                 self.containers.sort_next();
-                return (true, None);
             }
             other => {
                 if let Some(place) = &mut self.access {
@@ -232,13 +202,7 @@ impl ServerView {
                 return (self.containers.act(other), None);
             }
         }
-        (true, Some(self.range()))
-    }
-
-    /// Puts the crosshair under a column of a chart.
-    pub(crate) fn point_at(&mut self, chart: Rect, column: u16, now_ms: u64) {
-        let end_ms = self.until_ms.unwrap_or_else(|| self.now_there(now_ms));
-        self.crosshair_ms = TimeChart::time_at(chart, end_ms, self.span_ms(), column);
+        (true, None)
     }
 
     /// Takes fresh facts and figures over.
@@ -253,8 +217,8 @@ impl ServerView {
                     self.ahead_ms = ahead;
                 }
             }
-            if self.until_ms.is_none() {
-                self.history.push(&vitals, self.span_ms());
+            if self.time.until_ms.is_none() {
+                self.history.push(&vitals, self.time.span_ms());
             }
         }
         self.containers.replace(std::mem::take(&mut detail.containers));
@@ -278,14 +242,16 @@ impl ServerView {
         self.draw_head(canvas, head);
         if let (Some(place), Some(detail)) = (self.access, &self.detail) {
             let inner = canvas.section(rest, "access", true);
-            let lines = self.access_lines(detail, canvas.theme, usize::from(inner.width), state.now_ms);
+            let lines = self.access_lines(detail, canvas.theme, usize::from(inner.width), state.shown_at());
             draw_scrolled(canvas, inner, &lines, place, &self.access_end);
             return;
         }
         let rows = self.containers.items().len();
         let wanted = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(2).min(rest.height / 3).max(4);
-        let (charts, below) = split_top(rest, rest.height.saturating_sub(wanted));
-        self.draw_charts(canvas, charts, state.now_ms);
+        let (charts, below) = split_top(rest, rest.height - state.panes.list(rest.height, wanted));
+        if charts.height > 0 {
+            self.draw_charts(state, canvas, charts);
+        }
         self.draw_below(canvas, below);
     }
 

@@ -9,7 +9,7 @@ use crate::{
     dashboard::{
         canvas::{Canvas, split_bottom},
         list::{List, Listed},
-        views::{draw_list, safe},
+        views::{draw_list, panes::Panes, safe},
         widgets::table::{Column, column, growing},
     },
     format::wrap,
@@ -57,12 +57,13 @@ impl SettingsView {
         self.list.selected().map_or("", |setting| setting.name)
     }
 
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, panes: Panes) {
         if let Some(error) = &self.error {
             canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
             return;
         }
-        let (rows, whole) = split_bottom(area, if area.height < HIGH { 0 } else { WHOLE });
+        let usual = area.height - if area.height < HIGH { 0 } else { WHOLE };
+        let (rows, whole) = split_bottom(area, area.height - panes.list(area.height, usual));
         let theme = canvas.theme;
         draw_list(&self.list, canvas, rows, &[], |setting, index, width| match index {
             NAME => Line::from(setting.name),

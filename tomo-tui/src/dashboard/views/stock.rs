@@ -97,6 +97,10 @@ impl Listed for Item {
         ]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         match column {
             KIND => kind(self).cmp(kind(other)),

@@ -12,6 +12,7 @@ use crate::{
         people::People,
         views::{
             draw_list,
+            panes::Panes,
             person::{moment, remaining, words},
             safe,
         },
@@ -44,12 +45,13 @@ impl TokensView {
         self.list.replace(people.tokens);
     }
 
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, panes: Panes) {
         if let Some(error) = &self.error {
             canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
             return;
         }
-        let (rows, whole) = split_bottom(area, if area.height < HIGH { 0 } else { WHOLE });
+        let usual = area.height - if area.height < HIGH { 0 } else { WHOLE };
+        let (rows, whole) = split_bottom(area, area.height - panes.list(area.height, usual));
         let now_ms = canvas.now_ms;
         let empty = ["no API token: programs and AI tools sign in with one", "press a to make one"];
         draw_list(&self.list, canvas, rows, &empty, |token, index, width| cell(token, index, width, now_ms));
@@ -109,6 +111,10 @@ impl Listed for ApiToken {
             ("may", words(&self.scopes).into()),
             ("sees", self.selectors.in_words().into()),
         ]
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
     }
 
     fn compare(&self, other: &Self, column: usize) -> Ordering {

@@ -78,6 +78,18 @@ impl TimeChart<'_> {
         u64::try_from(Window::new(end_ms, span_ms, plot.width).start_of(usize::from(cell))).ok()
     }
 
+    /// The time that a column of a chart drawn in `area` stands for.
+    pub(crate) fn cell_ms(area: Rect, span_ms: u64) -> u64 {
+        span_ms.div_ceil(u64::from(plot_area(area).width.max(1))).max(1)
+    }
+
+    /// What sets a series apart where colors do not.
+    pub(crate) fn marker_of(theme: &Theme, place: usize) -> Option<char> {
+        let alike = theme.depth == Depth::Mono || theme.glyphs == Glyphs::Ascii;
+        let markers = if theme.is_ascii() { ASCII_MARKERS } else { MARKERS };
+        alike.then(|| markers[place % markers.len()])
+    }
+
     fn draw(&self, area: Rect, buf: &mut Buffer, zone: &TimeZone) {
         let area = area.intersection(buf.area);
         if area.is_empty() {
@@ -231,9 +243,7 @@ impl TimeChart<'_> {
 
     /// Sets the series apart where their colors do not.
     fn marker(&self, place: usize) -> Option<char> {
-        let alike = self.theme.depth == Depth::Mono || self.theme.glyphs == Glyphs::Ascii;
-        let markers = if self.theme.is_ascii() { ASCII_MARKERS } else { MARKERS };
-        (self.series.len() > 1 && alike).then(|| markers[place % markers.len()])
+        Self::marker_of(self.theme, place).filter(|_| self.series.len() > 1)
     }
 
     /// A single series takes the color of the thresholds it is above.

@@ -4,33 +4,38 @@ use ratatui::layout::Rect;
 use tomo_proto::model::metric::Unit;
 
 use super::{
-    ServerView, ZOOMS,
+    ServerView,
     history::{CPU, MEMORY, READ, RX, SWAP, TX, WRITE},
+    marks::named_at,
 };
 use crate::dashboard::{
     canvas::{Canvas, Hit, split_left, split_top},
+    state::State,
     widgets::chart::{ChartSeries, TimeChart},
 };
 
 impl ServerView {
-    pub(super) fn draw_charts(&self, canvas: &mut Canvas<'_>, area: Rect, now_ms: u64) {
-        let theme = canvas.theme;
-        let window = self
-            .until_ms
-            .map_or_else(|| "live".to_owned(), |until| format!("until {}", crate::cli::output::time(until)));
-        let title = format!("{}, {window}", ZOOMS[self.zoom].0);
+    pub(super) fn draw_charts(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+        let (theme, now_ms) = (canvas.theme, canvas.now_ms);
+        let marks = self.marks(state.operations.items());
+        let mut title = self.time.title();
+        if let Some(named) = self.time.crosshair_ms.and_then(|at| named_at(&marks, at, self.time.span_ms())) {
+            title = format!("{title} ▾ {named}");
+        }
         let area = canvas.section(area, &title, false);
+        let marks: Vec<u64> = marks.iter().map(|mark| mark.at_ms).collect();
         let memory_total =
             self.detail.as_ref().and_then(|detail| detail.summary.vitals).map(|vitals| vitals.memory_total_bytes);
         #[expect(clippy::cast_precision_loss, reason = "the top of an axis")]
         let memory_top = memory_total.filter(|total| *total > 0).map(|total| total as f64);
+        let memory_most = [memory_top.unwrap_or(0.0) * 0.9];
         let charts: [Chart<'_>; 4] = [
             ("CPU", Unit::Ratio, Some(1.0), &[0.7, 0.9], &[(CPU, "cpu")]),
-            ("Memory", Unit::Bytes, memory_top, &[], &[(MEMORY, "used"), (SWAP, "swap")]),
+            ("Memory", Unit::Bytes, memory_top, &memory_most, &[(MEMORY, "used"), (SWAP, "swap")]),
             ("Network", Unit::BytesPerSec, None, &[], &[(RX, "in"), (TX, "out")]),
             ("Disk", Unit::BytesPerSec, None, &[], &[(READ, "read"), (WRITE, "write")]),
         ];
-        let end_ms = self.until_ms.unwrap_or_else(|| self.now_there(now_ms));
+        let end_ms = self.time.end_ms(self.now_there(now_ms));
         for (place, (title, unit, top, thresholds, series)) in quarters(area).into_iter().zip(charts) {
             let points: Vec<[Vec<Option<f64>>; 2]> = series
                 .iter()
@@ -57,11 +62,11 @@ impl ServerView {
                 filled: series.len() == 1,
                 series,
                 end_ms,
-                span_ms: self.span_ms(),
+                span_ms: self.time.span_ms(),
                 top,
                 thresholds,
-                marks: &[],
-                crosshair_ms: self.crosshair_ms,
+                marks: &marks,
+                crosshair_ms: self.time.crosshair_ms,
                 stale: self.is_stale(now_ms),
                 theme,
             };
@@ -75,7 +80,7 @@ impl ServerView {
 type Chart<'a> = (&'a str, Unit, Option<f64>, &'a [f64], &'a [(usize, &'a str)]);
 
 /// Four charts: two by two where there is room, below each other where it is narrow, the first ones only where it is low.
-fn quarters(area: Rect) -> Vec<Rect> {
+pub(super) fn quarters(area: Rect) -> Vec<Rect> {
     /// Fewer rows are not a chart.
     const LEAST: u16 = 4;
     if area.width >= 70 {

@@ -57,6 +57,10 @@ impl Listed for Container {
         ]
     }
 
+    fn json(&self) -> serde_json::Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
     fn compare(&self, other: &Self, column: usize) -> Ordering {
         let usage = |of: fn(&ContainerUsage) -> u64| self.usage.as_ref().map(of).cmp(&other.usage.as_ref().map(of));
         let cores = |container: &Self| container.usage.as_ref().map_or(-1.0, |usage| usage.cpu_cores);

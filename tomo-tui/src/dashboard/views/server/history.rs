@@ -51,6 +51,20 @@ impl History {
         history
     }
 
+    /// Series added up, mean and peak, on a grid of time that begins no later than they do.
+    pub(super) fn sums(&self, parts: &[usize], start_ms: u64, step_ms: u64) -> [Vec<Option<f64>>; 2] {
+        let before = usize::try_from(self.start_ms.saturating_sub(start_ms) / step_ms.max(1)).unwrap_or(usize::MAX);
+        [&self.avg, &self.max].map(|points| {
+            let count = parts.iter().map(|part| points[*part].len()).max().unwrap_or(0);
+            let sum = |place: usize| {
+                let values = parts.iter().filter_map(|part| points[*part].get(place).copied().flatten());
+                values.reduce(|sum, value| sum + value)
+            };
+            // Never more than a few windows of it: a server whose clock is far off has nothing to show here.
+            std::iter::repeat_n(None, before.min(4_000)).chain((0..count).map(sum)).collect()
+        })
+    }
+
     /// Adds the newest figures, and lets go what is older than the span.
     pub(super) fn push(&mut self, vitals: &Vitals, span_ms: u64) {
         if self.step_ms == 0 {
@@ -152,6 +166,16 @@ mod tests {
         history.push(&vitals(u64::MAX, 0.3), 5_000);
         history.push(&vitals(0, 0.3), 5_000);
         assert_eq!(history.avg[CPU].len(), 7);
+    }
+
+    #[test]
+    fn series_are_added_up_on_a_common_grid() {
+        let mut history = History { start_ms: 12_000, step_ms: 1_000, ..History::default() };
+        history.avg[RX] = [Some(1.0), None, Some(3.0)].into();
+        history.avg[TX] = [Some(10.0), None].into();
+        let [sums, peaks] = history.sums(&[RX, TX], 10_000, 1_000);
+        assert_eq!(sums, [None, None, Some(11.0), None, Some(3.0)]);
+        assert_eq!(peaks, [None, None]);
     }
 
     #[test]

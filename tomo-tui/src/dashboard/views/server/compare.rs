@@ -1,0 +1,134 @@
+//! Several servers in the same charts, a line for each, with one window of time and one crosshair.
+
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
+use tomo_proto::{
+    api::server::ServerMetricsAnswer,
+    model::{metric::Unit, server::ServerSummary},
+};
+
+use super::{
+    charts::quarters,
+    history::{CPU, History, MEMORY, READ, RX, TX, WRITE},
+};
+use crate::dashboard::{
+    action::Action,
+    canvas::{Canvas, Hit, split_top},
+    effect::Effect,
+    event::MetricsRange,
+    views::timeline::{Moved, Timeline},
+    widgets::chart::{ChartSeries, TimeChart},
+};
+
+/// Servers in one chart, at the most: more lines than this nobody tells apart.
+pub(crate) const MOST: usize = 6;
+
+/// Title, unit, fixed top, and the series that are added up.
+const CHARTS: [(&str, Unit, Option<f64>, &[usize]); 4] = [
+    ("CPU", Unit::Ratio, Some(1.0), &[CPU]),
+    ("Memory used", Unit::Bytes, None, &[MEMORY]),
+    ("Network in and out", Unit::BytesPerSec, None, &[RX, TX]),
+    ("Disk read and write", Unit::BytesPerSec, None, &[READ, WRITE]),
+];
+
+/// The view.
+#[derive(Debug)]
+pub(crate) struct CompareView {
+    pub(crate) servers: Vec<String>,
+    /// In the order of the servers.
+    histories: Vec<History>,
+    pub(crate) time: Timeline,
+}
+
+impl CompareView {
+    pub(crate) fn new(servers: Vec<String>) -> Box<Self> {
+        let histories = servers.iter().map(|_| History::default()).collect();
+        Box::new(Self { servers, histories, time: Timeline::default() })
+    }
+
+    /// What the charts want to know, of each server.
+    pub(crate) fn fetch(&self) -> Vec<Effect> {
+        let (span_ms, until_ms, step_s) = (self.time.span_ms(), self.time.until_ms, self.time.step_s());
+        let range = |server: &String| MetricsRange { server: server.clone(), span_ms, until_ms, step_s };
+        self.servers.iter().map(range).map(Effect::Metrics).collect()
+    }
+
+    /// Does what the view does by itself: whether it did, and what to fetch.
+    pub(crate) fn act(&mut self, action: Action, now_ms: u64) -> (bool, Vec<Effect>) {
+        match self.time.act(action, now_ms) {
+            Moved::No => (false, Vec::new()),
+            Moved::Crosshair => (true, Vec::new()),
+            Moved::Window => (true, self.fetch()),
+        }
+    }
+
+    /// Takes a server's history over, unless something else has been asked for since.
+    pub(crate) fn take_history(&mut self, range: &MetricsRange, answer: ServerMetricsAnswer) {
+        let same = |time: &Timeline| {
+            (time.span_ms(), time.until_ms, time.step_s()) == (range.span_ms, range.until_ms, range.step_s)
+        };
+        let place = self.servers.iter().position(|server| *server == range.server);
+        if let Some(place) = place.filter(|_| same(&self.time)) {
+            self.histories[place] = History::of(answer);
+        }
+    }
+
+    /// Adds the newest figures to charts that follow the present.
+    pub(crate) fn take(&mut self, servers: &[ServerSummary]) {
+        if self.time.until_ms.is_some() {
+            return;
+        }
+        for (name, history) in self.servers.iter().zip(&mut self.histories) {
+            let known = servers.iter().find(|server| server.name == *name);
+            if let Some(vitals) = known.and_then(|server| server.vitals.as_ref()) {
+                history.push(vitals, self.time.span_ms());
+            }
+        }
+    }
+
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+        let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
+        let (head, rest) = split_top(area, 1);
+        let theme = canvas.theme;
+        let names = self.servers.iter().enumerate().flat_map(|(place, name)| {
+            let style = theme.series[place % theme.series.len()];
+            let marker = TimeChart::marker_of(theme, place).unwrap_or('■');
+            [Span::styled(format!("{marker} {}", tomo_proto::text::display_line(name, 24)), style), Span::raw("   ")]
+        });
+        let names = Line::from(names.collect::<Vec<_>>());
+        canvas.line(head, &names);
+        let area = canvas.section(rest, &self.time.title(), false);
+        let start_ms =
+            self.histories.iter().filter(|history| history.step_ms > 0).map(|history| history.start_ms).min();
+        let (start_ms, step_ms) = (start_ms.unwrap_or(0), u64::from(self.time.step_s()) * 1_000);
+        let end_ms = self.time.end_ms(canvas.now_ms);
+        for (place, (title, unit, top, parts)) in quarters(area).into_iter().zip(CHARTS) {
+            let points: Vec<[Vec<Option<f64>>; 2]> =
+                self.histories.iter().map(|history| history.sums(parts, start_ms, step_ms)).collect();
+            let series = self.servers.iter().zip(&points).enumerate().map(|(color, (name, [avg, max]))| {
+                let style = theme.series[color % theme.series.len()];
+                ChartSeries { name, avg, max, style }
+            });
+            let chart = TimeChart {
+                title,
+                unit,
+                start_ms,
+                step_ms,
+                filled: false,
+                series: series.collect(),
+                end_ms,
+                span_ms: self.time.span_ms(),
+                top,
+                thresholds: if unit == Unit::Ratio { &[0.7, 0.9] } else { &[] },
+                marks: &[],
+                crosshair_ms: self.time.crosshair_ms,
+                stale: false,
+                theme,
+            };
+            ratatui::widgets::Widget::render(chart, place, canvas.buffer);
+            canvas.hits.add(place, Hit::Chart(place));
+        }
+    }
+}
