@@ -220,6 +220,8 @@ pub(crate) enum Effect {
         verb: &'static str,
         tasks: Vec<Task>,
     },
+    /// Does what takes the last act back, which a person was asked about in these words.
+    TakeBack(String),
     /// Sends it to the terminal's clipboard.
     Copy(String),
     /// Gives it to tmux.
@@ -477,6 +479,7 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
         Effect::Watch(_)
         | Effect::Together { .. }
+        | Effect::TakeBack(_)
         | Effect::Copy(_)
         | Effect::ToggleMouse
         | Effect::Suspend

@@ -122,8 +122,11 @@ impl<T: Listed> List<T> {
 
     /// What is marked: what is shown in its order, then what the filter hides.
     pub(crate) fn marked(&self) -> impl Iterator<Item = &T> {
-        let is_shown: HashSet<usize> = self.shown.iter().copied().collect();
-        let hidden = (0..self.items.len()).filter(move |place| !is_shown.contains(place));
+        // Whoever looks at the first few needs no set of all.
+        let hidden = std::iter::once(()).flat_map(|()| {
+            let is_shown: HashSet<usize> = self.shown.iter().copied().collect();
+            (0..self.items.len()).filter(move |place| !is_shown.contains(place))
+        });
         let places = self.shown.iter().copied().chain(hidden);
         places.map(|place| &self.items[place]).filter(|item| self.is_marked(item))
     }

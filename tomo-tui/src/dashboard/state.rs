@@ -12,6 +12,7 @@ mod logs;
 mod mouse;
 mod navigate;
 mod people;
+mod targets;
 mod together;
 pub(crate) mod undo;
 mod visits;
@@ -241,6 +242,7 @@ impl State {
                 let was_live = matches!(self.link, Link::Live);
                 self.link = Link::Live;
                 if !was_live {
+                    self.let_go();
                     self.overview = None;
                     self.looks = Looks::default();
                     self.fetching.clear();

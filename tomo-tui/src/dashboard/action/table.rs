@@ -92,6 +92,19 @@ const MARKED: &[Context] = &[
     Context::Tokens,
     Context::Person,
     Context::Profile,
+    Context::Stock,
+    Context::Backups,
+];
+/// Those where `v` makes no volume.
+const RANGED: &[Context] = &[
+    Context::Overview,
+    Context::Apps,
+    Context::Server,
+    Context::Plans,
+    Context::Tokens,
+    Context::Person,
+    Context::Profile,
+    Context::Backups,
 ];
 /// Where there are charts over time.
 const CHARTS: &[Context] = &[Context::Server, Context::Compare];
@@ -472,7 +485,7 @@ pub(crate) const TABLE: &[Entry] = &[
         MARKED,
         9,
     ),
-    entry(Action::MarkRange, "range", "Marks rows while moving, until it is pressed again.", &["v"], MARKED, 0),
+    entry(Action::MarkRange, "range", "Marks rows while moving, until it is pressed again.", &["v"], RANGED, 0),
     entry(Action::MarkAll, "mark all", "Marks all rows that are shown, or none of them.", &["ctrl-a"], MARKED, 0),
     entry(Action::Sort, "sort", "Sorts by the next column; the order before decides between equals.", &["s"], LISTS, 8),
     entry(
@@ -604,7 +617,14 @@ pub(crate) const TABLE: &[Entry] = &[
         GLOBAL,
         0,
     ),
-    entry(Action::Copy, "copy", "Copies the name of what is selected to the clipboard.", &["y"], GLOBAL, 0),
+    entry(
+        Action::Copy,
+        "copy",
+        "Copies the name of what is selected to the clipboard; in a log, the line that was found or the last one shown.",
+        &["y"],
+        GLOBAL,
+        0,
+    ),
     entry(Action::CopyRow, "copy as JSON", "Copies all of what is selected as JSON.", &["Y"], GLOBAL, 0),
     entry(Action::Messages, "messages", "What was told before, with the time.", &["H"], GLOBAL, 0),
     entry(Action::Help, "help", "Shows the keys that work here.", &["?", "f1"], GLOBAL, 0),

@@ -18,6 +18,7 @@ impl State {
             return Some(copied);
         }
         let json = match &self.view {
+            View::Logs(view) => return view.line(),
             View::App(view) => serde_json::to_string_pretty(view.detail.as_ref()?),
             View::Plan(view) => serde_json::to_string_pretty(view.plan.as_ref()?),
             View::Operation(view) => serde_json::to_string_pretty(view.operation.as_ref()?),

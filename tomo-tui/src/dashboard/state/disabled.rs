@@ -26,6 +26,9 @@ use crate::dashboard::{
 /// How long what a host's policy says counts as known.
 const POLICY_MS: u64 = 10_000;
 
+/// Hosts that are asked for theirs because something of them is marked.
+const POLICIES: usize = 20;
+
 /// What is known of a host's policy.
 #[derive(Debug)]
 pub(super) struct KnownPolicy {
@@ -192,8 +195,7 @@ impl State {
                 View::Backups(view) if view.list.selected().is_some() => None,
                 View::Stock(view) => match view.list.selected() {
                     None => Some("nothing is selected".to_owned()),
-                    Some(item) if item.used_by().is_empty() => None,
-                    Some(item) => Some(format!("{} is in use by {}", item.title(), item.used_by().join(", "))),
+                    Some(item) => in_use(item),
                 },
                 _ => Some("nothing is selected".to_owned()),
             },
@@ -297,7 +299,18 @@ impl State {
             View::Container(view) => Some(view.server.clone()),
             _ => None,
         };
-        let Some(server) = self.app_on_screen().map(|app| app.server.clone()).or(of_container) else { return };
+        let on_screen = self.app_on_screen().map(|app| app.server.clone()).or(of_container);
+        let mut servers: Vec<String> = match &self.view {
+            View::Apps => self.apps.marked().map(|app| app.server.clone()).chain(on_screen).collect(),
+            _ => on_screen.into_iter().collect(),
+        };
+        servers.sort();
+        servers.dedup();
+        servers.truncate(POLICIES);
+        servers.into_iter().for_each(|server| self.learn_policy_of(server));
+    }
+
+    fn learn_policy_of(&mut self, server: String) {
         let asked_at = self.now_ms;
         let known = self.policies.get(&server);
         if !matches!(self.link, Link::Live) || known.is_some_and(|known| asked_at < known.asked_at + POLICY_MS) {
@@ -311,6 +324,12 @@ impl State {
     pub(super) fn learned_policy(&mut self, server: String, policy: Option<PolicySummary>) {
         self.policies.insert(server, KnownPolicy { asked_at: self.now_ms, policy });
     }
+}
+
+/// Why something cannot be removed from a server.
+pub(super) fn in_use(item: &Item) -> Option<String> {
+    let used_by = item.used_by();
+    (!used_by.is_empty()).then(|| format!("{} is in use by {}", item.title(), used_by.join(", ")))
 }
 
 /// Why the agent of a server takes no release over the link, as far as the list of servers tells.

@@ -4,12 +4,7 @@
 use std::fmt::Write as _;
 
 use tomo_proto::{
-    model::{
-        app::AppSummary,
-        container::Container,
-        plan::{Approval, Plan},
-        server::ServerSummary,
-    },
+    model::plan::{Approval, Plan},
     text::display_line,
 };
 
@@ -17,19 +12,11 @@ use crate::dashboard::{
     action::{self, Action},
     effect::Effect,
     layers::{Layer, confirm::Confirm, text::TextLayer},
-    state::{State, disabled::agent_is_away, undo::Undo},
+    state::{State, targets::Target, undo::Undo},
     toast::Kind,
     together::{Outcome, Task},
     views::View,
 };
-
-/// One of what is marked.
-struct Target {
-    name: String,
-    /// Why it cannot be done to this one.
-    against: Option<String>,
-    effect: Effect,
-}
 
 /// What is under way for several.
 #[derive(Debug)]
@@ -55,86 +42,10 @@ impl UnderWay {
 }
 
 impl State {
-    /// What an action comes to for each thing that is marked; `None` if nothing is, or if it is not done to several.
-    fn targets(&self, action: Action) -> Option<Vec<Target>> {
-        if self.list().is_none_or(|list| list.marks().0 == 0) {
-            return None;
-        }
-        Some(match (&self.view, action) {
-            (View::Apps, Action::StartApp | Action::StopApp | Action::RestartApp | Action::RemoveApp) => {
-                let target = |app: &AppSummary| Target {
-                    name: format!("{} on {}", app.name, app.server),
-                    against: self.app_is_off(app, action),
-                    effect: app_effect(action, app.id.to_string()),
-                };
-                self.apps.marked().map(target).collect()
-            }
-            (View::Server(view), Action::StartApp | Action::StopApp | Action::RestartApp) => {
-                let target = |container: &Container| {
-                    let name = container.name.clone();
-                    match self.app_of(&view.name, container) {
-                        Some(app) => Target {
-                            name: format!("{name}, of app {}", app.name),
-                            against: self.app_is_off(app, action),
-                            effect: app_effect(action, app.id.to_string()),
-                        },
-                        None => Target {
-                            against: self.container_is_off(container, action),
-                            effect: Effect::Operate { action, server: view.name.clone(), container: name.clone() },
-                            name,
-                        },
-                    }
-                };
-                view.containers.marked().map(target).collect()
-            }
-            (View::Overview, Action::UpdateAgent | Action::RemoveServer) => {
-                let target = |server: &ServerSummary| {
-                    let name = server.name.clone();
-                    let updates = action == Action::UpdateAgent;
-                    Target {
-                        against: if updates { agent_is_away(server) } else { None },
-                        effect: if updates {
-                            Effect::UpdateAgent(name.clone())
-                        } else {
-                            Effect::RemoveServer(name.clone())
-                        },
-                        name,
-                    }
-                };
-                self.servers.marked().map(target).collect()
-            }
-            (View::Plans, Action::Approve | Action::Deny) => {
-                let target = |plan: &Plan| {
-                    let by_name = action == Action::Approve && plan.approval == Approval::Human;
-                    let typed = || by_name.then(|| format!("it wants \"{}\" typed: approve it by itself", plan.target));
-                    let against = self.plan_is_off(plan, action).or_else(typed);
-                    let effect = if action == Action::Deny {
-                        Effect::Deny(plan.plan.to_string())
-                    } else {
-                        Confirm::approval(plan)
-                    };
-                    Target { name: plan.summary.clone(), against, effect }
-                };
-                self.plans.marked().map(target).collect()
-            }
-            (View::Tokens(_) | View::Person(_) | View::Profile(_), Action::Revoke) => {
-                let targets = self.revoked_at_once().into_iter();
-                targets.map(|(name, effect)| Target { name, against: None, effect }).collect()
-            }
-            _ => return None,
-        })
-    }
-
-    /// Why an action can be done to nothing that is marked; `None` without marks, or if there is something it can be done to.
-    pub(super) fn is_off_for_all(&self, action: Action) -> Option<Option<String>> {
-        let targets = self.targets(action)?;
-        let possible = targets.iter().any(|target| target.against.is_none());
-        Some(if possible { None } else { targets.into_iter().find_map(|target| target.against) })
-    }
-
     /// Asks about an action on all that is marked; says whether it is one.
     pub(super) fn act_on_marked(&mut self, action: Action) -> bool {
         let Some(targets) = self.targets(action) else { return false };
+        let targets: Vec<Target> = targets.collect();
         if let Some(under_way) = &self.together {
             let text = format!("{} is still under way", under_way.progress());
             self.toasts.push(Kind::Warning, text, self.now_ms);
@@ -171,6 +82,9 @@ impl State {
 
     /// Begins what was agreed to; several at once are followed.
     pub(super) fn begin_effect(&mut self, effect: Effect) {
+        if let Effect::TakeBack(says) = effect {
+            return self.take_back(&says);
+        }
         if let Effect::Together { verb, tasks } = &effect {
             let (done, failed, back) = (Vec::new(), Vec::new(), Vec::new());
             self.together = Some(UnderWay { verb, all: tasks.len(), done, failed, back });
@@ -205,6 +119,10 @@ impl State {
             let mut lines: Vec<(Kind, String)> =
                 failed.iter().map(|(name, why)| (Kind::Error, format!("✗ {name}: {why}"))).collect();
             lines.extend(done.iter().map(|name| (Kind::Info, format!("✓ {name}"))));
+            if self.undo.is_some() {
+                let key = action::row(Action::Undo).keys[0];
+                lines.push((Kind::Warning, format!("{key} takes back what was done")));
+            }
             let whys: Vec<String> = failed.iter().map(|(name, why)| format!("{name}: {why}")).collect();
             self.toasts.push(Kind::Error, format!("{text} – {}", whys.join("; ")), self.now_ms);
             if self.layer.is_none() {
@@ -212,15 +130,6 @@ impl State {
             }
         }
         self.refresh();
-    }
-}
-
-fn app_effect(action: Action, app: String) -> Effect {
-    match action {
-        Action::StartApp => Effect::Start(app),
-        Action::StopApp => Effect::Stop(app),
-        Action::RestartApp => Effect::Restart(app),
-        _ => Effect::Remove { app, volumes: false },
     }
 }
 
@@ -233,6 +142,8 @@ const fn then(action: Action) -> &'static str {
         Action::RemoveApp => {
             "Make a plan to remove each of these; its volumes stay. Nothing changes before somebody agrees to a plan by the app's name (3)."
         }
+        Action::Discard => "Make a plan to remove each of these. Nothing changes before somebody agrees to a plan (3).",
+        Action::VerifyBackup => "Read each of these to its end:",
         Action::RemoveServer => {
             "Make a plan to forget each of these. Nothing changes before somebody agrees to a plan by the server's name (3)."
         }

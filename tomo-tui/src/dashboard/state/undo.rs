@@ -77,8 +77,20 @@ impl State {
 
     /// Asks whether the last act is to be taken back.
     pub(super) fn ask_to_undo(&mut self) {
-        let Some(Undo { says, effect }) = self.undo.take() else { return };
+        let Some(Undo { says, .. }) = &self.undo else { return };
         let question = format!("Take the last change back: {says}.");
+        let effect = Effect::TakeBack(says.clone());
         self.layer = Some(Layer::Confirm(Confirm::question("Undo", question, "Take it back", effect)));
+    }
+
+    /// Takes back what was asked about, if nothing else has been done meanwhile.
+    pub(super) fn take_back(&mut self, asked_about: &str) {
+        match self.undo.take_if(|undo| undo.says == asked_about) {
+            Some(undo) => self.begin_effect(undo.effect),
+            None => {
+                let text = "something else was done meanwhile: nothing is taken back";
+                self.toasts.push(Kind::Warning, text, self.now_ms);
+            }
+        }
     }
 }

@@ -210,12 +210,76 @@ fn the_last_act_is_taken_back_once_after_asking() {
     dashboard.shows("z takes it back");
     dashboard.press("z");
     dashboard.shows("Take the last change back: start shop on web-1.");
+    assert!(dashboard.press("enter").is_empty(), "no has the keys, and it can still be taken back");
+    dashboard.press("z");
     let effects = dashboard.press("tab enter");
     assert!(matches!(&effects[..], [Effect::Start(app)] if app == "web-1/shop"), "{effects:?}");
     let restart = Operation { kind: OperationKind::RestartApp, ..operation(OperationStatus::Running) };
     dashboard.send(Event::Answer(Answer::Started(Ok(Box::new(restart)))));
     dashboard.press("z");
     dashboard.shows("nothing was done here that can be taken back");
+}
+
+#[test]
+fn what_is_taken_back_is_what_was_asked_about() {
+    let mut dashboard = apps();
+    let started = |name: &str| {
+        let stop =
+            Operation { kind: OperationKind::StopApp, target: name.to_owned(), ..operation(OperationStatus::Running) };
+        Event::Answer(Answer::Started(Ok(Box::new(stop))))
+    };
+    dashboard.send(started("shop"));
+    dashboard.press("z");
+    dashboard.send(started("blog"));
+    assert!(dashboard.press("tab enter").iter().all(|effect| !matches!(effect, Effect::Start(_))));
+    dashboard.shows("something else was done meanwhile");
+    dashboard.press("z");
+    dashboard.shows("start blog on web-1");
+}
+
+#[test]
+fn images_and_backups_are_marked_too() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    for key in ["enter", "I"] {
+        dashboard.press(key);
+        dashboard.answer_view();
+    }
+    dashboard.press("ctrl-a D");
+    dashboard.shows("postgres:17 is in use by db");
+    let of_stock = tasks(dashboard.press("tab enter"));
+    assert!(
+        of_stock.len() == 3 && of_stock.iter().all(|task| matches!(task.effect, Effect::Discard { .. })),
+        "{of_stock:?}"
+    );
+    for name in names(&of_stock) {
+        came(&mut dashboard, name, Ok(None));
+    }
+    dashboard.press("B");
+    dashboard.answer_view();
+    dashboard.press("v V");
+    dashboard.shows("Read each of these to its end");
+    let of_backups = tasks(dashboard.press("tab enter"));
+    assert!(matches!(&of_backups[..], [Task { effect: Effect::TryBackup { .. }, .. }]), "{of_backups:?}");
+}
+
+#[test]
+fn what_hosts_of_marked_apps_allow_is_asked_before_the_question() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let on =
+        |number, server: &str| AppSummary { server: server.to_owned(), ..named(number, "shop", AppStatus::Running) };
+    let apps = vec![on(7, "web-1"), on(8, "web-2"), on(9, "web-2")];
+    dashboard.send(Event::Answer(Answer::Apps(Ok(AppListAnswer { apps, total: 3, next_cursor: None }))));
+    dashboard.press("2");
+    let effects = dashboard.press("ctrl-a");
+    let asked: Vec<&str> = effects
+        .iter()
+        .filter_map(|effect| if let Effect::Policy(server) = effect { Some(server.as_str()) } else { None })
+        .collect();
+    assert_eq!(asked, ["web-2"], "that of web-1 was asked for with the selected one");
+    let policy = PolicySummary { digest: "abc".to_owned(), verbs: vec!["logs".to_owned()], ..PolicySummary::default() };
+    dashboard.send(Event::Answer(Answer::Policy("web-2".to_owned(), Some(policy))));
+    dashboard.press("T");
+    dashboard.shows("- shop on web-2: the policy of web-2 does not allow the verb stop");
 }
 
 #[test]

@@ -9,12 +9,13 @@ use tomo_proto::api::catalog::CatalogListAnswer;
 use super::*;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 57] = [
+const SCREENS: [(&str, &str); 58] = [
     ("overview", ""),
     ("overview_marked", "s s s s space j space"),
     ("several", "ctrl-a u"),
     ("compare", "space space C x"),
     ("alerts", "!"),
+    ("frozen", "enter f"),
     ("menu", ""),
     ("messages", "2 S H"),
     ("server_marks", "enter x J"),

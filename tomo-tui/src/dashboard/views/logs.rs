@@ -165,6 +165,12 @@ impl LogsView {
         Shown { spool: self.spool.clone(), numbers, look: self.look }
     }
 
+    /// The text of the line that a search has come to, or of the one at the bottom of the screen.
+    pub(crate) fn line(&self) -> Option<String> {
+        let number = self.current.or_else(|| self.at_bottom())?;
+        self.spool.get(number).map(|line| line.text.to_owned())
+    }
+
     /// Where it may be written, at this time (UTC ms).
     pub(crate) fn file(&self, now_ms: u64) -> String {
         let letter = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };

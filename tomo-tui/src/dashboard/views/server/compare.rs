@@ -88,6 +88,13 @@ impl CompareView {
         }
     }
 
+    /// Beginning and step of what all histories are drawn on.
+    fn grid(&self) -> (u64, u64) {
+        let fetched = || self.histories.iter().filter(|history| history.step_ms > 0);
+        let step_ms = fetched().map(|history| history.step_ms).max();
+        (fetched().map(|history| history.start_ms).min().unwrap_or(0), step_ms.unwrap_or(1))
+    }
+
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
         let (head, rest) = split_top(area, 1);
@@ -100,9 +107,7 @@ impl CompareView {
         let names = Line::from(names.collect::<Vec<_>>());
         canvas.line(head, &names);
         let area = canvas.section(rest, &self.time.title(), false);
-        let start_ms =
-            self.histories.iter().filter(|history| history.step_ms > 0).map(|history| history.start_ms).min();
-        let (start_ms, step_ms) = (start_ms.unwrap_or(0), u64::from(self.time.step_s()) * 1_000);
+        let (start_ms, step_ms) = self.grid();
         let end_ms = self.time.end_ms(canvas.now_ms);
         for (place, (title, unit, top, parts)) in quarters(area).into_iter().zip(CHARTS) {
             let points: Vec<[Vec<Option<f64>>; 2]> =
