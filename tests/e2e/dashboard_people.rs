@@ -90,6 +90,12 @@ async fn an_admin_makes_an_account_ends_its_login_changes_its_role_and_deletes_i
     terminal.press(Key::Control('s'));
     terminal.wait_for("viewer: may read").await;
     assert!(users(&daemon).await.contains(&("bo".to_owned(), Role::Viewer)));
+    terminal.type_text("z");
+    terminal.wait_for("make bo operator again").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("operator: may read").await;
+    assert!(users(&daemon).await.contains(&("bo".to_owned(), Role::Operator)));
     terminal.type_text("D");
     terminal.wait_for("Delete the account bo").await;
     terminal.type_text("bo");

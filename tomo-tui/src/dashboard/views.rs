@@ -322,8 +322,11 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.text(area, " Enter signs in   Tab next field   Ctrl-C twice leaves", theme.dim);
         return;
     }
-    let mut entries: Vec<_> = action::in_context(state.context()).filter(|entry| entry.footer > 0).collect();
-    entries.sort_by_key(|entry| entry.footer);
+    // With marks, what can be done to all of them comes first.
+    let of_marked = |entry: &Entry| state.is_done_to_marked(entry.action);
+    let mut entries: Vec<_> =
+        action::in_context(state.context()).filter(|entry| entry.footer > 0 || of_marked(entry)).collect();
+    entries.sort_by_key(|entry| (!of_marked(entry), entry.footer));
     // The ways back and out, and how to learn the rest, stay in sight, whatever else has room.
     let width = |entry: &Entry| u16::try_from(entry.keys[0].width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
     let always = [Action::Back, Action::Help, Action::Quit].map(action::row);

@@ -78,6 +78,18 @@ pub(crate) struct Edit {
     pub(crate) request: EditServer,
     /// A new host in between, whose key nobody has agreed to yet.
     pub(crate) jump: Option<Place>,
+    /// The labels before, if it changes nothing else: they can be given back.
+    pub(crate) labels_before: Option<BTreeMap<String, String>>,
+}
+
+impl Edit {
+    /// What takes it back, if something does.
+    pub(crate) fn back(&self) -> Option<Self> {
+        let (server, labels) = (self.request.server.clone(), self.labels_before.clone()?);
+        let request = EditServer { server, labels: Some(labels), ..EditServer::default() };
+        // No form is waiting for it.
+        Some(Self { number: u64::MAX, request, jump: None, labels_before: self.request.labels.clone() })
+    }
 }
 
 /// How far it has come.
@@ -87,8 +99,8 @@ pub(crate) enum Reached {
     HostKey { place: String, scan: HostKeyScan, before: Option<String>, agreed: Box<Effect> },
     /// The daemon is on its way there.
     Begun(Box<Operation>),
-    /// What is known of this server was changed.
-    Edited(String),
+    /// What is known of a server was changed.
+    Edited(Box<Edit>),
 }
 
 /// Takes the next step of a visit.
@@ -164,11 +176,12 @@ pub(super) async fn reach(client: &Client, visit: &Visit) -> Result<Reached, Cli
 pub(super) async fn change(client: &Client, edit: &Edit) -> Result<Reached, ClientError> {
     let Some(place) = &edit.jump else {
         client.person(&edit.request).await?;
-        return Ok(Reached::Edited(edit.request.server.clone()));
+        return Ok(Reached::Edited(Box::new(edit.clone())));
     };
     let scan = scan_jump(client, None, place).await?;
     let request = EditServer { jump: Some(jump(place, &scan.host_key)), ..edit.request.clone() };
-    let agreed = Box::new(Effect::EditServer(Box::new(Edit { number: edit.number, request, jump: None })));
+    let agreed =
+        Box::new(Effect::EditServer(Box::new(Edit { number: edit.number, request, jump: None, labels_before: None })));
     Ok(Reached::HostKey { place: address(&place.host, place.port), scan, before: None, agreed })
 }
 

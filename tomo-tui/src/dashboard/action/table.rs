@@ -612,7 +612,7 @@ pub(crate) const TABLE: &[Entry] = &[
     change(
         Action::Undo,
         "undo",
-        "Takes the last start, stop or change of a role back, after asking.",
+        "Takes the last start, stop, or change of labels or of a role back, after asking.",
         &["z"],
         GLOBAL,
         0,

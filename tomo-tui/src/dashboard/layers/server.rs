@@ -245,7 +245,9 @@ impl ServerForm {
         if jump.is_none() && request == same {
             return Err(("host", "nothing here differs from what is known".to_owned()));
         }
-        Ok(Edit { number: self.number + 1, request, jump })
+        let labels_only = EditServer { labels: request.labels.clone(), ..same };
+        let labels_before = (jump.is_none() && request == labels_only).then(|| server.labels.clone());
+        Ok(Edit { number: self.number + 1, request, jump, labels_before })
     }
 
     /// Takes keys again.

@@ -13,6 +13,7 @@ use crate::dashboard::{
     action::Action,
     effect::Effect,
     layers::confirm::Confirm,
+    list::AnyList as _,
     state::{
         State,
         disabled::{agent_is_away, in_use},
@@ -66,6 +67,12 @@ impl State {
             }
             _ => return None,
         })
+    }
+
+    /// Whether an action is done to everything that is marked.
+    pub(crate) fn is_done_to_marked(&self, action: Action) -> bool {
+        let compares = action == Action::Compare && self.servers.marks().0 > 0 && matches!(self.view, View::Overview);
+        compares || self.targets(action).is_some()
     }
 
     /// Why an action can be done to nothing that is marked; `None` without marks, `Some(None)` if there is something it can be done to.

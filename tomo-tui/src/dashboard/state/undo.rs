@@ -1,4 +1,4 @@
-//! Taking the last act back, where something does: what was stopped is started, a role is the one before.
+//! Taking the last act back, where something does: what was stopped is started, a role or a label is the one before.
 
 use tomo_proto::model::operation::{Operation, OperationKind};
 
@@ -10,6 +10,7 @@ use crate::dashboard::{
     state::State,
     toast::Kind,
     together::Task,
+    visit::Edit,
 };
 
 /// What takes an act back.
@@ -45,6 +46,14 @@ impl Undo {
         Self { says, effect: Effect::ChangePeople(change) }
     }
 
+    /// The labels that a server had before.
+    pub(crate) fn labels(edit: Edit) -> Self {
+        let labels = edit.request.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+        let labels = labels.collect::<Vec<_>>().join(", ");
+        let had = if labels.is_empty() { "no labels".to_owned() } else { format!("the labels {labels}") };
+        Self { says: format!("give {} {had} again", edit.request.server), effect: Effect::EditServer(Box::new(edit)) }
+    }
+
     /// Takes several acts back at once.
     pub(crate) fn all(mut several: Vec<Self>) -> Option<Self> {
         if several.len() < 2 {
@@ -69,7 +78,7 @@ impl State {
         match (&self.undo, &self.together) {
             (_, Some(under_way)) => Some(format!("{} is still under way", under_way.progress())),
             (None, None) => {
-                Some("nothing was done here that can be taken back: starts, stops and roles of users can".to_owned())
+                Some("nothing was done here that can be taken back: starts, stops, labels and roles can".to_owned())
             }
             (Some(_), None) => None,
         }

@@ -15,7 +15,7 @@ use crate::{
         action::{self, Action},
         effect::Effect,
         layers::{Layer, confirm::Confirm, import::ImportForm, server::ServerForm},
-        state::{Fetch, Followed, State, answers::message},
+        state::{Fetch, Followed, State, answers::message, undo::Undo},
         toast::Kind,
         views::{View, operation::OperationView, server::ServerView},
         visit::Reached,
@@ -93,13 +93,15 @@ impl State {
                     _ => View::Operations,
                 });
             }
-            Ok(Reached::Edited(server)) => {
+            Ok(Reached::Edited(edit)) => {
+                let server = &edit.request.server;
                 if is_there {
                     self.take_form(on_top);
                 }
                 let connect = action::row(Action::ConnectServer).keys[0];
                 let text = format!("{server} is changed; {connect} goes there");
-                self.toasts.push(Kind::Info, text, self.now_ms);
+                self.undo = edit.back().map(Undo::labels);
+                self.told_with_undo(text);
                 self.fetch(Fetch::Servers);
                 self.fetch(Fetch::View);
             }

@@ -310,9 +310,29 @@ fn only_what_differs_is_changed() {
     assert_eq!(edit.jump.as_ref().map(|jump| jump.host.as_str()), Some("bastion"));
     assert_eq!(edit.request.labels.as_ref().map(BTreeMap::len), Some(2));
     assert_eq!(edit.request.port, None);
-    dashboard.send(Event::Answer(Answer::Reached(edit.number, Ok(Reached::Edited("web-1".to_owned())))));
+    dashboard.send(Event::Answer(Answer::Reached(edit.number, Ok(Reached::Edited(Box::new(edit))))));
     assert!(dashboard.state.layer.is_none());
-    dashboard.shows("web-1 is changed");
+    dashboard.shows("web-1 is changed; c goes there");
+    assert!(!dashboard.screen().contains("takes it back"), "another host's key cannot be agreed to by itself");
+}
+
+#[test]
+fn labels_are_given_back() {
+    let mut dashboard = on_server();
+    dashboard.press("e tab tab tab tab");
+    dashboard.press("enter");
+    dashboard.type_in("tier=1");
+    let edit = change(&dashboard.press("ctrl-s"));
+    assert_eq!(edit.request.labels.as_ref().map(BTreeMap::len), Some(2), "{edit:?}");
+    dashboard.send(Event::Answer(Answer::Reached(edit.number, Ok(Reached::Edited(Box::new(edit))))));
+    dashboard.shows("c goes there; z takes it back");
+    dashboard.press("z");
+    dashboard.shows("give web-1 the labels env=prod again");
+    let back = change(&dashboard.press("tab enter"));
+    assert_eq!(back.request.labels, Some(BTreeMap::from([("env".to_owned(), "prod".to_owned())])));
+    dashboard.send(Event::Answer(Answer::Reached(back.number, Ok(Reached::Edited(Box::new(back))))));
+    dashboard.press("z");
+    dashboard.shows("give web-1 the labels env=prod, tier=1 again");
 }
 
 #[test]

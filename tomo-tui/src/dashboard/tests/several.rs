@@ -55,6 +55,7 @@ fn marked_rows_are_counted_shown_and_let_go_by_escape_one_step_at_a_time() {
     let mut dashboard = apps();
     dashboard.press("space j space");
     dashboard.shows("2 marked");
+    dashboard.shows(" S start  T stop  R restart  D remove");
     dashboard.shows("✓ shop");
     dashboard.shows("✓ wiki");
     dashboard.press("/");
