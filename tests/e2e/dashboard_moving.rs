@@ -64,11 +64,11 @@ async fn a_frozen_fleet_stands_still_and_an_alert_leads_to_its_server() {
     terminal.wait_for("✗ down").await;
     terminal.type_text("gs  C");
     terminal.wait_for("servers › compared").await;
-    for text in ["■ web-1", "■ web-2", "Network in and out"] {
+    for text in ["■ web-1", "■ web-2", "Network in+out"] {
         terminal.wait_for(text).await;
     }
     let measured =
-        |screen: &vt100::Screen| screen.contents().lines().any(|line| line.contains("web-1") && line.contains('%'));
+        |screen: &vt100::Screen| screen.contents().lines().any(|line| line.contains("CPU") && line.contains('%'));
     terminal.wait_until("the first one's figures are there", measured).await;
 
     // The menu of a row, by the mouse.

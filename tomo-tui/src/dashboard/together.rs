@@ -1,6 +1,8 @@
 //! One thing done to several objects: a few at a time, each to its end, each told of by its name.
 
-use futures::{StreamExt as _, stream};
+use std::panic::AssertUnwindSafe;
+
+use futures::{FutureExt as _, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tomo_proto::{
     api::operation::OperationGet,
@@ -41,7 +43,12 @@ pub(crate) struct Outcome {
 pub(super) async fn carry_out_all(client: Client, tasks: Vec<Task>, events: mpsc::Sender<Event>) {
     let outcomes = stream::iter(tasks).map(|Task { name, effect }| {
         let client = &client;
-        async move { Outcome { name, told: to_its_end(client, effect).await } }
+        async move {
+            // A panic is that of one of them.
+            let told = AssertUnwindSafe(to_its_end(client, effect)).catch_unwind().await;
+            let told = told.unwrap_or_else(|_| Err("something inside went wrong; the log has more".to_owned()));
+            Outcome { name, told }
+        }
     });
     let mut outcomes = std::pin::pin!(outcomes.buffer_unordered(AT_ONCE));
     while let Some(outcome) = outcomes.next().await {
@@ -61,12 +68,20 @@ async fn to_its_end(client: &Client, effect: Effect) -> Result<Option<Undo>, Str
         Some(Answer::PeopleChanged(told)) => {
             told.map(|changed| changed.back.map(Undo::role)).map_err(|error| message(&error))
         }
-        Some(Answer::Planned(Ok(_), _) | Answer::Approved(Ok(_), _) | Answer::Denied(Ok(_))) => Ok(None),
+        Some(
+            Answer::Planned(Ok(_), _)
+            | Answer::Approved(Ok(_), _)
+            | Answer::Denied(Ok(_))
+            | Answer::Cancelled(Ok(_))
+            | Answer::RegistryChanged(Ok(_)),
+        ) => Ok(None),
         Some(
             Answer::Started(Err(error))
             | Answer::Planned(Err(error), _)
             | Answer::Approved(Err(error), _)
-            | Answer::Denied(Err(error)),
+            | Answer::Denied(Err(error))
+            | Answer::Cancelled(Err(error))
+            | Answer::RegistryChanged(Err(error)),
         ) => Err(message(&error)),
         _ => Err("it cannot be done to several at once".to_owned()),
     }

@@ -92,6 +92,8 @@ const MARKED: &[Context] = &[
     Context::Tokens,
     Context::Person,
     Context::Profile,
+    Context::Operations,
+    Context::Registries,
     Context::Stock,
     Context::Backups,
 ];
@@ -104,6 +106,8 @@ const RANGED: &[Context] = &[
     Context::Tokens,
     Context::Person,
     Context::Profile,
+    Context::Operations,
+    Context::Registries,
     Context::Backups,
 ];
 /// Where there are charts over time.

@@ -5,7 +5,7 @@ use tomo_proto::{
         agent::AgentState,
         app::{AppStatus, AppSummary},
         container::{Container, ContainerState},
-        operation::OperationStatus,
+        operation::{Operation, OperationStatus},
         plan::{Plan, PlanStatus},
         policy::PolicySummary,
         server::ServerSummary,
@@ -216,8 +216,7 @@ impl State {
             },
             Action::Cancel => match self.operation_on_screen() {
                 None => Some("no operation is selected".to_owned()),
-                Some(operation) if operation.status == OperationStatus::Running => None,
-                Some(operation) => Some(format!("the operation has {}", operation.status.as_str())),
+                Some(operation) => has_ended(operation),
             },
             Action::Deploy | Action::ImportCompose if self.servers.loaded && self.servers.items().is_empty() => {
                 Some("there is no server to deploy to: add one first".to_owned())
@@ -324,6 +323,12 @@ impl State {
     pub(super) fn learned_policy(&mut self, server: String, policy: Option<PolicySummary>) {
         self.policies.insert(server, KnownPolicy { asked_at: self.now_ms, policy });
     }
+}
+
+/// Why an operation cannot be stopped.
+pub(super) fn has_ended(operation: &Operation) -> Option<String> {
+    let runs = operation.status == OperationStatus::Running;
+    (!runs).then(|| format!("the operation has {}", operation.status.as_str()))
 }
 
 /// Why something cannot be removed from a server.

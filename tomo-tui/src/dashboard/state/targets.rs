@@ -1,12 +1,17 @@
 //! What an action comes to for each thing that is marked in the list on screen.
 
-use tomo_proto::model::{
-    app::AppSummary,
-    container::Container,
-    plan::{Approval, Plan},
-    server::ServerSummary,
-    stock::Item,
-    volume_backup::VolumeBackup,
+use tomo_proto::{
+    api::person::DeleteRegistry,
+    model::{
+        app::AppSummary,
+        container::Container,
+        operation::Operation,
+        plan::{Approval, Plan},
+        registry::Registry,
+        server::ServerSummary,
+        stock::Item,
+        volume_backup::VolumeBackup,
+    },
 };
 
 use crate::dashboard::{
@@ -16,7 +21,7 @@ use crate::dashboard::{
     list::AnyList as _,
     state::{
         State,
-        disabled::{agent_is_away, in_use},
+        disabled::{agent_is_away, has_ended, in_use},
     },
     views::View,
 };
@@ -61,6 +66,8 @@ impl State {
             (View::Backups(view), Action::Discard | Action::VerifyBackup) => {
                 Box::new(view.list.marked().map(move |backup| target_backup(backup, action)))
             }
+            (View::Operations, Action::Cancel) => Box::new(self.operations.marked().map(target_operation)),
+            (View::Registries(view), Action::RemoveRegistry) => Box::new(view.list.marked().map(target_registry)),
             (View::Tokens(_) | View::Person(_) | View::Profile(_), Action::Revoke) => {
                 let targets = self.revoked_at_once().into_iter();
                 Box::new(targets.map(|(name, effect)| Target { name, against: None, effect }))
@@ -134,6 +141,16 @@ fn target_backup(backup: &VolumeBackup, action: Action) -> Target {
         _ => Effect::PlanBackup { action, backup: id },
     };
     Target { name, against: None, effect }
+}
+
+fn target_operation(operation: &Operation) -> Target {
+    let name = format!("{} of {}", operation.kind.as_str(), operation.target);
+    Target { name, against: has_ended(operation), effect: Effect::Cancel(operation.operation.to_string()) }
+}
+
+fn target_registry(known: &Registry) -> Target {
+    let effect = Effect::DeleteRegistry(DeleteRegistry { registry: known.registry.clone() });
+    Target { name: known.registry.clone(), against: None, effect }
 }
 
 fn app_effect(action: Action, app: String) -> Effect {

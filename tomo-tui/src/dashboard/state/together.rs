@@ -51,7 +51,10 @@ impl State {
             self.toasts.push(Kind::Warning, text, self.now_ms);
             return true;
         }
-        let verb = action::row(action).title;
+        let verb = match action {
+            Action::RemoveApp | Action::RemoveServer | Action::Discard => "plan to remove",
+            other => action::row(other).title,
+        };
         let (off, on): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| target.against.is_some());
         let mut text = format!("{}\n\n", then(action));
         for target in &on {
@@ -143,6 +146,8 @@ const fn then(action: Action) -> &'static str {
             "Make a plan to remove each of these; its volumes stay. Nothing changes before somebody agrees to a plan by the app's name (3)."
         }
         Action::Discard => "Make a plan to remove each of these. Nothing changes before somebody agrees to a plan (3).",
+        Action::Cancel => "Stop each of these; what it did so far is undone.",
+        Action::RemoveRegistry => "Pulls from these sign in as nobody from then on. The passwords cannot be read back.",
         Action::VerifyBackup => "Read each of these to its end:",
         Action::RemoveServer => {
             "Make a plan to forget each of these. Nothing changes before somebody agrees to a plan by the server's name (3)."

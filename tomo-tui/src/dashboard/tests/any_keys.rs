@@ -39,6 +39,10 @@ proptest! {
         for (place, key) in keys.into_iter().enumerate() {
             dashboard.send(Event::Key(key));
             dashboard.answer_view();
+            if place % 5 == 0 {
+                let at = (width / 2, height / 2);
+                dashboard.state.ask_for_menu(dashboard.hits.at(at.0, at.1), at, NOW);
+            }
             if place % 7 == 0 {
                 dashboard.buffer(width, height);
             }

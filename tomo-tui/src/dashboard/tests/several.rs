@@ -137,6 +137,9 @@ fn removing_several_makes_a_plan_for_each() {
     let tasks = tasks(dashboard.press("tab enter"));
     assert!(tasks.iter().all(|task| matches!(task.effect, Effect::Remove { volumes: false, .. })), "{tasks:?}");
     assert_eq!(tasks.len(), 2);
+    came(&mut dashboard, "shop on web-1", Ok(None));
+    came(&mut dashboard, "blog on web-1", Ok(None));
+    dashboard.shows("plan to remove: 2 done");
 }
 
 #[test]
@@ -261,6 +264,25 @@ fn images_and_backups_are_marked_too() {
     dashboard.shows("Read each of these to its end");
     let of_backups = tasks(dashboard.press("tab enter"));
     assert!(matches!(&of_backups[..], [Task { effect: Effect::TryBackup { .. }, .. }]), "{of_backups:?}");
+}
+
+#[test]
+fn operations_are_stopped_and_registries_forgotten_together() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let ended = Operation { operation: OperationId::from_u64(4), ..operation(OperationStatus::Failed) };
+    let operations = vec![operation(OperationStatus::Running), ended];
+    dashboard.send(Event::Answer(Answer::Operations(Ok(OperationListAnswer { operations }))));
+    dashboard.press("4 ctrl-a X");
+    dashboard.shows("- deploy_app of shop: the operation has failed");
+    let tasks_of_operations = tasks(dashboard.press("tab enter"));
+    assert!(matches!(&tasks_of_operations[..], [Task { effect: Effect::Cancel(_), .. }]), "{tasks_of_operations:?}");
+    came(&mut dashboard, "deploy_app of shop", Ok(None));
+    dashboard.press("6");
+    dashboard.answer_view();
+    dashboard.press("space D");
+    dashboard.shows("sign in as nobody from then on");
+    let forgotten = tasks(dashboard.press("tab enter"));
+    assert!(matches!(&forgotten[..], [Task { effect: Effect::DeleteRegistry(_), .. }]), "{forgotten:?}");
 }
 
 #[test]

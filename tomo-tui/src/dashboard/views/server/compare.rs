@@ -28,9 +28,9 @@ pub(crate) const MOST: usize = 6;
 /// Title, unit, fixed top, and the series that are added up.
 const CHARTS: [(&str, Unit, Option<f64>, &[usize]); 4] = [
     ("CPU", Unit::Ratio, Some(1.0), &[CPU]),
-    ("Memory used", Unit::Bytes, None, &[MEMORY]),
-    ("Network in and out", Unit::BytesPerSec, None, &[RX, TX]),
-    ("Disk read and write", Unit::BytesPerSec, None, &[READ, WRITE]),
+    ("Memory", Unit::Bytes, None, &[MEMORY]),
+    ("Network in+out", Unit::BytesPerSec, None, &[RX, TX]),
+    ("Disk read+write", Unit::BytesPerSec, None, &[READ, WRITE]),
 ];
 
 /// The view.
@@ -112,9 +112,10 @@ impl CompareView {
         for (place, (title, unit, top, parts)) in quarters(area).into_iter().zip(CHARTS) {
             let points: Vec<[Vec<Option<f64>>; 2]> =
                 self.histories.iter().map(|history| history.sums(parts, start_ms, step_ms)).collect();
-            let series = self.servers.iter().zip(&points).enumerate().map(|(color, (name, [avg, max]))| {
+            // The names stand above once, so that the values of all have room.
+            let series = points.iter().enumerate().map(|(color, [avg, max])| {
                 let style = theme.series[color % theme.series.len()];
-                ChartSeries { name, avg, max, style }
+                ChartSeries { name: "", avg, max, style }
             });
             let chart = TimeChart {
                 title,
