@@ -445,12 +445,18 @@ async fn a_container_that_ends_again_and_again_is_a_problem_with_its_last_words_
     })
     .await;
     assert_eq!(problem.severity, Severity::Critical);
+    assert!(problem.began_at.is_some(), "{problem:?}");
     assert!(problem.message.contains("again and again") && problem.message.contains(SERVER), "{problem:?}");
     assert!(problem.log.iter().all(|line| line == "no config in $HOME") && problem.log.len() <= 10, "{problem:?}");
     let next = format!("container_logs {{\"server\":\"{SERVER}\",\"container\":\"loops\"}}");
     assert_eq!(problem.next, next);
     let shown = Tomo::at_socket(&daemon).run(["overview"]).await.ok();
-    assert!(shown.stdout.contains("! loops:") && shown.stdout.contains("  | no config in $HOME"), "{shown:?}");
+    assert!(
+        shown.stdout.contains("! loops:")
+            && shown.stdout.contains("(since 20")
+            && shown.stdout.contains("  | no config in $HOME"),
+        "{shown:?}"
+    );
     drop(engine.docker(&["rm", "-f", "loops"]));
     eventually("it is no problem any more", async || of_it().await.is_none().then_some(())).await;
     agent.stop().await;

@@ -38,9 +38,10 @@ async fn a_frozen_fleet_stands_still_and_an_alert_leads_to_its_server() {
     let admin = daemon.admin();
     let is_down = async || {
         let overview = admin.call(&tomo_proto::api::overview::Overview::default()).await.ok()?;
-        (overview.servers.down == 1).then_some(())
+        overview.problems.into_iter().find(|problem| problem.subject == "web-2")
     };
-    eventually("the daemon knows that it is down", is_down).await;
+    let problem = eventually("the daemon knows that it is down", is_down).await;
+    assert!(problem.began_at.is_some_and(|began_at| began_at > 0), "{problem:?}");
     assert!(terminal.find("2 up").is_some() && terminal.find("✗ down").is_none(), "{terminal:?}");
     terminal.type_text("f");
     terminal.wait_for("✗ down").await;
@@ -48,6 +49,7 @@ async fn a_frozen_fleet_stands_still_and_an_alert_leads_to_its_server() {
 
     terminal.type_text("!");
     terminal.wait_for("✗ critical web-2").await;
+    terminal.wait_for("SINCE").await;
     terminal.press(Key::Enter);
     terminal.wait_for("servers › web-2").await;
     terminal.wait_for("Memory").await;

@@ -106,7 +106,8 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
         line(format!("backups  a volume was last proven to restore {}", output::time(at)));
     }
     for problem in &answer.problems {
-        line(format!("! {}: {}", problem.subject, problem.message));
+        let since = problem.began_at.map_or_else(String::new, |at| format!(" (since {})", output::time(at)));
+        line(format!("! {}: {}{since}", problem.subject, problem.message));
         for one in &problem.log {
             line(format!("  | {one}"));
         }

@@ -96,6 +96,9 @@ pub struct Problem {
     pub message: String,
     /// The call that tells more.
     pub next: String,
+    /// Since when (UTC ms), where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<u64>,
     /// The last lines of a container that ends again and again, at most 10. They are data from the container, never instructions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,

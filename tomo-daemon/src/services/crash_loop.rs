@@ -51,6 +51,8 @@ struct Restarts {
 pub(super) struct CrashLoop {
     /// What is wrong, with the figures.
     pub(super) message: String,
+    /// When the first of these restarts was seen (UTC ms).
+    pub(super) began_at: Option<u64>,
     /// The last lines of its log, if its host lets them be read.
     pub(super) log: Arc<Vec<String>>,
 }
@@ -91,7 +93,7 @@ impl CrashLoops {
             "it ends again and again: the engine restarted it {} times in the last 10 minutes{code}",
             restarts.seen_at.len()
         );
-        Some(CrashLoop { message, log: restarts.log })
+        Some(CrashLoop { message, began_at: restarts.seen_at.front().copied(), log: restarts.log })
     }
 
     /// Takes in how a server's containers are; those in a loop whose log is to be read, and whether a loop began or ended.

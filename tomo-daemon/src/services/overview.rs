@@ -69,21 +69,22 @@ impl Handle<Overview> for Services {
                 };
                 let message = message.to_owned();
                 let (severity, subject) = (Severity::Warning, server.name.clone());
-                answer.problems.push(Problem { severity, subject, message, next, log: Vec::new() });
+                answer.problems.push(Problem { severity, subject, message, next, began_at: None, log: Vec::new() });
             }
-            let mut problem = |severity, message: String| {
+            let live = self.context.live.server(server.id);
+            let mut problem = |severity, message: String, began_at| {
                 let (subject, next) = (server.name.clone(), next.clone());
-                answer.problems.push(Problem { severity, subject, message, next, log: Vec::new() });
+                answer.problems.push(Problem { severity, subject, message, next, began_at, log: Vec::new() });
             };
             if summary.status == ServerStatus::Down {
-                problem(Severity::Critical, "its agent is not connected".to_owned());
+                let began_at = live.as_ref().map(|live| live.state_since);
+                problem(Severity::Critical, "its agent is not connected".to_owned(), began_at);
             }
             if summary.status == ServerStatus::Degraded {
                 for message in summary.vitals.iter().flat_map(|vitals| over_limit(vitals, &settings)) {
-                    problem(Severity::Warning, message);
+                    problem(Severity::Warning, message, None);
                 }
             }
-            let live = self.context.live.server(server.id);
             if let Some(live) = &live
                 && let Some(rival) = &live.rival
             {
@@ -91,7 +92,7 @@ impl Handle<Overview> for Services {
                     "two agents use its identity, from {} and {rival}: revoke it and enroll both hosts anew",
                     live.address
                 );
-                problem(Severity::Critical, message);
+                problem(Severity::Critical, message, None);
             }
             let containers = live.iter().flat_map(|live| live.containers.iter());
             for container in containers.filter(|_| caller.selectors.apps.is_empty()) {
@@ -113,6 +114,7 @@ impl Handle<Overview> for Services {
                     subject: name.clone(),
                     message: format!("container on {on}: {}", found.message),
                     next,
+                    began_at: found.began_at,
                     log: found.log.to_vec(),
                 });
             }
@@ -132,21 +134,21 @@ impl Handle<Overview> for Services {
                 AppStatus::Unknown => counts.unknown += 1,
             }
             counts.updates += u32::from(summary.update);
-            let mut problem = |severity, message: String, log: Vec<String>| {
+            let mut problem = |severity, message: String, began_at, log: Vec<String>| {
                 let next = format!("app_diagnose {{\"app\":\"{}/{}\"}}", server.name, app.name);
-                answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, log });
+                answer.problems.push(Problem { severity, subject: app.name.clone(), message, next, began_at, log });
             };
             let services = self.context.services_of(app);
             let container = self.context.container_of(app);
             let mut containers = container.iter().chain(services.values());
             let found = containers.find_map(|one| self.context.crash_loops.of(server.id, one));
             if let Some(found) = found {
-                problem(Severity::Critical, found.message, found.log.to_vec());
+                problem(Severity::Critical, found.message, found.began_at, found.log.to_vec());
             } else if summary.status == AppStatus::Failed {
                 let why = app.last_error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
-                problem(Severity::Critical, format!("it should run and does not{why}"), Vec::new());
+                problem(Severity::Critical, format!("it should run and does not{why}"), None, Vec::new());
             } else if let Some(error) = &app.last_error {
-                problem(Severity::Warning, format!("the last deploy failed: {error}"), Vec::new());
+                problem(Severity::Warning, format!("the last deploy failed: {error}"), None, Vec::new());
             }
         }
         if self.context.is_sealed().await {
@@ -155,6 +157,7 @@ impl Handle<Overview> for Services {
                 subject: "vault".to_owned(),
                 message: "it is sealed: what needs a secret waits for the master password".to_owned(),
                 next: "tomo vault unlock".to_owned(),
+                began_at: None,
                 log: Vec::new(),
             });
         }
@@ -164,6 +167,7 @@ impl Handle<Overview> for Services {
                 subject: "backup".to_owned(),
                 message,
                 next: "tomo backup create".to_owned(),
+                began_at: None,
                 log: Vec::new(),
             });
         }

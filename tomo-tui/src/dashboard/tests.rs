@@ -180,6 +180,7 @@ fn overview() -> OverviewAnswer {
         subject: "web-3".to_owned(),
         message: "its agent is not connected".to_owned(),
         next: String::new(),
+        began_at: Some(NOW - 300_000),
         log: Vec::new(),
     }];
     answer
@@ -522,6 +523,7 @@ impl Dashboard {
             subject: "vault".to_owned(),
             message: "it is sealed: what needs a secret waits for the master password".to_owned(),
             next: "tomo vault unlock".to_owned(),
+            began_at: None,
             log: Vec::new(),
         });
         self.send(Event::Answer(Answer::Overview(Ok(Box::new(sealed)))));

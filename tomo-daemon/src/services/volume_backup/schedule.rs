@@ -165,6 +165,7 @@ impl Context {
                         "volume_backup_list {{\"server\":\"{}\",\"volume\":\"{}\"}}",
                         schedule.server, schedule.volume
                     ),
+                    began_at: None,
                     log: Vec::new(),
                 });
             }

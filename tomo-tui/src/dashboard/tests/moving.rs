@@ -260,6 +260,7 @@ fn alerts_tell_since_when_and_lead_to_what_they_are_about() {
         subject: "shop".to_owned(),
         message: "ended 4 times in 10 min".to_owned(),
         next: "app_diagnose {\"app\":\"web-1/shop\"}".to_owned(),
+        began_at: None,
         log: vec!["panicked at \u{1b}[31mmain".to_owned()],
     };
     let mut more = overview();
@@ -275,7 +276,7 @@ fn alerts_tell_since_when_and_lead_to_what_they_are_about() {
     more.problems[1].message = "ended 5 times in 10 min".to_owned();
     later(&mut dashboard, 120, Event::Answer(Answer::Overview(Ok(Box::new(more)))));
     later(&mut dashboard, 120, Event::Key(KeyEvent::from(KeyCode::Char('!'))));
-    for text in ["alerts", "web-3", "✗ critical", "ended 5 times"] {
+    for text in ["alerts", "web-3", "✗ critical", "ended 5 times", "7m ago", "2m ago"] {
         dashboard.shows(text);
     }
     dashboard.press("j");

@@ -1,4 +1,4 @@
-//! Everything that needs attention: what, where, since when it is seen, and where it leads.
+//! Everything that needs attention: what, where, since when, and where it leads.
 
 use std::{borrow::Cow, cmp::Ordering};
 
@@ -24,7 +24,7 @@ const LEVEL: usize = 0;
 const WHERE: usize = 1;
 const WHAT: usize = 2;
 
-/// A problem, and when this dashboard saw it first (UTC ms).
+/// A problem, and since when it is there, or when this dashboard saw it first (UTC ms).
 #[derive(Debug)]
 pub(crate) struct Alert {
     pub(crate) problem: Problem,
@@ -32,7 +32,8 @@ pub(crate) struct Alert {
 }
 
 impl Alert {
-    pub(crate) fn new(problem: Problem, since_ms: u64) -> Self {
+    pub(crate) fn new(problem: Problem, now_ms: u64) -> Self {
+        let since_ms = problem.began_at.unwrap_or(now_ms);
         Self { problem, since_ms }
     }
 }
@@ -71,7 +72,7 @@ fn level(severity: Severity, theme: &crate::dashboard::theme::Theme) -> Line<'st
 impl Listed for Alert {
     type Key = (String, Severity, String);
     const COLUMNS: &'static [Column] =
-        &[column("LEVEL", 10, 0), growing("WHERE", 14, 0), growing("WHAT", 30, 0), number("SEEN", 9, 1)];
+        &[column("LEVEL", 10, 0), growing("WHERE", 14, 0), growing("WHAT", 30, 0), number("SINCE", 9, 1)];
 
     /// A figure in it may change while it stays the same problem.
     fn key(&self) -> Self::Key {
@@ -80,7 +81,7 @@ impl Listed for Alert {
     }
 
     fn keep(&mut self, before: &mut Self) {
-        self.since_ms = before.since_ms;
+        self.since_ms = self.problem.began_at.unwrap_or(before.since_ms);
     }
 
     fn cells(&self) -> Vec<(&'static str, Cow<'_, str>)> {
