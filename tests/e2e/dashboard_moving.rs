@@ -61,6 +61,21 @@ async fn a_frozen_fleet_stands_still_and_an_alert_leads_to_its_server() {
     terminal.type_text("0");
     terminal.wait_for("5 min, live").await;
 
+    // The same by the mouse: a chart is held and moved to the right.
+    let (row, column) = terminal.find("Network").expect("the chart is there");
+    let at = |button: u8, column: u16, letter: char| format!("\x1b[<{button};{column};{}{letter}", row + 3);
+    for (button, column, letter) in
+        [(0, column + 20, 'M'), (32, column + 30, 'M'), (32, column + 40, 'M'), (0, column + 40, 'm')]
+    {
+        terminal.send(at(button, column, letter).as_bytes());
+    }
+    terminal.wait_for("5 min, until").await;
+    // The wheel zooms, over a chart.
+    terminal.send(at(65, column + 20, 'M').as_bytes());
+    terminal.wait_for("15 min, until").await;
+    terminal.type_text("0");
+    terminal.wait_for("15 min, live").await;
+
     // Both in the same charts.
     terminal.type_text("1");
     terminal.wait_for("✗ down").await;

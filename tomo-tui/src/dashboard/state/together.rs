@@ -12,7 +12,11 @@ use crate::dashboard::{
     action::{self, Action},
     effect::Effect,
     layers::{Layer, confirm::Confirm, text::TextLayer},
-    state::{State, targets::Target, undo::Undo},
+    state::{
+        State,
+        targets::Target,
+        undo::{TAKE_BACK, Undo},
+    },
     toast::Kind,
     together::{Outcome, Task},
     views::View,
@@ -91,7 +95,8 @@ impl State {
         if let Effect::Together { verb, tasks } = &effect {
             let (done, failed, back) = (Vec::new(), Vec::new(), Vec::new());
             self.together = Some(UnderWay { verb, all: tasks.len(), done, failed, back });
-            if let Some(list) = self.list_mut() {
+            // What is taken back was not marked now.
+            if let (false, Some(list)) = (*verb == TAKE_BACK, self.list_mut()) {
                 list.unmark();
             }
         }

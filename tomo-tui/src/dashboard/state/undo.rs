@@ -13,6 +13,9 @@ use crate::dashboard::{
     visit::Edit,
 };
 
+/// What taking several acts back at once is called.
+pub(super) const TAKE_BACK: &str = "take back";
+
 /// What takes an act back.
 #[derive(Debug)]
 pub(crate) struct Undo {
@@ -61,7 +64,7 @@ impl Undo {
         }
         let says = several.iter().map(|one| one.says.as_str()).collect::<Vec<_>>().join(", ");
         let tasks = several.into_iter().map(|one| Task { name: one.says, effect: one.effect }).collect();
-        Some(Self { says, effect: Effect::Together { verb: "take back", tasks } })
+        Some(Self { says, effect: Effect::Together { verb: TAKE_BACK, tasks } })
     }
 }
 
