@@ -5,6 +5,7 @@ use tomo_proto::{
     model::{
         app::{AppSpec, AppStatus},
         operation::OperationStatus,
+        user::Scope,
     },
 };
 use tomo_tests::{
@@ -98,6 +99,49 @@ async fn several_apps_are_marked_stopped_together_and_started_again_by_one_key()
     terminal.wait_for("containers (").await;
     terminal.type_text(&format!("/app:{blog}"));
     terminal.wait_for("containers (1 of ").await;
+    drop(terminal);
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_of_a_program_are_approved_and_carried_out_together_and_others_denied() {
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::start(&daemon, SERVER, ALLOW_ALL).await;
+    let (admin, image) = (daemon.admin(), Image::web());
+    let names = ["blog", "shop", "wiki"].map(unique);
+    let token = daemon.token(&[Scope::Read, Scope::Plan]).await;
+    for name in &names {
+        let spec = AppSpec { image: image.name().to_owned(), ..AppSpec::default() };
+        let request = AppDeploy { server: SERVER.to_owned(), name: name.clone(), spec, ..AppDeploy::default() };
+        token.call(&request).await.expect("is planned");
+    }
+    let [blog, shop, wiki] = names.each_ref().map(String::as_str);
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 36);
+    terminal.wait_for("3 plans wait").await;
+    terminal.type_text("3");
+    terminal.wait_for(wiki).await;
+    terminal.type_text(&format!("/{wiki}\r"));
+    terminal.wait_for("1 of 3").await;
+    terminal.type_text(" X");
+    terminal.wait_for("Deny 1").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("deny: 1 done").await;
+    terminal.press(Key::Escape);
+    terminal.wait_for(blog).await;
+    terminal.press(Key::Control('a'));
+    terminal.wait_for("3 marked").await;
+    terminal.type_text("A");
+    terminal.wait_for("Approve 2").await;
+    terminal.wait_for("the plan is denied").await;
+    terminal.press(Key::Tab);
+    terminal.press(Key::Enter);
+    terminal.wait_for("approve: 2 done").await;
+    stand(&admin, &[(blog, AppStatus::Running), (shop, AppStatus::Running)]).await;
+    let apps = admin.call(&AppList::default()).await.expect("an admin lists").apps;
+    assert_eq!(apps.len(), 2, "{apps:?}");
     drop(terminal);
     agent.stop().await;
     daemon.stop().await;

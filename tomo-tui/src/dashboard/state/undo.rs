@@ -1,6 +1,9 @@
 //! Taking the last act back, where something does: what was stopped is started, a role or a label is the one before.
 
-use tomo_proto::model::operation::{Operation, OperationKind};
+use tomo_proto::{
+    model::operation::{Operation, OperationKind},
+    text::display_line,
+};
 
 use crate::dashboard::{
     action::{self, Action},
@@ -19,7 +22,7 @@ pub(super) const TAKE_BACK: &str = "take back";
 /// What takes an act back.
 #[derive(Debug)]
 pub(crate) struct Undo {
-    /// In words, as an order.
+    /// In words, as an order; several in a line each.
     pub(crate) says: String,
     effect: Effect,
 }
@@ -37,7 +40,7 @@ impl Undo {
             OperationKind::StartContainer => ("stop", operate(Action::StopApp)),
             _ => return None,
         };
-        Some(Self { says: format!("{verb} {name} on {server}"), effect })
+        Some(Self { says: format!("{verb} {} on {server}", display_line(&name, 100)), effect })
     }
 
     /// The role that somebody had before.
@@ -62,7 +65,8 @@ impl Undo {
         if several.len() < 2 {
             return several.pop();
         }
-        let says = several.iter().map(|one| one.says.as_str()).collect::<Vec<_>>().join(", ");
+        several.sort_by(|one, other| one.says.cmp(&other.says));
+        let says: String = several.iter().map(|one| format!("\n- {}", one.says)).collect();
         let tasks = several.into_iter().map(|one| Task { name: one.says, effect: one.effect }).collect();
         Some(Self { says, effect: Effect::Together { verb: TAKE_BACK, tasks } })
     }
@@ -90,7 +94,7 @@ impl State {
     /// Asks whether the last act is to be taken back.
     pub(super) fn ask_to_undo(&mut self) {
         let Some(Undo { says, .. }) = &self.undo else { return };
-        let question = format!("Take the last change back: {says}.");
+        let question = format!("Take the last change back: {says}");
         let effect = Effect::TakeBack(says.clone());
         self.layer = Some(Layer::Confirm(Confirm::question("Undo", question, "Take it back", effect)));
     }

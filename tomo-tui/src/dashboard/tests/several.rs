@@ -107,7 +107,8 @@ fn what_is_done_to_several_names_each_and_says_for_which_it_is_off() {
     dashboard.shows("✗ blog on web-1: the policy of web-1 does not allow the verb stop");
     dashboard.shows("✓ mail on web-1");
     dashboard.press("esc z");
-    dashboard.shows("start shop on web-1, start mail on web-1");
+    dashboard.shows("- start mail on web-1");
+    dashboard.shows("- start shop on web-1");
     let back = tasks_of_undo(&mut dashboard);
     assert!(back.iter().all(|task| matches!(task.effect, Effect::Start(_))), "{back:?}");
 }
@@ -213,7 +214,7 @@ fn the_last_act_is_taken_back_once_after_asking() {
     dashboard.send(Event::Answer(Answer::Started(Ok(Box::new(stop)))));
     dashboard.shows("z takes it back");
     dashboard.press("z");
-    dashboard.shows("Take the last change back: start shop on web-1.");
+    dashboard.shows("Take the last change back: start shop on web-1");
     assert!(dashboard.press("enter").is_empty(), "no has the keys, and it can still be taken back");
     dashboard.press("z");
     let effects = dashboard.press("tab enter");
