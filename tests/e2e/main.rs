@@ -18,6 +18,7 @@ mod dashboard_logs;
 mod dashboard_people;
 mod dashboard_servers;
 mod dashboard_settings;
+mod dashboard_yours;
 mod deploy;
 mod diagnose;
 mod door;

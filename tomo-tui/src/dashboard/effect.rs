@@ -1,6 +1,6 @@
 //! What the dashboard asks for, and the runner that does it: the only part that talks to the daemon.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use futures::FutureExt as _;
 use tokio::{
@@ -41,9 +41,10 @@ use crate::{
         compose::{self, Unfit},
         ssh_config,
     },
-    client::{Client, ClientError},
+    client::{self, Client, ClientError, Target},
     dashboard::{
         action::Action,
+        config,
         event::{Answer, Event, MetricsRange},
         layers::{
             compose::{ComposeRequest, Composed},
@@ -52,6 +53,7 @@ use crate::{
         },
         log::{self, Saving},
         people, stock,
+        theme::ThemeName,
         views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
     },
@@ -214,6 +216,13 @@ pub(crate) enum Effect {
     /// Listens for changes of these resources instead of those before.
     Watch(Vec<String>),
     Copy(String),
+    ChooseTheme(ThemeName),
+    /// Writes a theme into the person's file.
+    KeepTheme(PathBuf, ThemeName),
+    /// Looks which logins are saved here.
+    Profiles,
+    /// Goes to another daemon, and leaves this one.
+    Switch(Box<Target>),
     ToggleMouse,
     Suspend,
     Quit,
@@ -451,7 +460,15 @@ async fn carry_out(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::UnlockVault(request) => Answer::Unlocked(client.person(&request).await),
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
-        Effect::Watch(_) | Effect::Copy(_) | Effect::ToggleMouse | Effect::Suspend | Effect::Quit => return None,
+        Effect::Profiles => Answer::Profiles(client::profiles()),
+        Effect::KeepTheme(path, theme) => Answer::ThemeKept(config::choose_theme(&path, theme)),
+        Effect::ChooseTheme(_)
+        | Effect::Switch(_)
+        | Effect::Watch(_)
+        | Effect::Copy(_)
+        | Effect::ToggleMouse
+        | Effect::Suspend
+        | Effect::Quit => return None,
     })
 }
 

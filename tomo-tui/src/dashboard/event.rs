@@ -30,8 +30,9 @@ use tomo_proto::{
 
 use crate::{
     cli::ssh_config::Entry,
-    client::{ClientError, Terminal},
+    client::{ClientError, Profile, Terminal},
     dashboard::{
+        config::Loaded,
         layers::compose::Composed,
         log::{NotSaved, Saving},
         people::People,
@@ -63,6 +64,8 @@ pub(crate) enum Event {
     /// A resource changed.
     Notice(String),
     Answer(Answer),
+    /// The person's own file says something else.
+    Config(Box<Loaded>),
     /// The instant that [`super::state::State::next_due`] named.
     Due,
 }
@@ -156,6 +159,10 @@ pub(crate) enum Answer {
     Unlocked(Told<VaultStatus>),
     /// A terminal into a container, by the name that its person sees.
     Terminal(String, Told<Terminal>),
+    /// The logins that are saved here.
+    Profiles(Vec<Profile>),
+    /// Whether the chosen theme was written down.
+    ThemeKept(Result<(), String>),
     /// A task did not end well.
     Broken(String),
 }

@@ -1,6 +1,7 @@
 //! What lies over a view and has the keys: help, palette, questions, forms.
 
 pub(crate) mod account;
+pub(crate) mod choice;
 pub(crate) mod compose;
 pub(crate) mod confirm;
 pub(crate) mod deploy;
@@ -27,6 +28,7 @@ use sheet::{Asks, Sheet};
 pub(crate) enum Layer {
     Help(help::Help),
     Palette(palette::Palette),
+    Choice(choice::Choice),
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
     Compose(Box<compose::ComposeForm>),
@@ -47,6 +49,7 @@ impl Layer {
         match self {
             Self::Help(help) => help.draw(canvas, area),
             Self::Palette(palette) => palette.draw(canvas, area),
+            Self::Choice(choice) => choice.draw(canvas, area),
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
             Self::Compose(compose) => compose.draw(canvas, area),
@@ -62,6 +65,7 @@ impl Layer {
         match self {
             Self::Help(_) => "Enter does it   Up and Down choose   Esc closes",
             Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
+            Self::Choice(_) => "Enter chooses   Up and Down   Esc closes",
             Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
             Self::Deploy(deploy) => deploy.hint(),
             Self::Compose(compose) => compose.hint(),
@@ -159,6 +163,7 @@ impl Layer {
         match self {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
+            Self::Choice(choice) => choice.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
             _ => {}
         }

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, cmp::Ordering, collections::HashMap, hash::Hash};
 
+use serde::{Deserialize, Serialize};
+
 use crate::dashboard::{
     action::Action,
     filter::{Filter, FuzzyMatcher},
@@ -24,6 +26,15 @@ pub(crate) trait Listed {
     fn downwards(column: usize) -> bool;
 }
 
+/// What of a list is shown in which order, whatever it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Arrangement {
+    pub(crate) filter: String,
+    /// Title of the column it is sorted by, and whether downwards.
+    pub(crate) sort: Option<(String, bool)>,
+}
+
 /// What every list can do, whatever it holds.
 pub(crate) trait AnyList {
     /// What of it is shown.
@@ -34,6 +45,9 @@ pub(crate) trait AnyList {
     /// Moves the selection, or sorts; says whether the action was one of these.
     fn act(&mut self, action: Action) -> bool;
     fn table(&mut self) -> &mut TableState;
+    fn arrangement(&self) -> Arrangement;
+    /// Arranges it as it was; a column that there is no more sorts nothing.
+    fn arrange_as(&mut self, arrangement: &Arrangement);
 }
 
 /// The list.
@@ -197,6 +211,22 @@ impl<T: Listed> AnyList for List<T> {
 
     fn table(&mut self) -> &mut TableState {
         &mut self.table
+    }
+
+    fn arrangement(&self) -> Arrangement {
+        let sort = self.sort.map(|(column, downwards)| (T::COLUMNS[column].title.to_owned(), downwards));
+        Arrangement { filter: self.filter.clone(), sort }
+    }
+
+    fn arrange_as(&mut self, arrangement: &Arrangement) {
+        let column = |title: &str| T::COLUMNS.iter().position(|column| column.title == title);
+        let sort = arrangement.sort.as_ref().map(|(title, downwards)| (column(title), *downwards));
+        if let Some((Some(column), downwards)) = sort {
+            self.sort = Some((column, downwards));
+        } else if sort.is_none() {
+            self.sort = None;
+        }
+        self.set_filter(arrangement.filter.clone());
     }
 }
 

@@ -532,5 +532,21 @@ pub(crate) const TABLE: &[Entry] = &[
         GLOBAL,
         0,
     ),
+    entry(
+        Action::ChooseTheme,
+        "theme",
+        "Chooses the colors: shown at once, and written into your tomo.toml.",
+        &["ctrl-t"],
+        GLOBAL,
+        0,
+    ),
+    entry(
+        Action::SwitchDaemon,
+        "daemons",
+        "Goes to another daemon: the logins that are saved here, with their addresses.",
+        &["@", "ctrl-o"],
+        GLOBAL,
+        0,
+    ),
     entry(Action::Suspend, "suspend", "Back to the shell; `fg` returns.", &["ctrl-z"], GLOBAL, 0),
 ];

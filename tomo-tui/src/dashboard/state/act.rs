@@ -10,6 +10,7 @@ use crate::dashboard::{
     effect::Effect,
     layers::{
         Layer,
+        choice::Choice,
         compose::ComposeForm,
         confirm::Confirm,
         deploy::DeployForm,
@@ -97,6 +98,7 @@ impl State {
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
                     self.context(),
+                    &self.keys,
                     self.all_disabled(),
                     &self.servers,
                     &self.apps,
@@ -104,7 +106,7 @@ impl State {
                 )));
             }
             Action::Help => {
-                self.layer = Some(Layer::Help(Help::new(self.context(), self.all_disabled())));
+                self.layer = Some(Layer::Help(Help::new(self.context(), self.keys.clone(), self.all_disabled())));
             }
             Action::Refresh => {
                 self.fetching.clear();
@@ -116,6 +118,8 @@ impl State {
                 }
             }
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
+            Action::ChooseTheme => self.layer = Some(Layer::Choice(Choice::themes(self.theme))),
+            Action::SwitchDaemon => self.effects.push(Effect::Profiles),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Deploy => self.deploy(),
             Action::ImportCompose => {

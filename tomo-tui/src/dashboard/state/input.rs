@@ -3,11 +3,12 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::dashboard::{
-    action::{self, Action},
+    action::{Action, Context},
     canvas::Hit,
     effect::Effect,
     layers::{
         Layer,
+        choice::Chosen,
         compose::ComposeRequest,
         confirm::{Confirm, Decision},
         deploy::DeployRequest,
@@ -45,6 +46,10 @@ impl State {
             (Some(Hit::Row(row)), Some(Layer::Palette(palette))) => {
                 palette.select(row);
                 self.choose_from_palette();
+            }
+            (Some(Hit::Row(row)), Some(Layer::Choice(choice))) => {
+                choice.select(row);
+                self.choose();
             }
             (Some(Hit::Chart(area)), None) => {
                 if let View::Server(view) = &mut self.view {
@@ -94,7 +99,12 @@ impl State {
             return;
         }
         if let View::Login(login) = &mut self.view {
-            if let Some(request) = login.key(key) {
+            // Somebody whose login is over there may still go elsewhere.
+            let elsewhere = key.modifiers.contains(KeyModifiers::CONTROL)
+                && self.keys.meaning(Context::Global, key) == Some(Action::SwitchDaemon);
+            if elsewhere {
+                self.act(Action::SwitchDaemon);
+            } else if let Some(request) = login.key(key) {
                 self.effects.push(Effect::Login(request));
             }
             return;
@@ -106,7 +116,7 @@ impl State {
         if key.code == KeyCode::Esc && self.toasts.dismiss() {
             return;
         }
-        if let Some(action) = action::of_key(self.context(), key) {
+        if let Some(action) = self.keys.meaning(self.context(), key) {
             self.act(action);
         }
     }
@@ -174,6 +184,11 @@ impl State {
                 KeyCode::Esc => self.layer = None,
                 KeyCode::Enter => self.choose_from_palette(),
                 _ => palette.key(key),
+            },
+            Some(Layer::Choice(choice)) => match key.code {
+                KeyCode::Esc => self.layer = None,
+                KeyCode::Enter => self.choose(),
+                _ => choice.key(key),
             },
             Some(Layer::Confirm(confirm)) => {
                 if let Some(decision) = confirm.key(key) {
@@ -309,6 +324,18 @@ impl State {
             Some(Target::Server(name)) => self.open(View::Server(ServerView::new(name))),
             Some(Target::App(id)) => self.open(View::App(AppView::new(id))),
             Some(Target::Plan(id)) => self.open(View::Plan(PlanView::new(id))),
+            None => {}
+        }
+    }
+
+    fn choose(&mut self) {
+        let Some(Layer::Choice(choice)) = self.layer.take() else { return };
+        match choice.chosen() {
+            Some(Chosen::Theme(theme)) => {
+                self.theme = theme;
+                self.effects.push(Effect::ChooseTheme(theme));
+            }
+            Some(Chosen::Daemon(target)) => self.effects.push(Effect::Switch(target)),
             None => {}
         }
     }

@@ -63,6 +63,7 @@ impl State {
             }
         }
         self.forward.clear();
+        self.arrange_fresh();
         self.entered();
     }
 

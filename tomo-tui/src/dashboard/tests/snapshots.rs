@@ -7,9 +7,10 @@ use ratatui::{buffer::Cell, style::Color};
 use tomo_proto::api::catalog::CatalogListAnswer;
 
 use super::*;
+use crate::client::Profile;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 49] = [
+const SCREENS: [(&str, &str); 51] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -25,6 +26,8 @@ const SCREENS: [(&str, &str); 49] = [
     ("compose", "2 I"),
     ("help", "?"),
     ("palette", ": s h"),
+    ("themes", "ctrl-t"),
+    ("daemons", ""),
     ("login", ""),
     ("add_server", "a"),
     ("host_key", ""),
@@ -123,7 +126,7 @@ fn every_screen_looks_as_it_did() {
         for (width, height) in [(80, 24), (120, 36)] {
             for (screen, keys) in SCREENS {
                 let mut dashboard = Dashboard::filled(Role::Admin);
-                dashboard.theme = Theme::new(depth, Glyphs::Braille);
+                dashboard.theme = Theme::new(&Inks::default(), depth, Glyphs::Braille);
                 match screen {
                     "login" => drop(dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())))),
                     "host_key" => {
@@ -138,6 +141,15 @@ fn every_screen_looks_as_it_did() {
                         dashboard.press("t & c o n n | l i s enter J");
                     }
                     "sealed" | "unlock" => dashboard.seal(),
+                    "daemons" => {
+                        let profile = |name: &str, url: &str| Profile {
+                            name: name.to_owned(),
+                            url: url.to_owned(),
+                            username: "ana".to_owned(),
+                        };
+                        let saved = ["default", "shop"].map(|name| profile(name, "https://tomo.example.com:8666"));
+                        dashboard.send(Event::Answer(Answer::Profiles(saved.into())));
+                    }
                     "catalog_empty" => {
                         dashboard.press("5");
                         dashboard.send(Event::Answer(Answer::Catalog(Ok(CatalogListAnswer::default()))));
