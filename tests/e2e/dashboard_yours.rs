@@ -225,3 +225,38 @@ async fn the_dashboard_begins_where_it_was_left_and_says_if_what_it_kept_is_brok
     other.stop().await;
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_terminal_says_of_itself_counts_however_late_and_is_never_typed() {
+    let daemon = TestDaemon::start().await;
+    let tomo = Tomo::at_socket(&daemon);
+    let mut terminal = open(&tomo, &[]);
+    terminal.wait_for("no server is managed yet").await;
+    let asked = |terminal: &Terminal, question: &[u8]| {
+        terminal.raw().windows(question.len()).filter(|bytes| *bytes == question).count()
+    };
+    assert_eq!(asked(&terminal, b"\x1b]11;?\x1b\\"), 1, "it asks for the background");
+    assert_eq!(asked(&terminal, b"\x1bP$qm\x1b\\"), 1, "and for its colors, which nothing has named");
+    let color = |screen: &vt100::Screen| screen.cell(0, 1).map(vt100::Cell::fgcolor);
+    assert!(matches!(color(&terminal.screen()), Some(Color::Idx(_))), "one of 256 until then");
+    // Long after it has begun, in two pieces; each letter would be a key.
+    terminal.send(b"\x1bP1$r0;48:2::1:2:3m\x1b\\");
+    terminal.wait_until("all colors", |screen| matches!(color(screen), Some(Color::Rgb(64, 140, 200)))).await;
+    terminal.send(b"\x1b]11;rgb:ffff/ff");
+    terminal.send(b"ff/ffff\x1b\\");
+    terminal.wait_until("those of light", |screen| color(screen) == Some(Color::Rgb(10, 95, 170))).await;
+    terminal.send(b"\x1b]11;rgb:0000/0000/0000\x07");
+    terminal.wait_until("those of dark", |screen| color(screen) == Some(Color::Rgb(97, 175, 239))).await;
+    assert!(terminal.text().contains("no server is managed yet"), "nothing was typed: {terminal:?}");
+    assert!(!terminal.text().contains("Ctrl-C"), "{terminal:?}");
+    leave(terminal).await;
+    // Nobody asks a terminal that would show the question, or one of which nothing is to be known.
+    for (name, value) in [("TERM", "linux"), ("NO_COLOR", "1")] {
+        let tomo = Tomo::at_socket(&daemon).env(name, value);
+        let mut terminal = open(&tomo, &[]);
+        terminal.wait_for("no server is managed yet").await;
+        assert_eq!(asked(&terminal, b"\x1b]11;"), 0, "{name}");
+        leave(terminal).await;
+    }
+    daemon.stop().await;
+}

@@ -20,6 +20,7 @@ mod filter;
 mod layers;
 mod list;
 mod looks;
+mod probe;
 mod theme;
 mod toast;
 mod views;
@@ -43,7 +44,7 @@ use anyhow::Context as _;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use tomo_proto::error::{ApiError, ErrorCode};
@@ -102,10 +103,11 @@ pub(crate) async fn run(
     ready: impl Future<Output = anyhow::Result<()>>,
 ) -> anyhow::Result<()> {
     let (sender, typed) = mpsc::channel(QUEUE);
-    let ended = match Dashboard::open(options, sender) {
+    let ended = match Dashboard::open(options, sender, typed) {
         Ok(mut dashboard) => {
-            let ended = dashboard.show(typed, ready).await;
+            let ended = dashboard.show(ready).await;
             dashboard.remember();
+            dashboard.hear_out().await;
             ended
         }
         Err(error) => Err(error),
@@ -123,6 +125,8 @@ struct Dashboard {
     looks: Looks,
     screen: Screen,
     runner: Runner,
+    /// What comes from the terminal.
+    typed: mpsc::Receiver<Event>,
     /// What the open daemon has answered; nothing of one that was left gets here.
     answers: mpsc::Receiver<Event>,
     hits: HitMap,
@@ -131,7 +135,11 @@ struct Dashboard {
 }
 
 impl Dashboard {
-    fn open(options: DashboardOptions, sender: mpsc::Sender<Event>) -> anyhow::Result<Self> {
+    fn open(
+        options: DashboardOptions,
+        sender: mpsc::Sender<Event>,
+        typed: mpsc::Receiver<Event>,
+    ) -> anyhow::Result<Self> {
         let client = Client::open(&options.target)?;
         let looks = Looks::new(&options);
         let target = options.target.clone();
@@ -141,17 +149,25 @@ impl Dashboard {
         looks.watch(sender);
         let (answer, answers) = mpsc::channel(QUEUE);
         let runner = Runner::new(client, answer);
-        Ok(Self { options, target, state, looks, screen, runner, answers, hits: HitMap::default(), begun: false })
+        Ok(Self {
+            options,
+            target,
+            state,
+            looks,
+            screen,
+            runner,
+            typed,
+            answers,
+            hits: HitMap::default(),
+            begun: false,
+        })
     }
 
-    async fn show(
-        &mut self,
-        mut typed: mpsc::Receiver<Event>,
-        ready: impl Future<Output = anyhow::Result<()>>,
-    ) -> anyhow::Result<()> {
+    async fn show(&mut self, ready: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let mut hang_up = signal(SignalKind::hangup())?;
         self.draw()?;
+        self.screen.ask(&self.looks.questions())?;
         let mut ready = pin!(ready);
         let mut drawn_at = Instant::now();
         loop {
@@ -169,22 +185,24 @@ impl Dashboard {
                     }
                     continue;
                 }
-                event = typed.recv() => event.unwrap_or(Event::Terminate),
+                event = self.typed.recv() => event.unwrap_or(Event::Terminate),
                 event = self.answers.recv() => event.unwrap_or(Event::Terminate),
                 () = sleep_until(due.unwrap_or_else(far_away)), if due.is_some() => Event::Due,
             };
             let mut asked = false;
             let mut next = Some(first);
             for _ in 0..BATCH {
-                let waiting = next.take().or_else(|| typed.try_recv().ok()).or_else(|| self.answers.try_recv().ok());
+                let waiting =
+                    next.take().or_else(|| self.typed.try_recv().ok()).or_else(|| self.answers.try_recv().ok());
                 let Some(event) = waiting else { break };
                 asked |= !matches!(event, Event::Answer(_) | Event::Notice(_) | Event::LinkUp | Event::LinkDown(_));
                 if let Event::Answer(Answer::Terminal(of, Ok(terminal))) = event {
+                    self.hear_out().await;
                     let told = lend(&mut self.screen, &of, terminal).await?;
                     self.state.left_terminal(&of, told, now_ms());
                     break;
                 }
-                if self.take_in(event)? {
+                if self.take_in(event).await? {
                     return Ok(());
                 }
             }
@@ -197,12 +215,16 @@ impl Dashboard {
     }
 
     /// Updates the state and starts what follows; says whether that was the end.
-    fn take_in(&mut self, event: Event) -> anyhow::Result<bool> {
+    async fn take_in(&mut self, event: Event) -> anyhow::Result<bool> {
         let effects = match event {
             Event::HangUp => return Err(HungUp.into()),
             Event::InputLost(error) => return Err(error).context("the terminal cannot be read any more"),
             Event::Click(column, row) => self.state.pointer(self.hits.at(column, row), 0, (column, row), now_ms()),
             Event::Wheel(lines, column, row) => self.state.pointer(None::<Hit>, lines, (column, row), now_ms()),
+            Event::Told(reply) => {
+                self.looks.told(reply, &mut self.state);
+                Vec::new()
+            }
             Event::Config(loaded) => {
                 self.looks.take(*loaded, &mut self.state, now_ms());
                 Vec::new()
@@ -216,6 +238,7 @@ impl Dashboard {
                     self.warn("Ctrl-Z would stop the daemon and the agent too: they run in this process");
                 }
                 Effect::Suspend => {
+                    self.hear_out().await;
                     self.screen.suspend()?;
                     self.state.dirty = true;
                 }
@@ -239,6 +262,17 @@ impl Dashboard {
             }
         }
         Ok(false)
+    }
+
+    /// Waits for a reply of the terminal that is still on its way: whoever has the terminal next would take it for something typed.
+    async fn hear_out(&mut self) {
+        while let (Some(until), false) = (self.looks.awaits(), terminal::is_gone()) {
+            match timeout_at(until, self.typed.recv()).await {
+                Ok(Some(Event::Told(reply))) => self.looks.told(reply, &mut self.state),
+                Ok(Some(Event::HangUp | Event::InputLost(_)) | None) | Err(_) => return,
+                Ok(Some(_)) => {}
+            }
+        }
     }
 
     fn warn(&mut self, text: impl Into<String>) {

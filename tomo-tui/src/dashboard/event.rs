@@ -36,6 +36,7 @@ use crate::{
         layers::compose::Composed,
         log::{NotSaved, Saving},
         people::People,
+        probe::Reply,
         views::logs::{Asked, Sifted},
         visit::Reached,
     },
@@ -64,6 +65,8 @@ pub(crate) enum Event {
     /// A resource changed.
     Notice(String),
     Answer(Answer),
+    /// The terminal says something of itself.
+    Told(Reply),
     /// The person's own file says something else.
     Config(Box<Loaded>),
     /// The instant that [`super::state::State::next_due`] named.

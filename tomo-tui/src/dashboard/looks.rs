@@ -1,8 +1,8 @@
 //! What the dashboard looks like and which keys it has: the person's file, the terminal, and a theme chosen meanwhile.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::dashboard::{
     DashboardOptions,
@@ -10,15 +10,24 @@ use crate::dashboard::{
     config::{self, Config, Loaded},
     effect::Effect,
     event::Event,
+    probe::{self, Reply},
     state::State,
-    theme::{Depth, Glyphs, Theme, ThemeName},
+    theme::{Depth, Glyphs, Rgb, Theme, ThemeName},
     toast::Kind,
 };
+
+/// How long a reply of the terminal may take.
+const REPLY: Duration = Duration::from_millis(500);
 
 /// The look.
 pub(crate) struct Looks {
     pub(crate) theme: Theme,
     depth: Depth,
+    /// What is behind the text, if the terminal has told.
+    background: Option<Rgb>,
+    /// Replies that are still to come, and until when they are waited for before the terminal is left.
+    awaited: usize,
+    until: Instant,
     glyphs: Glyphs,
     /// What counts: the last that had nothing wrong, or what of the first was right.
     config: Config,
@@ -35,7 +44,41 @@ impl Looks {
         let read = file.as_deref().map(config::load).unwrap_or_default();
         let config = read.config.clone();
         let theme = Theme::new(&config.look.inks(None), depth, glyphs);
-        Self { theme, depth, glyphs, config, file, read }
+        Self { theme, depth, background: None, awaited: 0, until: Instant::now(), glyphs, config, file, read }
+    }
+
+    /// What to ask the terminal, whose name and colors the environment has only hinted at.
+    pub(crate) fn questions(&mut self) -> String {
+        let set = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+        let mut questions = String::new();
+        if self.depth == Depth::Mono || !probe::is_safe(&set("TERM").unwrap_or_default()) {
+            return questions;
+        }
+        questions.push_str(probe::BACKGROUND);
+        self.awaited = 1;
+        if set("COLORTERM").is_none() && probe::is_guess(self.depth) {
+            questions.push_str(probe::FULL_COLOR);
+            self.awaited = 2;
+        }
+        self.until = Instant::now() + REPLY;
+        questions
+    }
+
+    /// Until when a reply may still come that is not to reach whoever has the terminal next.
+    pub(crate) fn awaits(&self) -> Option<Instant> {
+        (self.awaited > 0 && Instant::now() < self.until).then_some(self.until)
+    }
+
+    /// Takes over what the terminal has said of itself.
+    pub(crate) fn told(&mut self, reply: Reply, state: &mut State) {
+        self.awaited = self.awaited.saturating_sub(1);
+        match reply {
+            Reply::Background(rgb) => self.background = Some(rgb),
+            Reply::FullColor(true) if probe::is_guess(self.depth) => self.depth = Depth::True,
+            Reply::FullColor(_) => return,
+        }
+        self.paint();
+        state.dirty = true;
     }
 
     pub(crate) fn keys(&self) -> &Keymap {
@@ -93,6 +136,6 @@ impl Looks {
     }
 
     fn paint(&mut self) {
-        self.theme = Theme::new(&self.config.look.inks(None), self.depth, self.glyphs);
+        self.theme = Theme::new(&self.config.look.inks(self.background), self.depth, self.glyphs);
     }
 }

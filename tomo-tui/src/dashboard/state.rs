@@ -219,7 +219,7 @@ impl State {
                 self.paste(&text);
             }
             // Both were resolved to a place by the runtime, which knows what was drawn where.
-            Event::Click(..) | Event::Wheel(..) | Event::Config(_) => {}
+            Event::Click(..) | Event::Wheel(..) | Event::Told(_) | Event::Config(_) => {}
             Event::Resize => self.dirty = true,
             Event::HangUp | Event::InputLost(_) | Event::Terminate => self.effects.push(Effect::Quit),
             Event::LinkUp => {
