@@ -191,6 +191,14 @@ async fn the_dashboard_begins_where_it_was_left_and_says_if_what_it_kept_is_brok
     let mut terminal = open(&tomo, &[]);
     terminal.wait_for("web-1").await;
     terminal.wait_for("db-1").await;
+    terminal.wait_for("LOAD").await;
+    terminal.type_text("C");
+    terminal.wait_for("Space shows or hides it").await;
+    // Name, status, cpu, mem, disk, net, load.
+    terminal.type_text("jjjjjj ");
+    gone(&mut terminal, "LOAD").await;
+    terminal.press(Key::Escape);
+    gone(&mut terminal, "Space shows or hides it").await;
     terminal.type_text("/'web\r");
     gone(&mut terminal, "db-1").await;
     terminal.type_text("o");
@@ -206,7 +214,7 @@ async fn the_dashboard_begins_where_it_was_left_and_says_if_what_it_kept_is_brok
     assert!(!terminal.text().contains("plan_expiry_minutes"), "{terminal:?}");
     terminal.type_text("1");
     terminal.wait_for("web-1").await;
-    assert!(!terminal.text().contains("db-1"), "{terminal:?}");
+    assert!(!terminal.text().contains("db-1") && !terminal.text().contains("LOAD"), "{terminal:?}");
     leave(terminal).await;
     // Another daemon's is nothing of this one.
     let other = TestDaemon::start().await;

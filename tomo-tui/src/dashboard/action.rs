@@ -49,6 +49,7 @@ pub(crate) enum Action {
     Filter,
     Sort,
     SortReverse,
+    Columns,
     Palette,
     Help,
     Refresh,

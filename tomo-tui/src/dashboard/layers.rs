@@ -65,7 +65,7 @@ impl Layer {
         match self {
             Self::Help(_) => "Enter does it   Up and Down choose   Esc closes",
             Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
-            Self::Choice(_) => "Enter chooses   Up and Down   Esc closes",
+            Self::Choice(choice) => choice.hint(),
             Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
             Self::Deploy(deploy) => deploy.hint(),
             Self::Compose(compose) => compose.hint(),

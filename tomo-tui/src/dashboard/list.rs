@@ -33,6 +33,8 @@ pub(crate) struct Arrangement {
     pub(crate) filter: String,
     /// Title of the column it is sorted by, and whether downwards.
     pub(crate) sort: Option<(String, bool)>,
+    /// Titles of columns that are not shown.
+    pub(crate) hidden: Vec<String>,
 }
 
 /// What every list can do, whatever it holds.
@@ -45,6 +47,10 @@ pub(crate) trait AnyList {
     /// Moves the selection, or sorts; says whether the action was one of these.
     fn act(&mut self, action: Action) -> bool;
     fn table(&mut self) -> &mut TableState;
+    /// Titles of the columns, and whether each is shown.
+    fn columns(&self) -> Vec<(&'static str, bool)>;
+    /// Shows a column or hides it, with what belongs to it; the first one stays.
+    fn toggle_column(&mut self, title: &str);
     fn arrangement(&self) -> Arrangement;
     /// Arranges it as it was; a column that there is no more sorts nothing.
     fn arrange_as(&mut self, arrangement: &Arrangement);
@@ -213,19 +219,37 @@ impl<T: Listed> AnyList for List<T> {
         &mut self.table
     }
 
+    fn columns(&self) -> Vec<(&'static str, bool)> {
+        let titled = T::COLUMNS.iter().enumerate().filter(|(_, column)| !column.title.is_empty());
+        titled.map(|(place, column)| (column.title, !self.table.hidden.contains(&place))).collect()
+    }
+
+    fn toggle_column(&mut self, title: &str) {
+        let Some(place) = T::COLUMNS.iter().position(|column| column.title == title).filter(|place| *place > 0) else {
+            return;
+        };
+        // A column without a title shows more of the one before it.
+        let more = T::COLUMNS[place + 1..].iter().take_while(|column| column.title.is_empty()).count();
+        let of = place..=place + more;
+        if self.table.hidden.contains(&place) {
+            self.table.hidden.retain(|hidden| !of.contains(hidden));
+        } else {
+            self.table.hidden.extend(of);
+        }
+    }
+
     fn arrangement(&self) -> Arrangement {
         let sort = self.sort.map(|(column, downwards)| (T::COLUMNS[column].title.to_owned(), downwards));
-        Arrangement { filter: self.filter.clone(), sort }
+        let hidden =
+            self.columns().into_iter().filter(|(_, shown)| !shown).map(|(title, _)| title.to_owned()).collect();
+        Arrangement { filter: self.filter.clone(), sort, hidden }
     }
 
     fn arrange_as(&mut self, arrangement: &Arrangement) {
         let column = |title: &str| T::COLUMNS.iter().position(|column| column.title == title);
-        let sort = arrangement.sort.as_ref().map(|(title, downwards)| (column(title), *downwards));
-        if let Some((Some(column), downwards)) = sort {
-            self.sort = Some((column, downwards));
-        } else if sort.is_none() {
-            self.sort = None;
-        }
+        self.sort = arrangement.sort.as_ref().and_then(|(title, downwards)| Some((column(title)?, *downwards)));
+        self.table.hidden.clear();
+        arrangement.hidden.iter().for_each(|title| self.toggle_column(title));
         self.set_filter(arrangement.filter.clone());
     }
 }
@@ -297,6 +321,29 @@ mod tests {
         list.set_filter(String::new());
         list.replace(Vec::new());
         assert_eq!((list.table.selected, list.selected().is_none()), (0, true));
+    }
+
+    #[test]
+    fn a_list_comes_back_as_it_was_arranged_and_its_first_column_stays() {
+        let mut list = List::default();
+        list.replace(vec![Item("b", 1), Item("a", 2)]);
+        list.toggle_column("SIZE");
+        list.toggle_column("NAME");
+        list.toggle_column("NONE");
+        assert_eq!(list.columns(), [("NAME", true), ("SIZE", false)]);
+        list.sort_on(1);
+        list.set_filter("'a".to_owned());
+        let kept = list.arrangement();
+        let mut again = List::default();
+        again.arrange_as(&kept);
+        again.replace(vec![Item("b", 1), Item("a", 2)]);
+        assert_eq!((names(&again), again.arrangement()), (vec!["a"], kept.clone()));
+        again.toggle_column("SIZE");
+        assert_eq!(again.table.hidden, Vec::<usize>::new());
+        // Another release may have other columns.
+        let other = Arrangement { sort: Some(("AGE".to_owned(), true)), hidden: vec!["AGE".to_owned()], ..kept };
+        again.arrange_as(&other);
+        assert_eq!((again.sort, again.table.hidden.len()), (None, 0));
     }
 
     #[test]

@@ -420,6 +420,7 @@ pub(crate) const TABLE: &[Entry] = &[
     ),
     entry(Action::Sort, "sort", "Sorts by the next column.", &["s"], LISTS, 8),
     entry(Action::SortReverse, "reverse", "Turns the order around.", &["O"], LISTS, 0),
+    entry(Action::Columns, "columns", "Chooses which columns are shown.", &["C"], LISTS, 0),
     entry(Action::ZoomIn, "zoom in", "Shows a shorter time.", &["+", "="], &[Context::Server], 2),
     entry(Action::ZoomOut, "zoom out", "Shows a longer time.", &["-"], &[Context::Server], 2),
     entry(Action::PanBack, "earlier", "Moves the charts back in time.", &["<", ","], &[Context::Server], 4),

@@ -1,4 +1,4 @@
-//! One of a few: a theme, or a daemon.
+//! One of a few: a theme, a daemon, the columns of a list.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::{
@@ -22,6 +22,8 @@ use crate::{
 pub(crate) enum Chosen {
     Theme(ThemeName),
     Daemon(Box<Target>),
+    /// Shown or not, by its title.
+    Column(&'static str),
 }
 
 /// The daemon that is open, and the one that the dashboard began with.
@@ -64,6 +66,32 @@ impl Choice {
             chosen: Chosen::Theme(theme),
         };
         Self::new("Theme", ThemeName::ALL.map(row).into())
+    }
+
+    /// Of the columns of a list, each with whether it is shown.
+    pub(crate) fn columns(columns: Vec<(&'static str, bool)>) -> Self {
+        let mut choice = Self::new("Columns", Vec::new());
+        choice.show(columns);
+        choice
+    }
+
+    /// Shows which columns are shown now.
+    pub(crate) fn show(&mut self, columns: Vec<(&'static str, bool)>) {
+        let row = |(title, is_now): (&'static str, bool)| Row {
+            name: title.to_lowercase(),
+            note: String::new(),
+            is_now,
+            chosen: Chosen::Column(title),
+        };
+        self.rows = columns.into_iter().map(row).collect();
+    }
+
+    /// Which keys work.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self.rows.first().map(|row| &row.chosen) {
+            Some(Chosen::Column(_)) => "Space shows or hides it   Up and Down   Esc closes",
+            _ => "Enter chooses   Up and Down   Esc closes",
+        }
     }
 
     /// Of the daemon that the dashboard began with and those that somebody has signed in to from here.
@@ -122,9 +150,10 @@ impl Choice {
         self.selected = row.min(self.rows.len().saturating_sub(1));
     }
 
-    /// What is selected, unless it counts already.
+    /// What is selected, unless it is one of many and counts already.
     pub(crate) fn chosen(&self) -> Option<Chosen> {
-        self.rows.get(self.selected).filter(|row| !row.is_now).map(|row| row.chosen.clone())
+        let row = self.rows.get(self.selected)?;
+        (!row.is_now || matches!(row.chosen, Chosen::Column(_))).then(|| row.chosen.clone())
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {

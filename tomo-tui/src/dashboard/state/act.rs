@@ -118,6 +118,10 @@ impl State {
                 }
             }
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
+            Action::Columns => {
+                let columns = self.list_mut().map(|list| list.columns());
+                self.layer = columns.map(|columns| Layer::Choice(Choice::columns(columns)));
+            }
             Action::ChooseTheme => self.layer = Some(Layer::Choice(Choice::themes(self.theme))),
             Action::SwitchDaemon => self.effects.push(Effect::Profiles),
             Action::Suspend => self.effects.push(Effect::Suspend),

@@ -187,7 +187,7 @@ impl State {
             },
             Some(Layer::Choice(choice)) => match key.code {
                 KeyCode::Esc => self.layer = None,
-                KeyCode::Enter => self.choose(),
+                KeyCode::Enter | KeyCode::Char(' ') => self.choose(),
                 _ => choice.key(key),
             },
             Some(Layer::Confirm(confirm)) => {
@@ -329,8 +329,16 @@ impl State {
     }
 
     fn choose(&mut self) {
-        let Some(Layer::Choice(choice)) = self.layer.take() else { return };
+        let Some(Layer::Choice(mut choice)) = self.layer.take() else { return };
         match choice.chosen() {
+            // It stays open: there may be more to choose.
+            Some(Chosen::Column(title)) => {
+                if let Some(list) = self.list_mut() {
+                    list.toggle_column(title);
+                    choice.show(list.columns());
+                }
+                self.layer = Some(Layer::Choice(choice));
+            }
             Some(Chosen::Theme(theme)) => {
                 self.theme = theme;
                 self.effects.push(Effect::ChooseTheme(theme));

@@ -10,7 +10,7 @@ use super::*;
 use crate::client::Profile;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 51] = [
+const SCREENS: [(&str, &str); 52] = [
     ("overview", ""),
     ("server", "enter"),
     ("apps", "2"),
@@ -27,6 +27,7 @@ const SCREENS: [(&str, &str); 51] = [
     ("help", "?"),
     ("palette", ": s h"),
     ("themes", "ctrl-t"),
+    ("columns", "C j space"),
     ("daemons", ""),
     ("login", ""),
     ("add_server", "a"),
