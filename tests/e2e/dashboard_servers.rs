@@ -72,7 +72,7 @@ async fn the_dashboard_adds_a_server_from_its_form_and_shows_it() {
     terminal.wait_for(&sshd.host_key()).await;
     terminal.wait_for("kept, sealed").await;
     terminal.type_text("t");
-    terminal.wait_for("Enter shows the server").await;
+    terminal.wait_for("enter shows the server").await;
     terminal.press(Key::Enter);
     terminal.wait_for("servers › web-1").await;
     terminal.wait_for("no agent; by SSH").await;

@@ -112,6 +112,20 @@ async fn whoever_holds_a_known_key_is_shown_the_dashboard_with_their_own_rights(
     ana.wait_for("needs the scope admin").await;
     ana.press(Key::Control('z'));
     ana.wait_for("shell and files").await;
+    ana.type_text("1a");
+    ana.wait_for("needs the scope admin").await;
+    ana.type_text("@");
+    ana.wait_for("out of its reach").await;
+    // Colors she may choose, for as long as she is here.
+    ana.press(Key::Control('t'));
+    ana.wait_for("high-contrast").await;
+    ana.type_text("jj");
+    ana.press(Key::Enter);
+    ana.wait_until("a dark page", |screen| {
+        screen.cell(5, 50).is_some_and(|cell| cell.bgcolor() != vt100::Color::Default)
+    })
+    .await;
+    assert!(!ana.text().contains("not kept"), "there is nothing to keep it in: {ana:?}");
     // Keys, paste and size get through, and what is drawn comes back whole.
     ana.type_text(":");
     ana.paste("registries");

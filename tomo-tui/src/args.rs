@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// Characters that the dashboard draws with: braille, block or ascii [default: what the terminal can show].
     #[arg(long)]
     pub(crate) glyphs: Option<Glyphs>,
+    /// File of the dashboard's keys and theme [default: $XDG_CONFIG_HOME/tomo/tomo.toml or ~/.config/tomo/tomo.toml].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Print the overview as lines instead of the full-screen dashboard.
     #[arg(long)]
     pub(crate) plain: bool,
@@ -246,6 +249,9 @@ pub(crate) enum Command {
     /// Sign releases of the agent for servers whose policy names your key. Needs no daemon.
     #[command(subcommand)]
     Release(ReleaseCommand),
+    /// Check the dashboard's file of keys and theme, list what may stand in it. Needs no daemon.
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Serve MCP on standard input and output for an AI tool, with an API token (--token, TOMO_TOKEN or --token-file).
     Mcp {
         /// File that holds the API token, instead of --token or TOMO_TOKEN.
@@ -335,6 +341,19 @@ pub(crate) enum ReleaseCommand {
         #[arg(long = "as", value_name = "VERSION")]
         version: Option<Version>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say what is wrong in it, with lines; exits with 1 if anything is.
+    Check {
+        /// The file [default: $XDG_CONFIG_HOME/tomo/tomo.toml or ~/.config/tomo/tomo.toml].
+        file: Option<PathBuf>,
+    },
+    /// Print its JSON schema, for editors.
+    Schema,
+    /// Print every action with its name and its built-in keys.
+    Keys,
 }
 
 #[derive(Debug, Subcommand)]

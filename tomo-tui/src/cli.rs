@@ -8,6 +8,7 @@ pub(crate) mod audit;
 mod backup;
 pub(crate) mod catalog;
 pub(crate) mod compose;
+pub(crate) mod config;
 mod container;
 mod key;
 pub(crate) mod mcp;
@@ -81,6 +82,7 @@ pub(crate) async fn run(client: &Client, command: Command, as_json: bool) -> any
         | Command::Login { .. }
         | Command::Mcp { .. }
         | Command::Release(_)
+        | Command::Config(_)
         | Command::Completions { .. } => Ok(()),
     }
 }

@@ -33,7 +33,7 @@ use tomo_proto::{
 };
 
 pub(crate) use bridge::serve as serve_bridge;
-pub(crate) use credentials::{folder, folder_of_home, saved, typed_path};
+pub(crate) use credentials::{Profile, folder, folder_of_home, profiles, saved, state_folder, typed_path, write_own};
 pub(crate) use http::vouch;
 pub(crate) use terminal::Terminal;
 pub(crate) use tomo_proto::api::person::SavedLogin as Saved;

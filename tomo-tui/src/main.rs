@@ -59,12 +59,19 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args, options: &str) -> anyhow::Result<()> {
+    if let Some(missing) = args.config.as_ref().filter(|path| !path.exists()) {
+        let error = ApiError::new(ErrorCode::Invalid, format!("there is no file {}", missing.display()));
+        return Err(ClientError::from(error.with_next("name one that is there, or leave --config out")).into());
+    }
     if let Some(Command::Local { headless, data, port, demo }) = &args.command {
         let options = local::LocalOptions { data: data.clone(), port: *port, demo: usize::from(*demo) };
         return run_local(&options, *headless, &args).await;
     }
     if let Some(Command::Release(command)) = args.command {
         return cli::release::release(command, args.json).await;
+    }
+    if let Some(Command::Config(command)) = args.command {
+        return cli::config::config(command, args.json);
     }
     let target = target(&args, options)?;
     match args.command {
@@ -184,5 +191,6 @@ fn dashboard_options(target: Target, args: &Args) -> DashboardOptions {
         glyphs: args.glyphs,
         holds_daemon: false,
         hosted: args.hosted,
+        config: args.config.clone(),
     }
 }

@@ -140,7 +140,7 @@ pub(crate) fn as_subcommand(next: &str) -> String {
 
 /// A text whose commands lead to the daemon that this one was for: the options that chose it go into each `tomo SUBCOMMAND`.
 pub(crate) fn same_daemon(text: &str, options: &str) -> String {
-    const NOT_FOR_A_DAEMON: [&str; 3] = ["local", "completions", "help"];
+    const NOT_FOR_A_DAEMON: [&str; 4] = ["local", "config", "completions", "help"];
     let command = Args::command();
     let names = command.get_subcommands().map(clap::Command::get_name);
     let names: Vec<&str> = names.filter(|name| !NOT_FOR_A_DAEMON.contains(name)).collect();

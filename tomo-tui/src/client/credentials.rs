@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write as _,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -26,8 +26,13 @@ pub(crate) fn typed_path(path: &str) -> PathBuf {
     path.strip_prefix("~/").map_or_else(|| path.into(), folder_of_home)
 }
 
+/// Where this program keeps what it has come to know.
+pub(crate) fn state_folder() -> PathBuf {
+    folder("XDG_STATE_HOME", ".local/state")
+}
+
 fn path(profile: &str) -> PathBuf {
-    folder("XDG_STATE_HOME", ".local/state").join(format!("login-{profile}.json"))
+    state_folder().join(format!("login-{profile}.json"))
 }
 
 /// The saved login of a profile, if there is one that can be read.
@@ -35,8 +40,36 @@ pub(crate) fn saved(profile: &str) -> Option<Saved> {
     serde_json::from_slice(&fs::read(path(profile)).ok()?).ok()
 }
 
+/// A saved login, without what it signs in with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) username: String,
+}
+
+/// All saved logins that can be read, by name.
+pub(crate) fn profiles() -> Vec<Profile> {
+    let files = fs::read_dir(state_folder()).into_iter().flatten().flatten();
+    let names = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        Some(name.strip_prefix("login-")?.strip_suffix(".json")?.to_owned())
+    });
+    let known = names.filter_map(|name| {
+        let Saved { url, username, .. } = saved(&name)?;
+        Some(Profile { name, url, username })
+    });
+    let mut profiles: Vec<_> = known.collect();
+    profiles.sort_by(|one, other| one.name.cmp(&other.name));
+    profiles
+}
+
 pub(super) fn save(profile: &str, saved: &Saved) -> anyhow::Result<()> {
-    let path = path(profile);
+    write_own(&path(profile), &serde_json::to_vec_pretty(saved)?)
+}
+
+/// Writes a file that its owner alone can read, whole or not at all.
+pub(crate) fn write_own(path: &Path, body: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().context("the state folder has no parent")?;
     fs::DirBuilder::new()
         .recursive(true)
@@ -44,12 +77,11 @@ pub(super) fn save(profile: &str, saved: &Saved) -> anyhow::Result<()> {
         .create(folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
     let beside = path.with_extension("new");
-    let body = serde_json::to_vec_pretty(saved)?;
     let write = || {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&body)?;
+        file.write_all(body)?;
         file.sync_all()?;
-        fs::rename(&beside, &path)
+        fs::rename(&beside, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,9 +1,11 @@
 //! The one table of what a person can do: it feeds the keys, the footer, the help, the palette and the mouse.
 
+pub(crate) mod key;
+mod keymap;
+mod name;
 mod table;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
+pub(crate) use keymap::Keymap;
 pub(crate) use table::{Entry, TABLE};
 
 /// What a key press means.
@@ -53,6 +55,7 @@ pub(crate) enum Action {
     Sort,
     SortContainers,
     SortReverse,
+    Columns,
     Palette,
     Freeze,
     LargerList,
@@ -63,6 +66,8 @@ pub(crate) enum Action {
     Help,
     Refresh,
     Mouse,
+    ChooseTheme,
+    SwitchDaemon,
     Suspend,
     Undo,
     Quit,
@@ -162,7 +167,6 @@ pub(crate) enum Context {
 
 impl Context {
     /// Every context with views of its own.
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 26] = [
         Self::Overview,
         Self::Alerts,
@@ -259,60 +263,13 @@ pub(crate) fn in_context(context: Context) -> impl Iterator<Item = &'static Entr
     TABLE.iter().filter(move |entry| entry.contexts.contains(&context) || entry.contexts.contains(&Context::Global))
 }
 
-/// The keys that mean an action in a context: what works everywhere leaves a key to the context's own.
-pub(crate) fn keys_in(context: Context, entry: &Entry) -> Vec<&'static str> {
-    let means = |text: &&&str| parse(text).and_then(|key| of_key(context, key)) == Some(entry.action);
-    entry.keys.iter().filter(means).copied().collect()
-}
-
-/// What a key means in a context: the context's own actions come before those that work everywhere.
-pub(crate) fn of_key(context: Context, key: KeyEvent) -> Option<Action> {
-    let fits = |entry: &&Entry| entry.keys.iter().any(|text| parse(text).is_some_and(|wanted| same(wanted, key)));
-    let own = TABLE.iter().filter(|entry| entry.contexts.contains(&context)).find(fits);
-    own.or_else(|| TABLE.iter().filter(|entry| entry.contexts.contains(&Context::Global)).find(fits))
-        .map(|entry| entry.action)
-}
-
-fn same(wanted: KeyEvent, pressed: KeyEvent) -> bool {
-    // Shift is part of the letter already.
-    let plain = |modifiers: KeyModifiers| modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT);
-    wanted.code == pressed.code && plain(wanted.modifiers) == plain(pressed.modifiers)
-}
-
-/// A key from its text: a character, a name (`enter`, `esc`, `pageup`, `f1`), with `ctrl-` before it where wanted.
-pub(crate) fn parse(text: &str) -> Option<KeyEvent> {
-    let (modifiers, name) = match text.strip_prefix("ctrl-") {
-        Some(rest) if !rest.is_empty() => (KeyModifiers::CONTROL, rest),
-        _ => (KeyModifiers::NONE, text),
-    };
-    let mut characters = name.chars();
-    let code = match (characters.next(), characters.next()) {
-        (Some(one), None) => KeyCode::Char(one),
-        _ => match name {
-            "enter" => KeyCode::Enter,
-            "esc" => KeyCode::Esc,
-            "tab" => KeyCode::Tab,
-            "space" => KeyCode::Char(' '),
-            "up" => KeyCode::Up,
-            "down" => KeyCode::Down,
-            "left" => KeyCode::Left,
-            "right" => KeyCode::Right,
-            "home" => KeyCode::Home,
-            "end" => KeyCode::End,
-            "pageup" => KeyCode::PageUp,
-            "pagedown" => KeyCode::PageDown,
-            "delete" => KeyCode::Delete,
-            other => KeyCode::F(other.strip_prefix('f')?.parse().ok()?),
-        },
-    };
-    Some(KeyEvent::new(code, modifiers))
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashMap;
 
-    use super::*;
+    use crossterm::event::KeyEvent;
+
+    use super::{key::parse, *};
 
     #[test]
     fn every_key_can_be_pressed_and_means_one_thing_in_a_context() {
@@ -345,24 +302,5 @@ mod tests {
             assert!(entry.help.ends_with('.'), "{:?}", entry.action);
             assert_eq!(row(entry.action).title, entry.title, "{:?} stands twice", entry.action);
         }
-    }
-
-    #[test]
-    fn a_key_that_a_context_takes_for_itself_is_not_shown_for_what_works_everywhere() {
-        assert_eq!(keys_in(Context::Apps, row(Action::ShowPlans)), ["3"]);
-        assert_eq!(keys_in(Context::Logs, row(Action::ShowPlans)), Vec::<&str>::new());
-        assert_eq!(keys_in(Context::Logs, row(Action::LogMinutes(15))), ["3"]);
-        assert_eq!(keys_in(Context::Logs, row(Action::Down)), ["down", "j"]);
-    }
-
-    #[test]
-    fn shift_is_part_of_the_letter() {
-        let pressed = KeyEvent::new(KeyCode::Char('S'), KeyModifiers::SHIFT);
-        assert_eq!(of_key(Context::Apps, pressed), Some(Action::StartApp));
-        assert_eq!(of_key(Context::Overview, pressed), None);
-        assert_eq!(
-            of_key(Context::Overview, KeyEvent::new(KeyCode::Char('s'), KeyModifiers::NONE)),
-            Some(Action::Sort)
-        );
     }
 }

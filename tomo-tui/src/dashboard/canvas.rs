@@ -3,13 +3,16 @@
 use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
-    style::Style,
+    style::{Color, Style},
     symbols::border,
     text::{Line, Span},
 };
 use tomo_proto::text::display_line;
 
-use crate::dashboard::{action::Action, theme::Theme};
+use crate::dashboard::{
+    action::{Action, Keymap},
+    theme::Theme,
+};
 
 /// What a click on a place means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,7 @@ impl HitMap {
 pub(crate) struct Canvas<'a> {
     pub(crate) buffer: &'a mut Buffer,
     pub(crate) theme: &'a Theme,
+    pub(crate) keys: &'a Keymap,
     pub(crate) hits: &'a mut HitMap,
     pub(crate) now_ms: u64,
     /// Where the terminal's cursor stands, if somebody types.
@@ -102,6 +106,22 @@ impl Canvas<'_> {
                 _ => continue,
             };
             cell.set_symbol(plain);
+        }
+    }
+
+    /// Puts the theme's page below everything that has no color of its own.
+    pub(crate) fn fill_page(&mut self) {
+        let (text, background) = self.theme.page;
+        if (text, background) == (Color::Reset, Color::Reset) {
+            return;
+        }
+        for cell in &mut self.buffer.content {
+            if cell.fg == Color::Reset {
+                cell.fg = text;
+            }
+            if cell.bg == Color::Reset {
+                cell.bg = background;
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the dashboard asks for, and the runner that does it: the only part that talks to the daemon.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use futures::FutureExt as _;
 use tokio::{
@@ -41,10 +41,10 @@ use crate::{
         compose::{self, Unfit},
         ssh_config,
     },
-    client::{Client, ClientError},
+    client::{self, Client, ClientError, Target},
     dashboard::{
         action::Action,
-        clipboard,
+        clipboard, config,
         event::{Answer, Event, MetricsRange},
         layers::{
             compose::{ComposeRequest, Composed},
@@ -53,6 +53,7 @@ use crate::{
         },
         log::{self, Saving},
         people, stock,
+        theme::ThemeName,
         together::{self, Task},
         views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
@@ -226,6 +227,13 @@ pub(crate) enum Effect {
     Copy(String),
     /// Gives it to tmux.
     LoadTmux(String),
+    ChooseTheme(ThemeName),
+    /// Writes a theme into the person's file.
+    KeepTheme(PathBuf, ThemeName),
+    /// Looks which logins are saved here.
+    Profiles,
+    /// Goes to another daemon, and leaves this one.
+    Switch(Box<Target>),
     ToggleMouse,
     Suspend,
     Quit,
@@ -477,7 +485,11 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
             }
         }
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
-        Effect::Watch(_)
+        Effect::Profiles => Answer::Profiles(client::profiles()),
+        Effect::KeepTheme(path, theme) => Answer::ThemeKept(config::choose_theme(&path, theme)),
+        Effect::ChooseTheme(_)
+        | Effect::Switch(_)
+        | Effect::Watch(_)
         | Effect::Together { .. }
         | Effect::TakeBack(_)
         | Effect::Copy(_)

@@ -30,11 +30,13 @@ use tomo_proto::{
 
 use crate::{
     cli::ssh_config::Entry,
-    client::{ClientError, Terminal},
+    client::{ClientError, Profile, Terminal},
     dashboard::{
+        config::Loaded,
         layers::compose::Composed,
         log::{NotSaved, Saving},
         people::{Changed, People},
+        probe::Reply,
         together::Outcome,
         views::logs::{Asked, Sifted},
         visit::Reached,
@@ -69,6 +71,10 @@ pub(crate) enum Event {
     /// A resource changed.
     Notice(String),
     Answer(Answer),
+    /// The terminal says something of itself.
+    Told(Reply),
+    /// The person's own file says something else.
+    Config(Box<Loaded>),
     /// The instant that [`super::state::State::next_due`] named.
     Due,
 }
@@ -169,6 +175,10 @@ pub(crate) enum Answer {
     OfSeveral(Outcome),
     /// What became of giving this text to tmux.
     Copied(String, Result<(), String>),
+    /// The logins that are saved here.
+    Profiles(Vec<Profile>),
+    /// Whether the chosen theme was written down.
+    ThemeKept(Result<(), String>),
     /// A task did not end well.
     Broken(String),
 }

@@ -4,6 +4,8 @@ use std::{collections::VecDeque, io, time::Duration};
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
+use crate::dashboard::probe::{self, Heard, Reply};
+
 /// How long a bare Esc may turn out to be the head of something. Over a network the pieces lie further apart.
 pub(crate) fn patience(over_network: bool) -> Duration {
     Duration::from_millis(if over_network { 100 } else { 25 })
@@ -12,31 +14,49 @@ pub(crate) fn patience(over_network: bool) -> Duration {
 /// Longest sequence that a key sends.
 const LONGEST: usize = 24;
 
+/// How long the rest of a reply may take that has begun.
+const REST: Duration = Duration::from_secs(1);
+
+/// What came of what a terminal sent.
+#[derive(Debug)]
+pub(crate) enum Sent {
+    Event(Event),
+    /// It says something of itself.
+    Reply(Reply),
+}
+
 /// What a terminal sends, with its Escs held back until they are sure to be no head of a sequence.
 pub(crate) struct Input<R> {
     /// Reads one event: blocks, or waits for so long at most.
     read: R,
     patience: Duration,
     ready: VecDeque<Event>,
+    replies: VecDeque<Reply>,
 }
 
 impl<R: FnMut(Option<Duration>) -> io::Result<Option<Event>>> Input<R> {
     pub(crate) fn new(patience: Duration, read: R) -> Self {
-        Self { read, patience, ready: VecDeque::new() }
+        Self { read, patience, ready: VecDeque::new(), replies: VecDeque::new() }
     }
 
     /// The next event.
     ///
     /// # Errors
     /// The terminal cannot be read.
-    pub(crate) fn next(&mut self) -> io::Result<Event> {
+    pub(crate) fn next(&mut self) -> io::Result<Sent> {
         loop {
             if let Some(event) = self.ready.pop_front() {
-                return Ok(event);
+                return Ok(Sent::Event(event));
+            }
+            if let Some(reply) = self.replies.pop_front() {
+                return Ok(Sent::Reply(reply));
             }
             match (self.read)(None)? {
                 Some(event) if is_escape(&event) => self.join(event)?,
-                Some(event) => return Ok(event),
+                Some(event) => match head(&event) {
+                    Some(letter) => self.hear(vec![event], letter.into())?,
+                    None => return Ok(Sent::Event(event)),
+                },
                 None => {}
             }
         }
@@ -55,6 +75,9 @@ impl<R: FnMut(Option<Duration>) -> io::Result<Option<Event>>> Input<R> {
             let letter = letter(&event);
             came.push(event);
             tail.extend(letter);
+            if let (Some(_), Heard::Open { .. }) = (letter, probe::hear(&tail)) {
+                return self.hear(came, tail);
+            }
             match letter.map(|_| meaning(&tail)) {
                 Some(Meaning::Open) if tail.len() < LONGEST => {}
                 Some(Meaning::Key(key)) => {
@@ -67,6 +90,63 @@ impl<R: FnMut(Option<Duration>) -> io::Result<Option<Event>>> Input<R> {
         }
         self.ready.extend(came);
         Ok(())
+    }
+
+    /// Waits for the rest of a reply, which is nothing that somebody typed however late it comes.
+    fn hear(&mut self, mut came: Vec<Event>, mut tail: String) -> io::Result<()> {
+        loop {
+            let surely = match probe::hear(&tail) {
+                Heard::Open { surely } => surely,
+                Heard::Whole(reply) => {
+                    self.replies.extend(reply);
+                    return Ok(());
+                }
+                Heard::Typed => break,
+            };
+            let wait = if surely { REST } else { self.patience };
+            match (self.read)(Some(wait))? {
+                Some(event) => match raw(&event) {
+                    Some(text) => {
+                        tail.push_str(&text);
+                        came.push(event);
+                    }
+                    None if surely => self.ready.push_back(event),
+                    None => {
+                        came.push(event);
+                        break;
+                    }
+                },
+                None if surely => return Ok(()),
+                None => break,
+            }
+        }
+        self.ready.extend(came);
+        Ok(())
+    }
+}
+
+/// The letter after the Esc, if the event may be the head of a reply.
+fn head(event: &Event) -> Option<char> {
+    match event {
+        Event::Key(KeyEvent { code: KeyCode::Char(letter @ (']' | 'P')), modifiers, .. })
+            if modifiers.contains(KeyModifiers::ALT) =>
+        {
+            Some(*letter)
+        }
+        _ => None,
+    }
+}
+
+/// What a terminal had sent for a key that may be a piece of a reply.
+fn raw(event: &Event) -> Option<String> {
+    if let Some(letter) = letter(event) {
+        return Some(letter.into());
+    }
+    match event.as_key_event().map(|key| (key.code, key.modifiers))? {
+        (KeyCode::Esc, _) => Some("\x1b".to_owned()),
+        (KeyCode::Char('\\'), KeyModifiers::ALT) => Some("\x1b\\".to_owned()),
+        (KeyCode::Char('g'), KeyModifiers::CONTROL) => Some("\x07".to_owned()),
+        _ => None,
     }
 }
 
@@ -157,6 +237,11 @@ mod tests {
 
     /// What comes of events with pauses (`None`) between them, longer than any patience.
     fn read(events: Vec<Option<Event>>) -> Vec<Event> {
+        let typed = |sent| if let Sent::Event(event) = sent { Some(event) } else { None };
+        sent(events).into_iter().filter_map(typed).collect()
+    }
+
+    fn sent(events: Vec<Option<Event>>) -> Vec<Sent> {
         let mut events = VecDeque::from(events);
         let mut input = Input::new(patience(false), |wait| match events.pop_front() {
             Some(Some(event)) => Ok(Some(event)),
@@ -247,12 +332,62 @@ mod tests {
         assert!(read(split(&format!("[{}", "1".repeat(60)))).len() > 40);
     }
 
+    /// The events that come of bytes as they are read in one piece.
+    fn whole(text: &str) -> Vec<Option<Event>> {
+        let mut events = Vec::new();
+        let mut escaped = false;
+        for one in text.chars() {
+            let held = match (escaped, one.is_ascii_uppercase()) {
+                (true, true) => KeyModifiers::ALT | KeyModifiers::SHIFT,
+                (true, false) => KeyModifiers::ALT,
+                (false, true) => KeyModifiers::SHIFT,
+                (false, false) => KeyModifiers::NONE,
+            };
+            escaped = one == '\x1b';
+            match one {
+                '\x1b' => {}
+                '\x07' => events.push(KeyEvent::new(KeyCode::Char('g'), KeyModifiers::CONTROL)),
+                one => events.push(KeyEvent::new(KeyCode::Char(one), held)),
+            }
+        }
+        events.into_iter().map(|key| Some(Event::Key(key))).collect()
+    }
+
+    #[test]
+    fn a_reply_of_the_terminal_is_heard_and_never_typed_whole_split_or_late() {
+        let white = "\x1b]11;rgb:ffff/FFFF/ffff\x1b\\";
+        let replies = |events| -> Vec<Sent> {
+            let sent = sent(events);
+            let typed: Vec<_> = sent.iter().filter(|one| matches!(one, Sent::Event(_))).collect();
+            assert!(typed.is_empty(), "{typed:?}");
+            sent
+        };
+        let heard = replies(whole(white));
+        assert!(matches!(heard[..], [Sent::Reply(Reply::Background((255, 255, 255)))]), "{heard:?}");
+        let heard = replies(whole("\x1bP1$r0;48:2::1:2:3m\x1b\\\x1b]11;rgb:00/00/00\x07"));
+        assert!(matches!(heard[..], [Sent::Reply(Reply::FullColor(true)), Sent::Reply(_)]), "{heard:?}");
+        // Its Escs came apart from what follows them.
+        let mut apart = vec![escape()];
+        apart.extend(whole("]11;rgb:00/00/00"));
+        apart.extend([escape(), whole("\\").remove(0)]);
+        assert!(matches!(replies(apart)[..], [Sent::Reply(_)]));
+        // One whose end never comes is nothing typed either.
+        assert!(replies(whole("\x1b]11;rgb:00/0")).is_empty());
+        let up = Event::Key(KeyEvent::from(KeyCode::Up));
+        let mut between = whole(white);
+        between.insert(9, Some(up.clone()));
+        assert_eq!(read(between), [up]);
+        for typed in ["\x1b]", "\x1bP", "\x1b]1x"] {
+            assert_eq!(read(whole(typed)).len(), whole(typed).len(), "{typed:?}");
+        }
+    }
+
     #[test]
     fn an_error_comes_through() {
         let mut input = Input::new(patience(true), |wait| match wait {
             None => Ok(escape()),
             Some(_) => Err(io::ErrorKind::BrokenPipe.into()),
         });
-        assert_eq!(input.next().map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+        assert!(input.next().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe));
     }
 }

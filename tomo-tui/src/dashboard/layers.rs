@@ -1,6 +1,7 @@
 //! What lies over a view and has the keys: help, palette, questions, forms.
 
 pub(crate) mod account;
+pub(crate) mod choice;
 pub(crate) mod compose;
 pub(crate) mod confirm;
 pub(crate) mod deploy;
@@ -31,6 +32,7 @@ pub(crate) enum Layer {
     Help(help::Help),
     Palette(palette::Palette),
     Menu(menu::Menu),
+    Choice(choice::Choice),
     Confirm(confirm::Confirm),
     Deploy(Box<deploy::DeployForm>),
     Compose(Box<compose::ComposeForm>),
@@ -54,6 +56,7 @@ impl Layer {
             Self::Help(help) => help.draw(canvas, area),
             Self::Palette(palette) => palette.draw(canvas, area),
             Self::Menu(menu) => menu.draw(canvas, area),
+            Self::Choice(choice) => choice.draw(canvas, area),
             Self::Confirm(confirm) => confirm.draw(canvas, area),
             Self::Deploy(deploy) => deploy.draw(canvas, area),
             Self::Compose(compose) => compose.draw(canvas, area),
@@ -71,6 +74,7 @@ impl Layer {
             Self::Help(_) => "Enter does it   Up and Down choose   Esc closes",
             Self::Palette(_) => "Enter goes there or does it   Up and Down choose   Esc closes",
             Self::Menu(_) => "Enter does it   Up and Down choose   Esc closes",
+            Self::Choice(choice) => choice.hint(),
             Self::Confirm(_) => "Enter chooses   Tab goes on   Esc closes",
             Self::Deploy(deploy) => deploy.hint(),
             Self::Compose(compose) => compose.hint(),
@@ -172,6 +176,7 @@ impl Layer {
             Self::Help(help) => help.scroll(action),
             Self::Palette(palette) => palette.scroll(action),
             Self::Menu(menu) => menu.scroll(action),
+            Self::Choice(choice) => choice.scroll(action),
             Self::Confirm(confirm) => confirm.scroll(action),
             Self::Text(text) => text.scroll(action),
             _ => {}

@@ -8,6 +8,8 @@ use std::{
     hash::Hash,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::dashboard::{
     action::Action,
     filter::{Filter, FuzzyMatcher},
@@ -39,6 +41,17 @@ pub(crate) trait Listed {
     fn downwards(column: usize) -> bool;
 }
 
+/// What of a list is shown in which order, whatever it holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Arrangement {
+    pub(crate) filter: String,
+    /// Title of the column it is sorted by, and whether downwards.
+    pub(crate) sort: Option<(String, bool)>,
+    /// Titles of columns that are not shown.
+    pub(crate) hidden: Vec<String>,
+}
+
 /// What every list can do, whatever it holds.
 pub(crate) trait AnyList {
     /// What of it is shown.
@@ -57,6 +70,13 @@ pub(crate) trait AnyList {
     fn unmark(&mut self) -> bool;
     /// What is copied of the selected one: its name, or all of it as JSON.
     fn copied(&self, whole: bool) -> Option<String>;
+    /// Titles of the columns, and whether each is shown.
+    fn columns(&self) -> Vec<(&'static str, bool)>;
+    /// Shows a column or hides it, with what belongs to it; the first one stays.
+    fn toggle_column(&mut self, title: &str);
+    fn arrangement(&self) -> Arrangement;
+    /// Arranges it as it was; a column that there is no more sorts nothing.
+    fn arrange_as(&mut self, arrangement: &Arrangement);
 }
 
 /// A column and whether it begins with its largest.
@@ -331,6 +351,40 @@ impl<T: Listed> AnyList for List<T> {
         let selected = self.selected()?;
         if whole { serde_json::to_string_pretty(&selected.json()).ok() } else { Some(selected.copied()) }
     }
+
+    fn columns(&self) -> Vec<(&'static str, bool)> {
+        let titled = T::COLUMNS.iter().enumerate().filter(|(_, column)| !column.title.is_empty());
+        titled.map(|(place, column)| (column.title, !self.table.hidden.contains(&place))).collect()
+    }
+
+    fn toggle_column(&mut self, title: &str) {
+        let Some(place) = T::COLUMNS.iter().position(|column| column.title == title).filter(|place| *place > 0) else {
+            return;
+        };
+        // A column without a title shows more of the one before it.
+        let more = T::COLUMNS[place + 1..].iter().take_while(|column| column.title.is_empty()).count();
+        let of = place..=place + more;
+        if self.table.hidden.contains(&place) {
+            self.table.hidden.retain(|hidden| !of.contains(hidden));
+        } else {
+            self.table.hidden.extend(of);
+        }
+    }
+
+    fn arrangement(&self) -> Arrangement {
+        let sort = self.sort.map(|(column, downwards)| (T::COLUMNS[column].title.to_owned(), downwards));
+        let hidden =
+            self.columns().into_iter().filter(|(_, shown)| !shown).map(|(title, _)| title.to_owned()).collect();
+        Arrangement { filter: self.filter.clone(), sort, hidden }
+    }
+
+    fn arrange_as(&mut self, arrangement: &Arrangement) {
+        let column = |title: &str| T::COLUMNS.iter().position(|column| column.title == title);
+        self.sort = arrangement.sort.as_ref().and_then(|(title, downwards)| Some((column(title)?, *downwards)));
+        self.table.hidden.clear();
+        arrangement.hidden.iter().for_each(|title| self.toggle_column(title));
+        self.set_filter(arrangement.filter.clone());
+    }
 }
 
 /// Moves a table's selection; says whether the action was one of moving.
@@ -400,6 +454,29 @@ mod tests {
         list.set_filter(String::new());
         list.replace(Vec::new());
         assert_eq!((list.table.selected, list.selected().is_none()), (0, true));
+    }
+
+    #[test]
+    fn a_list_comes_back_as_it_was_arranged_and_its_first_column_stays() {
+        let mut list = List::default();
+        list.replace(vec![Item("b", 1), Item("a", 2)]);
+        list.toggle_column("SIZE");
+        list.toggle_column("NAME");
+        list.toggle_column("NONE");
+        assert_eq!(list.columns(), [("NAME", true), ("SIZE", false)]);
+        list.sort_on(1);
+        list.set_filter("'a".to_owned());
+        let kept = list.arrangement();
+        let mut again = List::default();
+        again.arrange_as(&kept);
+        again.replace(vec![Item("b", 1), Item("a", 2)]);
+        assert_eq!((names(&again), again.arrangement()), (vec!["a"], kept.clone()));
+        again.toggle_column("SIZE");
+        assert_eq!(again.table.hidden, Vec::<usize>::new());
+        // Another release may have other columns.
+        let other = Arrangement { sort: Some(("AGE".to_owned(), true)), hidden: vec!["AGE".to_owned()], ..kept };
+        again.arrange_as(&other);
+        assert_eq!((again.sort, again.table.hidden.len()), (None, 0));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::dashboard::{
     event::Event,
-    input::{Input, patience},
+    input::{Input, Sent, patience},
 };
 
 /// The reader stands still within this time, or is busy with something else.
@@ -100,7 +100,8 @@ pub(super) fn read_events(events: mpsc::Sender<Event>, gate: Gate) -> io::Result
     let pass_on = move || {
         loop {
             let event = match input.next() {
-                Ok(event) => Event::of_terminal(event),
+                Ok(Sent::Event(event)) => Event::of_terminal(event),
+                Ok(Sent::Reply(reply)) => Some(Event::Told(reply)),
                 Err(error) => Some(Event::InputLost(error)),
             };
             let Some(event) = event else { continue };

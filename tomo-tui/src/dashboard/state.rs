@@ -12,12 +12,13 @@ mod logs;
 mod mouse;
 mod navigate;
 mod people;
+mod remember;
 mod targets;
 mod together;
 pub(crate) mod undo;
 mod visits;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use tomo_proto::{
     api::{
@@ -32,12 +33,14 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
-    action::Context,
+    action::{Action, Context, Keymap},
     clipboard::Clipboard,
     effect::Effect,
     event::Event,
+    layers::choice::Daemons,
     layers::{Layer, server::ServerForm},
-    list::{AnyList, List},
+    list::{AnyList, Arrangement, List},
+    theme::ThemeName,
     toast::{Kind, Toasts},
     views::{View, alerts::Alert, logs::LogOf, panes::Panes},
 };
@@ -127,6 +130,8 @@ pub(crate) struct State {
     /// Files of own catalogs that are left out, and why.
     pub(crate) left_out: Vec<String>,
     pub(crate) view: View,
+    /// Lists as they were when the dashboard was left the last time.
+    remembered: BTreeMap<String, Arrangement>,
     back: Vec<View>,
     forward: Vec<View>,
     pub(crate) layer: Option<Layer>,
@@ -135,6 +140,11 @@ pub(crate) struct State {
     /// Whether the filter of the list on screen is being typed.
     pub(crate) filtering: bool,
     pub(crate) toasts: Toasts,
+    pub(crate) keys: Keymap,
+    /// Which theme is shown, as it was chosen.
+    pub(crate) theme: ThemeName,
+    /// Which daemon is open, and which one it began with.
+    pub(crate) daemons: Option<Daemons>,
     /// Whether the screen no longer shows the state.
     pub(crate) dirty: bool,
     quit_asked: bool,
@@ -186,12 +196,16 @@ impl State {
             catalog: List::default(),
             left_out: Vec::new(),
             view: View::Overview,
+            remembered: BTreeMap::new(),
             back: Vec::new(),
             forward: Vec::new(),
             layer: None,
             below: None,
             filtering: false,
             toasts: Toasts::default(),
+            keys: Keymap::default(),
+            theme: ThemeName::default(),
+            daemons: None,
             dirty: true,
             quit_asked: false,
             fetching: HashSet::new(),
@@ -232,7 +246,7 @@ impl State {
                 self.paste(&text);
             }
             // Both were resolved to a place by the runtime, which knows what was drawn where.
-            Event::Click(..) | Event::RightClick(..) | Event::Wheel(..) => {}
+            Event::Click(..) | Event::RightClick(..) | Event::Wheel(..) | Event::Told(_) | Event::Config(_) => {}
             Event::Drag(column) => self.drag_to(column),
             Event::Drop => self.drop_it(),
             Event::Resize => self.dirty = true,
@@ -289,9 +303,9 @@ impl State {
     /// Whose the mouse is now.
     pub(crate) fn mouse_is(&mut self, ours: bool) {
         let text = if ours {
-            "the mouse works in the dashboard"
+            "the mouse works in the dashboard".to_owned()
         } else {
-            "the mouse is the terminal's: select text, M takes it back"
+            format!("the mouse is the terminal's: select text, {} takes it back", self.keys.name(Action::Mouse))
         };
         self.toasts.push(Kind::Info, text, self.now_ms);
     }
@@ -404,7 +418,11 @@ impl State {
 
     /// The list on screen that has the keys.
     pub(crate) fn list(&self) -> Option<&dyn AnyList> {
-        Some(match &self.view {
+        self.list_of(&self.view)
+    }
+
+    fn list_of<'a>(&'a self, view: &'a View) -> Option<&'a dyn AnyList> {
+        Some(match view {
             View::Overview => &self.servers,
             View::Apps => &self.apps,
             View::Plans => &self.plans,

@@ -166,6 +166,14 @@ impl Screen {
         write_all(&out)
     }
 
+    /// Asks the terminal something; what it answers comes as [`Event::Told`].
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub(crate) fn ask(&mut self, questions: &str) -> io::Result<()> {
+        write_all(questions.as_bytes())
+    }
+
     /// Takes the mouse, or gives it back to the terminal; says which it is now.
     ///
     /// # Errors

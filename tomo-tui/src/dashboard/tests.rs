@@ -60,7 +60,7 @@ use super::{
     event::{Answer, Event},
     layers::{Layer, make::MakeForm},
     state::{Link, State},
-    theme::{Depth, Glyphs, Theme},
+    theme::{Depth, Glyphs, Inks, Theme},
     views::{self, View, logs::LogFrom},
     visit::{Errand, Reached, SignIn, Visit},
 };
@@ -338,7 +338,7 @@ impl Dashboard {
     fn empty() -> Self {
         let mut state = State::new("test".to_owned(), false, false, NOW);
         state.begin();
-        Self { state, theme: Theme::new(Depth::True, Glyphs::Braille), hits: HitMap::default() }
+        Self { state, theme: Theme::new(&Inks::default(), Depth::True, Glyphs::Braille), hits: HitMap::default() }
     }
 
     fn filled(role: Role) -> Self {
@@ -376,7 +376,7 @@ impl Dashboard {
     fn press(&mut self, keys: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
         for key in keys.split(' ') {
-            let key = super::action::parse(key).unwrap_or_else(|| panic!("{key}"));
+            let key = super::action::key::parse(key).unwrap_or_else(|| panic!("{key}"));
             effects.extend(self.send(Event::Key(key)));
         }
         effects
@@ -532,8 +532,14 @@ impl Dashboard {
     fn buffer(&mut self, width: u16, height: u16) -> Buffer {
         let area = Rect::new(0, 0, width, height);
         let mut buffer = Buffer::empty(area);
-        let mut canvas =
-            Canvas { buffer: &mut buffer, theme: &self.theme, hits: &mut self.hits, now_ms: NOW, cursor: None };
+        let mut canvas = Canvas {
+            buffer: &mut buffer,
+            theme: &self.theme,
+            keys: &self.state.keys,
+            hits: &mut self.hits,
+            now_ms: NOW,
+            cursor: None,
+        };
         views::draw(&self.state, &mut canvas, area);
         if let Some(cursor) = canvas.cursor {
             assert!(area.contains(cursor), "the cursor is at {cursor} of {width}x{height}");

@@ -1,14 +1,17 @@
 //! Colors, styles and symbols for what the terminal can show. Nothing is told by color alone: states have shapes,
 //! selection is reversed.
 
+mod inks;
+
 pub(crate) use crate::args::Glyphs;
+pub(crate) use inks::{Ink, Inks, Rgb, ThemeName};
 use ratatui::style::{Color, Modifier, Style};
 use tomo_proto::model::{
     app::AppStatus, audit::AuditOutcome, operation::OperationStatus, plan::PlanStatus, server::ServerStatus,
 };
 
 /// How many colors there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Depth {
     /// None.
     Mono,
@@ -40,64 +43,40 @@ pub(crate) struct Theme {
     pub(crate) stale: Style,
     /// The lines of a chart.
     pub(crate) series: [Style; 6],
+    /// What is written in and on where nothing else is said; `Reset` is the terminal's own.
+    pub(crate) page: (Color, Color),
     pub(crate) glyphs: Glyphs,
 }
 
-/// A color for each depth that has any. The 24-bit ones read on black and on white.
-#[derive(Debug, Clone, Copy)]
-struct Ink {
-    rgb: (u8, u8, u8),
-    named: Color,
-}
-
-const fn ink(red: u8, green: u8, blue: u8, named: Color) -> Ink {
-    Ink { rgb: (red, green, blue), named }
-}
-
-const GRAY: Ink = ink(128, 128, 128, Color::Reset);
-const BLUE: Ink = ink(64, 140, 200, Color::Cyan);
-const GREEN: Ink = ink(64, 150, 80, Color::Green);
-const AMBER: Ink = ink(190, 130, 30, Color::Yellow);
-const RED: Ink = ink(215, 85, 80, Color::Red);
-const SERIES: [Ink; 6] = [
-    BLUE,
-    ink(205, 120, 50, Color::Yellow),
-    ink(90, 150, 70, Color::Green),
-    ink(155, 115, 205, Color::Magenta),
-    ink(40, 150, 150, Color::Blue),
-    ink(205, 95, 150, Color::Red),
-];
-
 impl Theme {
-    /// Makes the theme for a terminal.
-    pub(crate) fn new(depth: Depth, glyphs: Glyphs) -> Self {
-        let colored = |ink: Ink| match depth {
-            Depth::Mono => Style::new(),
-            Depth::Sixteen => Style::new().fg(ink.named),
-            Depth::Indexed => Style::new().fg(Color::Indexed(nearest(ink.rgb))),
-            Depth::True => Style::new().fg(Color::Rgb(ink.rgb.0, ink.rgb.1, ink.rgb.2)),
+    /// Makes the theme of these inks for a terminal.
+    pub(crate) fn new(inks: &Inks, depth: Depth, glyphs: Glyphs) -> Self {
+        let colored = |ink: Ink| match ink.color(depth) {
+            Color::Reset => Style::new(),
+            color => Style::new().fg(color),
         };
         // With few colors there is no gray that shows on every background.
-        let faint = match depth {
-            Depth::Mono | Depth::Sixteen => Style::new().add_modifier(Modifier::DIM),
-            Depth::Indexed | Depth::True => colored(GRAY),
+        let faint = |ink: Ink| match ink.color(depth) {
+            Color::Reset => Style::new().add_modifier(Modifier::DIM),
+            color => Style::new().fg(color),
         };
         let bold = Style::new().add_modifier(Modifier::BOLD);
-        let bad = colored(RED).patch(bold);
+        let bad = colored(inks.bad).patch(bold);
         Self {
             depth,
             text: Style::new(),
-            dim: faint,
+            dim: faint(inks.dim),
             title: bold,
-            border: faint,
-            accent: if depth == Depth::Mono { bold } else { colored(BLUE) },
-            good: colored(GREEN),
-            warn: if depth == Depth::Mono { bold } else { colored(AMBER) },
+            border: faint(inks.border),
+            accent: if depth == Depth::Mono { bold } else { colored(inks.accent) },
+            good: colored(inks.good),
+            warn: if depth == Depth::Mono { bold } else { colored(inks.warn) },
             bad: if depth == Depth::Mono { bad.add_modifier(Modifier::UNDERLINED) } else { bad },
-            key: colored(BLUE).patch(bold),
+            key: colored(inks.key).patch(bold),
             selected: Style::new().add_modifier(Modifier::REVERSED),
             stale: Style::new().add_modifier(Modifier::DIM),
-            series: SERIES.map(colored),
+            series: inks.series.map(colored),
+            page: (inks.text.color(depth), inks.background.color(depth)),
             glyphs,
         }
     }
@@ -157,21 +136,6 @@ fn depth_of(term: &str, colorterm: Option<&str>) -> Depth {
     } else {
         Depth::Sixteen
     }
-}
-
-/// The closest of the 216 colors of the cube and the 24 grays.
-#[expect(clippy::cast_possible_truncation, reason = "the sum stays below 256")]
-fn nearest((red, green, blue): (u8, u8, u8)) -> u8 {
-    const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-    let step = |value: u8| (0..6).min_by_key(|&at| STEPS[at].abs_diff(value)).unwrap_or_default();
-    let distance = |to: [u8; 3]| -> u32 {
-        [red, green, blue].iter().zip(to).map(|(from, to)| u32::from(from.abs_diff(to)).pow(2)).sum()
-    };
-    let cube = [step(red), step(green), step(blue)];
-    let grays = (0..24_u8).map(|at| (distance([8 + 10 * at; 3]), 232 + at));
-    let index = 16 + 36 * cube[0] + 6 * cube[1] + cube[2];
-    let cube = (distance(cube.map(|at| STEPS[at])), index as u8);
-    grays.chain([cube]).min().map_or(cube.1, |nearest| nearest.1)
 }
 
 /// What a state means to the reader.
@@ -297,31 +261,8 @@ mod tests {
     }
 
     #[test]
-    fn colors_read_on_black_and_on_white() {
-        let luminance = |(red, green, blue): (u8, u8, u8)| {
-            let linear = |value: u8| (f64::from(value) / 255.0).powf(2.2);
-            0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
-        };
-        for ink in [GRAY, BLUE, GREEN, AMBER, RED].into_iter().chain(SERIES) {
-            let light = luminance(ink.rgb);
-            let on_black = (light + 0.05) / 0.05;
-            let on_white = 1.05 / (light + 0.05);
-            assert!(on_black >= 3.2 && on_white >= 3.2, "{ink:?}: {on_black:.1} on black, {on_white:.1} on white");
-        }
-    }
-
-    #[test]
-    fn a_color_becomes_its_nearest_of_256() {
-        for (rgb, index) in
-            [((0, 0, 0), 16), ((255, 255, 255), 231), ((128, 128, 128), 244), ((255, 0, 0), 196), ((95, 135, 175), 67)]
-        {
-            assert_eq!(nearest(rgb), index, "{rgb:?}");
-        }
-    }
-
-    #[test]
     fn no_color_leaves_no_color_and_every_meaning() {
-        let theme = Theme::new(Depth::Mono, Glyphs::Braille);
+        let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Braille);
         let styles =
             [theme.dim, theme.title, theme.accent, theme.good, theme.warn, theme.bad, theme.key, theme.selected];
         for style in styles.into_iter().chain(theme.series) {
@@ -333,7 +274,7 @@ mod tests {
     #[test]
     fn selection_is_reversed_at_every_depth() {
         for depth in [Depth::Mono, Depth::Sixteen, Depth::Indexed, Depth::True] {
-            let theme = Theme::new(depth, Glyphs::Ascii);
+            let theme = Theme::new(&Inks::default(), depth, Glyphs::Ascii);
             assert!(theme.selected.add_modifier.contains(Modifier::REVERSED));
         }
     }
@@ -366,7 +307,7 @@ mod tests {
             PlanStatus::Stale,
         ]);
         check(&AuditOutcome::ALL);
-        let theme = Theme::new(Depth::Sixteen, Glyphs::Ascii);
+        let theme = Theme::new(&Inks::default(), Depth::Sixteen, Glyphs::Ascii);
         assert_eq!(theme.status(ServerStatus::Down), ('x', theme.bad));
     }
 }

@@ -12,6 +12,7 @@ use tomo_proto::{
 use crate::{
     client::{Client, ClientError},
     dashboard::{
+        action::Keymap,
         effect::{Effect, carry_out},
         event::{Answer, Event},
         state::{answers::message, undo::Undo},
@@ -35,8 +36,26 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) name: String,
-    /// What takes it back, if something does; or why it was not done.
-    pub(crate) told: Result<Option<Undo>, String>,
+    /// What takes it back, if something does.
+    pub(crate) told: Result<Option<Undo>, Undone>,
+}
+
+/// Why it was not done.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// The daemon says no, or cannot be reached.
+    Refused(ClientError),
+    Failed(String),
+}
+
+impl Undone {
+    /// What to tell of it.
+    pub(crate) fn message(&self, keys: &Keymap) -> String {
+        match self {
+            Self::Refused(error) => message(error, keys),
+            Self::Failed(text) => text.clone(),
+        }
+    }
 }
 
 /// Does them all; each tells by an event what came of it.
@@ -46,7 +65,8 @@ pub(super) async fn carry_out_all(client: Client, tasks: Vec<Task>, events: mpsc
         async move {
             // A panic is that of one of them.
             let told = AssertUnwindSafe(to_its_end(client, effect)).catch_unwind().await;
-            let told = told.unwrap_or_else(|_| Err("something inside went wrong; the log has more".to_owned()));
+            let told = told
+                .unwrap_or_else(|_| Err(Undone::Failed("something inside went wrong; the log has more".to_owned())));
             Outcome { name, told }
         }
     });
@@ -58,16 +78,14 @@ pub(super) async fn carry_out_all(client: Client, tasks: Vec<Task>, events: mpsc
     }
 }
 
-async fn to_its_end(client: &Client, effect: Effect) -> Result<Option<Undo>, String> {
+async fn to_its_end(client: &Client, effect: Effect) -> Result<Option<Undo>, Undone> {
     let answer = match carry_out(client, effect).await {
         Some(Answer::Approved(Ok(plan), true)) => carry_out(client, Effect::Apply(plan.plan.to_string())).await,
         answer => answer,
     };
     match answer {
         Some(Answer::Started(Ok(operation))) => ended(client, *operation).await,
-        Some(Answer::PeopleChanged(told)) => {
-            told.map(|changed| changed.back.map(Undo::role)).map_err(|error| message(&error))
-        }
+        Some(Answer::PeopleChanged(told)) => told.map(|changed| changed.back.map(Undo::role)).map_err(Undone::Refused),
         Some(
             Answer::Planned(Ok(_), _)
             | Answer::Approved(Ok(_), _)
@@ -82,20 +100,21 @@ async fn to_its_end(client: &Client, effect: Effect) -> Result<Option<Undo>, Str
             | Answer::Denied(Err(error))
             | Answer::Cancelled(Err(error))
             | Answer::RegistryChanged(Err(error)),
-        ) => Err(message(&error)),
-        _ => Err("it cannot be done to several at once".to_owned()),
+        ) => Err(Undone::Refused(error)),
+        _ => Err(Undone::Failed("it cannot be done to several at once".to_owned())),
     }
 }
 
 /// Waits until an operation has ended.
-async fn ended(client: &Client, mut operation: Operation) -> Result<Option<Undo>, String> {
+async fn ended(client: &Client, mut operation: Operation) -> Result<Option<Undo>, Undone> {
     while !operation.status.is_final() {
         let request = OperationGet { operation: operation.operation.to_string(), wait_s: Some(WAIT_S) };
-        let told: Result<Operation, ClientError> = client.call(&request).await;
-        operation = told.map_err(|error| message(&error))?;
+        operation = client.call(&request).await.map_err(Undone::Refused)?;
     }
     match operation.status {
         OperationStatus::Succeeded => Ok(Undo::of(&operation)),
-        status => Err(operation.error.map_or_else(|| status.as_str().to_owned(), |error| error.message)),
+        status => {
+            Err(Undone::Failed(operation.error.map_or_else(|| status.as_str().to_owned(), |error| error.message)))
+        }
     }
 }

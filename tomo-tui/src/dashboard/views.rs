@@ -221,6 +221,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         layer.draw(canvas, body);
     }
     message(state, canvas, body);
+    canvas.fill_page();
     canvas.cursor = canvas.cursor.filter(|cursor| area.contains(*cursor));
     if canvas.theme.is_ascii() {
         canvas.make_ascii();
@@ -328,7 +329,10 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         action::in_context(state.context()).filter(|entry| entry.footer > 0 || of_marked(entry)).collect();
     entries.sort_by_key(|entry| (!of_marked(entry), entry.footer));
     // The ways back and out, and how to learn the rest, stay in sight, whatever else has room.
-    let width = |entry: &Entry| u16::try_from(entry.keys[0].width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
+    let key = |entry: &Entry| state.keys.of(state.context(), entry.action).first().map(|key| (*key).to_owned());
+    entries.retain(|entry| key(entry).is_some());
+    let key = |entry: &Entry| key(entry).unwrap_or_default();
+    let width = |entry: &Entry| u16::try_from(key(entry).width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
     let always = [Action::Back, Action::Help, Action::Quit].map(action::row);
     let reserved = always.iter().map(|entry| width(entry) + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
@@ -336,7 +340,7 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let off = state.disabled(entry.action).is_some();
         let place = Rect { x, width: width(entry).min(area.right().saturating_sub(x)), ..area };
         let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
-        let spans = vec![Span::styled(entry.keys[0], key_style), Span::styled(format!(" {}", entry.title), style)];
+        let spans = vec![Span::styled(key(entry), key_style), Span::styled(format!(" {}", entry.title), style)];
         canvas.line(place, &Line::from(spans));
         canvas.hits.add(place, Hit::Act(entry.action));
         x.saturating_add(width(entry) + 2)

@@ -10,7 +10,7 @@ use ratatui::{
 };
 
 use crate::dashboard::{
-    action::{self, Action, Context, Entry},
+    action::{self, Action, Context, Entry, Keymap},
     canvas::{Canvas, centered, split_bottom, split_top},
 };
 use crate::format::wrap;
@@ -24,6 +24,7 @@ const WHOLE: u16 = 3;
 #[derive(Debug)]
 pub(crate) struct Help {
     context: Context,
+    keys: Keymap,
     /// What cannot be done right now, and why.
     disabled: Vec<(Action, String)>,
     typed: String,
@@ -32,8 +33,8 @@ pub(crate) struct Help {
 }
 
 impl Help {
-    pub(crate) fn new(context: Context, disabled: Vec<(Action, String)>) -> Self {
-        Self { context, disabled, typed: String::new(), selected: 0, offset: Cell::new(0) }
+    pub(crate) fn new(context: Context, keys: Keymap, disabled: Vec<(Action, String)>) -> Self {
+        Self { context, keys, disabled, typed: String::new(), selected: 0, offset: Cell::new(0) }
     }
 
     fn entries(&self) -> Vec<&'static Entry> {
@@ -41,7 +42,7 @@ impl Help {
         let fits = |entry: &&Entry| {
             entry.title.contains(&typed)
                 || entry.help.to_lowercase().contains(&typed)
-                || action::keys_in(self.context, entry).contains(&self.typed.as_str())
+                || self.keys.shown(self.context, entry).contains(&self.typed.as_str())
         };
         action::in_context(self.context).filter(fits).collect()
     }
@@ -105,7 +106,7 @@ impl Help {
         let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(height));
         self.offset.set(offset);
         for (place, (row, entry)) in list.rows().zip(entries.iter().skip(offset)).enumerate() {
-            let keys = action::keys_in(self.context, entry).join(" ");
+            let keys = self.keys.shown(self.context, entry).join(" ");
             let why = self.why_not(entry.action);
             let own = entry.contexts.contains(&self.context);
             let style = if why.is_some() { canvas.theme.dim } else { canvas.theme.text };

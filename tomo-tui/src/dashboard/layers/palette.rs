@@ -15,7 +15,7 @@ use tomo_proto::model::{
 };
 
 use crate::dashboard::{
-    action::{self, Action, Context},
+    action::{self, Action, Context, Keymap},
     canvas::{Canvas, Hit, centered, split_top},
     filter::FuzzyMatcher,
     list::List,
@@ -55,6 +55,7 @@ pub(crate) struct Palette {
 impl Palette {
     pub(crate) fn new(
         context: Context,
+        keys: &Keymap,
         disabled: Vec<(Action, String)>,
         servers: &List<ServerSummary>,
         apps: &List<AppSummary>,
@@ -63,7 +64,7 @@ impl Palette {
         let moving = [Action::Up, Action::Down, Action::Palette];
         let actions = action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| {
             let why = disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
-            let key = action::keys_in(context, entry).first().copied().unwrap_or_default();
+            let key = keys.shown(context, entry).first().copied().unwrap_or_default();
             Candidate {
                 kind: "do",
                 name: entry.title.to_owned(),

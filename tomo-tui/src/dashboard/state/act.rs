@@ -10,6 +10,7 @@ use crate::dashboard::{
     effect::Effect,
     layers::{
         Layer,
+        choice::Choice,
         compose::ComposeForm,
         confirm::Confirm,
         deploy::DeployForm,
@@ -115,6 +116,7 @@ impl State {
             Action::Palette => {
                 self.layer = Some(Layer::Palette(Palette::new(
                     self.context(),
+                    &self.keys,
                     self.all_disabled(),
                     &self.servers,
                     &self.apps,
@@ -122,7 +124,7 @@ impl State {
                 )));
             }
             Action::Help => {
-                self.layer = Some(Layer::Help(Help::new(self.context(), self.all_disabled())));
+                self.layer = Some(Layer::Help(Help::new(self.context(), self.keys.clone(), self.all_disabled())));
             }
             Action::Refresh => {
                 self.fetching.clear();
@@ -134,6 +136,12 @@ impl State {
                 }
             }
             Action::Mouse => self.effects.push(Effect::ToggleMouse),
+            Action::Columns => {
+                let columns = self.list_mut().map(|list| list.columns());
+                self.layer = columns.map(|columns| Layer::Choice(Choice::columns(columns)));
+            }
+            Action::ChooseTheme => self.layer = Some(Layer::Choice(Choice::themes(self.theme))),
+            Action::SwitchDaemon => self.effects.push(Effect::Profiles),
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Deploy => self.deploy(),
             Action::ImportCompose => {

@@ -12,10 +12,12 @@ use crate::{
     cli::output::as_subcommand,
     client::ClientError,
     dashboard::{
-        action::{self, Action},
+        action::{self, Action, Keymap},
         effect::Effect,
         event::Answer,
-        layers::{Layer, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm},
+        layers::{
+            Layer, choice::Choice, confirm::Confirm, deploy::DeployForm, shown_once::ShownOnce, unlock::UnlockForm,
+        },
         state::{Fetch, Link, State, undo::Undo},
         toast::Kind,
         views::{View, login::LoginView, operation::OperationView},
@@ -44,7 +46,7 @@ impl State {
             }
             Answer::Login(Err(error)) => {
                 if let View::Login(login) = &mut self.view {
-                    login.refused(message(&error));
+                    login.refused(message(&error, &self.keys));
                 }
             }
             Answer::Overview(told) => {
@@ -110,7 +112,7 @@ impl State {
                 match (told, &mut self.view) {
                     (Ok(detail), View::Server(view)) if view.name == name => view.take(*detail, self.now_ms),
                     (Err(error), View::Server(view)) if view.name == name && is_api(&error) => {
-                        view.error = Some(message(&error))
+                        view.error = Some(message(&error, &self.keys))
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -127,7 +129,7 @@ impl State {
                     (Err(error), View::Container(view))
                         if view.server == server && view.name == name && is_api(&error) =>
                     {
-                        view.error = Some(message(&error));
+                        view.error = Some(message(&error, &self.keys));
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -141,7 +143,7 @@ impl State {
                         view.list.replace(items);
                     }
                     (Err(error), View::Stock(view)) if view.server == server && is_api(&error) => {
-                        view.error = Some(message(&error));
+                        view.error = Some(message(&error, &self.keys));
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -155,7 +157,7 @@ impl State {
                         view.list.replace(backups);
                     }
                     (Err(error), View::Backups(view)) if view.server == server && is_api(&error) => {
-                        view.error = Some(message(&error));
+                        view.error = Some(message(&error, &self.keys));
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -189,7 +191,7 @@ impl State {
                 match (told, &mut self.view) {
                     (Ok(settings), View::Settings(view)) => view.take(*settings),
                     (Err(error), View::Settings(view)) if is_api(&error) && !view.list.loaded => {
-                        view.error = Some(message(&error));
+                        view.error = Some(message(&error, &self.keys));
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -211,7 +213,7 @@ impl State {
                 match (told, &mut self.view) {
                     (Ok(diagnosis), View::Diagnosis(view)) if view.app == app => view.diagnosis = Some(*diagnosis),
                     (Err(error), View::Diagnosis(view)) if view.app == app && is_api(&error) => {
-                        view.error = Some(message(&error))
+                        view.error = Some(message(&error, &self.keys))
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -222,7 +224,7 @@ impl State {
                 match (told, &mut self.view) {
                     (Ok(plan), View::Plan(view)) if view.id == id => view.plan = Some(*plan),
                     (Err(error), View::Plan(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error))
+                        view.error = Some(message(&error, &self.keys))
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -239,7 +241,7 @@ impl State {
                     }
                     (Ok(operation), _) => self.came_to_an_end(&operation, false),
                     (Err(error), View::Operation(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error))
+                        view.error = Some(message(&error, &self.keys))
                     }
                     (Err(error), _) => self.failed(error),
                 }
@@ -264,7 +266,7 @@ impl State {
                         }
                     }
                     (Err(error), View::Template(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error))
+                        view.error = Some(message(&error, &self.keys))
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -277,7 +279,7 @@ impl State {
                 }
                 match told {
                     Ok(answer) => self.effects.extend(view.take(answer)),
-                    Err(error) if is_api(&error) => view.failed(message(&error)),
+                    Err(error) if is_api(&error) => view.failed(message(&error, &self.keys)),
                     Err(error) => {
                         view.failed(error.to_string());
                         self.failed(error);
@@ -344,7 +346,9 @@ impl State {
                 self.fetch(Fetch::Overview);
             }
             Answer::Unlocked(Err(error)) => match (&mut self.layer, &error) {
-                (Some(Layer::Unlock(unlock)), ClientError::Api(_)) => unlock.sheet.refused(None, message(&error)),
+                (Some(Layer::Unlock(unlock)), ClientError::Api(_)) => {
+                    unlock.sheet.refused(None, message(&error, &self.keys))
+                }
                 (layer, _) => {
                     layer.iter_mut().for_each(Layer::free);
                     self.failed(error);
@@ -352,6 +356,18 @@ impl State {
             },
             Answer::Copied(text, told) => self.copied(text, told),
             Answer::OfSeveral(outcome) => self.took_outcome(outcome),
+            Answer::Profiles(saved) => {
+                let choice = Choice::daemons(&saved, self.daemons.as_ref());
+                self.layer = Some(Layer::Choice(choice));
+            }
+            Answer::ThemeKept(Err(said)) => {
+                self.toasts.push(
+                    Kind::Warning,
+                    format!("the theme is not kept for the next time: {said}"),
+                    self.now_ms,
+                );
+            }
+            Answer::ThemeKept(Ok(())) => {}
             Answer::Broken(text) => self.toasts.push(Kind::Error, text, self.now_ms),
             Answer::Whoami(Err(error))
             | Answer::Approved(Err(error), _)
@@ -394,7 +410,9 @@ impl State {
                 }
                 view.detail = Some(*detail);
             }
-            (Err(error), View::App(view)) if view.app == app && is_api(&error) => view.error = Some(message(&error)),
+            (Err(error), View::App(view)) if view.app == app && is_api(&error) => {
+                view.error = Some(message(&error, &self.keys))
+            }
             (Err(error), _) => self.failed(error),
             _ => {}
         }
@@ -448,7 +466,7 @@ impl State {
                 view.list.replace(registries);
             }
             (Err(error), View::Registries(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
+                view.error = Some(message(&error, &self.keys));
             }
             (Err(error), _) => self.failed(error),
             _ => {}
@@ -470,7 +488,7 @@ impl State {
             ClientError::Api(ref api) if api.code == ErrorCode::Sealed => self.sealed(&error),
             ClientError::Api(ref api) => {
                 let kind = if api.code == ErrorCode::Internal { Kind::Error } else { Kind::Warning };
-                self.toasts.push(kind, message(&error), self.now_ms);
+                self.toasts.push(kind, message(&error, &self.keys), self.now_ms);
             }
         }
     }
@@ -484,7 +502,7 @@ impl State {
             self.below = self.layer.take();
             self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new())));
         }
-        self.toasts.push(Kind::Warning, message(error), self.now_ms);
+        self.toasts.push(Kind::Warning, message(error, &self.keys), self.now_ms);
     }
 
     pub(super) fn lost(&mut self, error: ClientError) {
@@ -517,11 +535,11 @@ pub(super) fn is_api(error: &ClientError) -> bool {
 }
 
 /// What to tell of an error: what happened, and the next step.
-pub(crate) fn message(error: &ClientError) -> String {
+pub(crate) fn message(error: &ClientError, keys: &Keymap) -> String {
     match error {
         ClientError::Api(api) if api.code == ErrorCode::Sealed => {
             let unlock = action::row(Action::UnlockVault);
-            format!("{} – next: {} ({})", api.message, unlock.title, unlock.keys[0])
+            format!("{} – next: {} ({})", api.message, unlock.title, keys.name(Action::UnlockVault))
         }
         ClientError::Api(api) => match &api.next {
             Some(next) => format!("{} – next: {}", api.message, as_subcommand(next)),

@@ -24,7 +24,7 @@ impl State {
                 self.effects.extend(view.read_on());
             }
             (Err(error), View::Audit(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error));
+                view.error = Some(message(&error, &self.keys));
             }
             (Err(error), view) => {
                 if let View::Audit(view) = view {
@@ -40,7 +40,7 @@ impl State {
         self.fetched(Fetch::View);
         match (told, &mut self.view) {
             (Ok(answer), View::Verdict(view)) => view.answer = Some(answer),
-            (Err(error), View::Verdict(view)) if is_api(&error) => view.error = Some(message(&error)),
+            (Err(error), View::Verdict(view)) if is_api(&error) => view.error = Some(message(&error, &self.keys)),
             (Err(error), _) => self.failed(error),
             _ => {}
         }

@@ -70,7 +70,14 @@ impl State {
     /// Why an action cannot be done here and now.
     pub(crate) fn disabled(&self, action: Action) -> Option<String> {
         if self.hosted
-            && matches!(action, Action::ImportCompose | Action::ImportServers | Action::LogSave | Action::Suspend)
+            && matches!(
+                action,
+                Action::ImportCompose
+                    | Action::ImportServers
+                    | Action::LogSave
+                    | Action::SwitchDaemon
+                    | Action::Suspend
+            )
         {
             return Some(
                 "the daemon shows this dashboard: your own machine's shell and files are out of its reach".to_owned(),
@@ -224,7 +231,7 @@ impl State {
             Action::Deploy => match &self.view {
                 View::Catalog if self.catalog.selected().is_none() => Some("no template is selected".to_owned()),
                 View::Template(view) if view.entry.is_none() => Some("the template is not there yet".to_owned()),
-                View::Server(view) => view.does_not_fit(action),
+                View::Server(view) => view.does_not_fit(action, &self.keys),
                 _ => None,
             },
             Action::UnlockVault => (!self.is_sealed()).then(|| "the vault is not sealed".to_owned()),
@@ -232,7 +239,7 @@ impl State {
             Action::Open if matches!(self.view, View::Alerts) && self.alerts.selected().is_some() => None,
             Action::Open => self.view_of_selected().is_none().then(|| "there is nothing to open".to_owned()),
             _ => match &self.view {
-                View::Server(view) => view.does_not_fit(action),
+                View::Server(view) => view.does_not_fit(action, &self.keys),
                 View::Logs(view) => view.does_not_fit(action),
                 View::Compare(view) => view.time.does_not_fit(action),
                 _ => None,

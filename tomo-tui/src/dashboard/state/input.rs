@@ -3,10 +3,11 @@
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::dashboard::{
-    action::{self, Action},
+    action::{Action, Context},
     effect::Effect,
     layers::{
         Layer,
+        choice::Chosen,
         compose::ComposeRequest,
         confirm::{Confirm, Decision},
         deploy::DeployRequest,
@@ -50,7 +51,12 @@ impl State {
             return;
         }
         if let View::Login(login) = &mut self.view {
-            if let Some(request) = login.key(key) {
+            // Somebody whose login is over there may still go elsewhere.
+            let elsewhere = key.modifiers.contains(KeyModifiers::CONTROL)
+                && self.keys.meaning(Context::Global, key) == Some(Action::SwitchDaemon);
+            if elsewhere {
+                self.act(Action::SwitchDaemon);
+            } else if let Some(request) = login.key(key) {
                 self.effects.push(Effect::Login(request));
             }
             return;
@@ -62,7 +68,7 @@ impl State {
         if key.code == KeyCode::Esc && self.toasts.dismiss() {
             return;
         }
-        if let Some(action) = action::of_key(self.context(), key) {
+        if let Some(action) = self.keys.meaning(self.context(), key) {
             self.act(action);
         }
     }
@@ -130,6 +136,11 @@ impl State {
                 KeyCode::Esc => self.layer = None,
                 KeyCode::Enter => self.choose_from_palette(),
                 _ => palette.key(key),
+            },
+            Some(Layer::Choice(choice)) => match key.code {
+                KeyCode::Esc => self.layer = None,
+                KeyCode::Enter | KeyCode::Char(' ') => self.choose(),
+                _ => choice.key(key),
             },
             Some(Layer::Confirm(confirm)) => {
                 if let Some(decision) = confirm.key(key) {
@@ -299,6 +310,26 @@ impl State {
             Some(Target::Server(name)) => self.open(View::Server(ServerView::new(name))),
             Some(Target::App(id)) => self.open(View::App(AppView::new(id))),
             Some(Target::Plan(id)) => self.open(View::Plan(PlanView::new(id))),
+            None => {}
+        }
+    }
+
+    pub(super) fn choose(&mut self) {
+        let Some(Layer::Choice(mut choice)) = self.layer.take() else { return };
+        match choice.chosen() {
+            // It stays open: there may be more to choose.
+            Some(Chosen::Column(title)) => {
+                if let Some(list) = self.list_mut() {
+                    list.toggle_column(title);
+                    choice.show(list.columns());
+                }
+                self.layer = Some(Layer::Choice(choice));
+            }
+            Some(Chosen::Theme(theme)) => {
+                self.theme = theme;
+                self.effects.push(Effect::ChooseTheme(theme));
+            }
+            Some(Chosen::Daemon(target)) => self.effects.push(Effect::Switch(target)),
             None => {}
         }
     }

@@ -29,6 +29,10 @@ impl State {
                 palette.select(row);
                 self.choose_from_palette();
             }
+            (Some(Hit::Row(row)), Some(Layer::Choice(choice))) => {
+                choice.select(row);
+                self.choose();
+            }
             (hit, Some(Layer::Menu(menu))) => {
                 let chosen = if let Some(Hit::Row(row)) = hit { menu.at(row) } else { None };
                 self.leave_menu(chosen);

@@ -65,6 +65,7 @@ impl State {
             }
         }
         self.forward.clear();
+        self.arrange_fresh();
         self.entered();
     }
 

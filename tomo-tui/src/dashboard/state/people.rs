@@ -121,7 +121,7 @@ impl State {
             }
             (Ok(people), View::Tokens(view)) => view.take(people),
             (Err(error), view) => match why_nothing(view) {
-                Some(why) if is_api(&error) => *why = Some(message(&error)),
+                Some(why) if is_api(&error) => *why = Some(message(&error, &self.keys)),
                 _ => self.failed(error),
             },
             _ => {}
@@ -140,7 +140,7 @@ impl State {
             }
             (Err(ClientError::Api(error)), Some(Layer::Account(form))) => {
                 let field = error.field.clone();
-                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error)));
+                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error), &self.keys));
             }
             (Err(error), layer) => {
                 layer.iter_mut().for_each(Layer::free);
@@ -158,7 +158,7 @@ impl State {
             }
             (Err(ClientError::Api(error)), Some(Layer::Token(form))) => {
                 let field = error.field.clone();
-                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error)));
+                form.sheet.refused(field.as_deref(), message(&ClientError::Api(error), &self.keys));
             }
             (Err(error), layer) => {
                 layer.iter_mut().for_each(Layer::free);

@@ -111,7 +111,7 @@ impl State {
                 under_way.done.push(name);
                 under_way.back.extend(back);
             }
-            Err(why) => under_way.failed.push((name, why)),
+            Err(why) => under_way.failed.push((name, why.message(&self.keys))),
         }
         if !under_way.is_over() {
             self.toasts.progress(under_way.progress(), self.now_ms);

@@ -12,7 +12,7 @@ use crate::{
     cli::ssh_config::Entry,
     client::ClientError,
     dashboard::{
-        action::{self, Action},
+        action::Action,
         effect::Effect,
         layers::{Layer, confirm::Confirm, import::ImportForm, server::ServerForm},
         state::{Fetch, Followed, State, answers::message, undo::Undo},
@@ -98,7 +98,7 @@ impl State {
                 if is_there {
                     self.take_form(on_top);
                 }
-                let connect = action::row(Action::ConnectServer).keys[0];
+                let connect = self.keys.name(Action::ConnectServer);
                 let text = format!("{server} is changed; {connect} goes there");
                 self.undo = edit.back().map(Undo::labels);
                 self.told_with_undo(text);
@@ -124,7 +124,7 @@ impl State {
     pub(super) fn server_refused(&mut self, error: ClientError) {
         match (&mut self.layer, &error) {
             (Some(Layer::Server(server)), ClientError::Api(api)) if api.code != ErrorCode::Sealed => {
-                server.refused(api, message(&error));
+                server.refused(api, message(&error, &self.keys));
             }
             (layer, _) => {
                 layer.iter_mut().for_each(Layer::free);

@@ -3,7 +3,7 @@
 use super::*;
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
-    let characters = "hjklgGqnNestxXADLSTRMOaiFUIJKPVmobyvwWcf&zCHYE!_/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
+    let characters = "hjklgGqnNestxXADLSTRMOaiFUIJKPVmobyvwWcf&zCHYE!_@/:?`[]+-=<>,.0123456789 pw\u{e9}\u{65e5}";
     let character = proptest::sample::select(characters.chars().collect::<Vec<_>>()).prop_map(KeyCode::Char);
     let named = proptest::sample::select(vec![
         KeyCode::Enter,

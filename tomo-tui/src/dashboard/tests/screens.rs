@@ -338,7 +338,7 @@ fn a_terminal_of_ascii_is_drawn_with_nothing_else() {
         "U", "5", "5 enter", "5 n",
     ] {
         let mut dashboard = Dashboard::filled(Role::Admin);
-        dashboard.theme = Theme::new(Depth::True, Glyphs::Ascii);
+        dashboard.theme = Theme::new(&Inks::default(), Depth::True, Glyphs::Ascii);
         dashboard.seal();
         for key in keys.split(' ') {
             dashboard.press(key);

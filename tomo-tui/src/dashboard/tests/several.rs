@@ -5,7 +5,7 @@ use crate::dashboard::{
     action::Action,
     people::{Change, Changed},
     state::undo::Undo,
-    together::{Outcome, Task},
+    together::{Outcome, Task, Undone},
 };
 
 fn named(number: u64, name: &str, status: AppStatus) -> AppSummary {
@@ -39,7 +39,7 @@ fn names(tasks: &[Task]) -> Vec<&str> {
 }
 
 fn came(dashboard: &mut Dashboard, name: &str, told: Result<Option<Undo>, &str>) {
-    let told = told.map_err(str::to_owned);
+    let told = told.map_err(|why| Undone::Failed(why.to_owned()));
     dashboard.send(Event::Answer(Answer::OfSeveral(Outcome { name: name.to_owned(), told })));
 }
 

@@ -7,19 +7,11 @@ use ratatui::{buffer::Cell, style::Color};
 use tomo_proto::api::catalog::CatalogListAnswer;
 
 use super::*;
+use crate::client::Profile;
 
 /// Screens and the keys that lead there.
-const SCREENS: [(&str, &str); 58] = [
+const SCREENS: [(&str, &str); 52] = [
     ("overview", ""),
-    ("overview_marked", "s s s s space j space"),
-    ("several", "ctrl-a u"),
-    ("compare", "space space C x"),
-    ("alerts", "!"),
-    ("frozen", "enter f"),
-    ("menu", ""),
-    ("messages", "2 S H"),
-    ("server_marks", "enter x J"),
-    ("plans_half", "3 _"),
     ("server", "enter"),
     ("apps", "2"),
     ("app", "2 enter"),
@@ -34,6 +26,9 @@ const SCREENS: [(&str, &str); 58] = [
     ("compose", "2 I"),
     ("help", "?"),
     ("palette", ": s h"),
+    ("themes", "ctrl-t"),
+    ("columns", "C j space"),
+    ("daemons", ""),
     ("login", ""),
     ("add_server", "a"),
     ("host_key", ""),
@@ -132,7 +127,7 @@ fn every_screen_looks_as_it_did() {
         for (width, height) in [(80, 24), (120, 36)] {
             for (screen, keys) in SCREENS {
                 let mut dashboard = Dashboard::filled(Role::Admin);
-                dashboard.theme = Theme::new(depth, Glyphs::Braille);
+                dashboard.theme = Theme::new(&Inks::default(), depth, Glyphs::Braille);
                 match screen {
                     "login" => drop(dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())))),
                     "host_key" => {
@@ -146,11 +141,16 @@ fn every_screen_looks_as_it_did() {
                         dashboard.send(Event::Answer(lines));
                         dashboard.press("t & c o n n | l i s enter J");
                     }
-                    "menu" => {
-                        dashboard.press("2");
-                        dashboard.right_click("shop");
-                    }
                     "sealed" | "unlock" => dashboard.seal(),
+                    "daemons" => {
+                        let profile = |name: &str, url: &str| Profile {
+                            name: name.to_owned(),
+                            url: url.to_owned(),
+                            username: "ana".to_owned(),
+                        };
+                        let saved = ["default", "shop"].map(|name| profile(name, "https://tomo.example.com:8666"));
+                        dashboard.send(Event::Answer(Answer::Profiles(saved.into())));
+                    }
                     "catalog_empty" => {
                         dashboard.press("5");
                         dashboard.send(Event::Answer(Answer::Catalog(Ok(CatalogListAnswer::default()))));

@@ -15,6 +15,7 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
+    action::Action,
     canvas::Canvas,
     list::Listed,
     state::State,
@@ -107,8 +108,8 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
     let empty = [
         "no app yet",
-        "press n to deploy one: an image, a name, a server",
-        "press 5 for the catalog: apps that are ready to be deployed",
+        &format!("press {} to deploy one: an image, a name, a server", canvas.keys.name(Action::Deploy)),
+        &format!("press {} for the catalog: apps that are ready to be deployed", canvas.keys.name(Action::ShowCatalog)),
     ];
     draw_list(&state.apps, canvas, area, &empty, |app, index, width| cell(app, index, width, theme, now_ms));
 }

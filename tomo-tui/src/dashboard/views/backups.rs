@@ -6,6 +6,7 @@ use ratatui::{layout::Rect, text::Line};
 use tomo_proto::model::volume_backup::{Drill, VolumeBackup};
 
 use crate::dashboard::{
+    action::Action,
     canvas::Canvas,
     list::{List, Listed},
     theme::Theme,
@@ -39,7 +40,8 @@ impl BackupsView {
             return;
         }
         let theme = canvas.theme;
-        let empty = ["no volume of this server was backed up yet", "b on a volume does"];
+        let does = format!("{} on a volume does", canvas.keys.name(Action::BackUpVolume));
+        let empty = ["no volume of this server was backed up yet", &does];
         draw_list(&self.list, canvas, area, &empty, |backup, index, width| cell(backup, index, width, now_ms, theme));
     }
 }

@@ -114,7 +114,7 @@ impl OperationView {
             let next = match error.code {
                 ErrorCode::Sealed => {
                     let unlock = action::row(Action::UnlockVault);
-                    Some(format!("{} ({})", unlock.title, unlock.keys[0]))
+                    Some(format!("{} ({})", unlock.title, canvas.keys.name(Action::UnlockVault)))
                 }
                 // Its log is right here.
                 _ => error.next.clone().filter(|next| !next.starts_with("operation_get ")),
@@ -126,10 +126,10 @@ impl OperationView {
             }
         }
         if operation.status == OperationStatus::Succeeded && self.app_is_there() {
-            lines.push(Line::styled("Enter shows the app", theme.dim));
+            lines.push(Line::styled(format!("{} shows the app", canvas.keys.name(Action::Open)), theme.dim));
         }
         if self.server().is_some() {
-            lines.push(Line::styled("Enter shows the server", theme.dim));
+            lines.push(Line::styled(format!("{} shows the server", canvas.keys.name(Action::Open)), theme.dim));
         }
         let (top, rest) = split_top(area, u16::try_from(lines.len()).unwrap_or(u16::MAX));
         canvas.lines(top, &lines);

@@ -127,8 +127,11 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let theme = canvas.theme;
     let empty = [
         "no server is managed yet",
-        "press a: over SSH, or by a token and a command to run on the server",
-        "press I: several hosts of ~/.ssh/config at once",
+        &format!(
+            "press {}: over SSH, or by a token and a command to run on the server",
+            canvas.keys.name(Action::AddServer)
+        ),
+        &format!("press {}: several hosts of ~/.ssh/config at once", canvas.keys.name(Action::ImportServers)),
     ];
     draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
     if below.height > 1 {
@@ -149,7 +152,7 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
             }
             if is_sealed_vault(problem) {
                 let unlock = action::row(Action::UnlockVault);
-                message = format!("{} {}: {message}", unlock.keys[0], unlock.title);
+                message = format!("{} {}: {message}", canvas.keys.name(Action::UnlockVault), unlock.title);
                 canvas.hits.add(row, Hit::Act(Action::UnlockVault));
             }
             canvas.text(Rect { x: row.x + used, width: row.width - used, ..row }, &message, theme.text);

@@ -141,7 +141,7 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         fact("needs", who.to_owned());
     }
     if let Some(operation) = &plan.operation {
-        fact("became", format!("{operation}  (Enter shows it)"));
+        fact("became", operation.to_string());
     }
     lines
 }

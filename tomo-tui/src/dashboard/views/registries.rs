@@ -7,6 +7,7 @@ use tomo_proto::model::registry::Registry;
 
 use crate::{
     dashboard::{
+        action::Action,
         canvas::Canvas,
         list::{List, Listed},
         views::{draw_list, safe},
@@ -31,7 +32,8 @@ impl RegistriesView {
             canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
             return;
         }
-        let empty = ["no registry: public images need none", "press a to sign in where yours are private"];
+        let sign_in = format!("press {} to sign in where yours are private", canvas.keys.name(Action::AddRegistry));
+        let empty = ["no registry: public images need none", &sign_in];
         draw_list(&self.list, canvas, area, &empty, |one, index, width| match index {
             REGISTRY => safe(&one.registry, width),
             USER => safe(&one.user, width),

@@ -20,7 +20,7 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
-    action::{self, Action},
+    action::{Action, Keymap},
     canvas::{Canvas, split_top},
     event::MetricsRange,
     list::{AnyList as _, List},
@@ -95,20 +95,20 @@ impl ServerView {
     }
 
     /// Why nobody can go there by SSH.
-    fn no_ssh(&self) -> Option<String> {
+    fn no_ssh(&self, keys: &Keymap) -> Option<String> {
         let Some(detail) = &self.detail else {
             return Some(format!("what is known about {} is still loading", self.name));
         };
-        let edit = action::row(Action::EditServer).keys[0];
+        let edit = keys.name(Action::EditServer);
         let nothing = || format!("nothing is known about reaching {} by SSH: {edit} says where it is", self.name);
         detail.summary.ssh.is_none().then(nothing)
     }
 
     /// Why it cannot be gone to by SSH without entering a credential.
-    fn no_credential(&self) -> Option<String> {
+    fn no_credential(&self, keys: &Keymap) -> Option<String> {
         let kept = |detail: &ServerDetail| detail.summary.ssh.as_ref().is_some_and(|ssh| ssh.credential_kept);
-        let connect = action::row(Action::ConnectServer).keys[0];
-        self.no_ssh().or_else(|| {
+        let connect = keys.name(Action::ConnectServer);
+        self.no_ssh(keys).or_else(|| {
             let none = || format!("no credential is kept for {}: {connect} enters one", self.name);
             (!self.detail.as_ref().is_some_and(kept)).then(none)
         })
@@ -130,13 +130,13 @@ impl ServerView {
     }
 
     /// Why an action has nothing to do here.
-    pub(crate) fn does_not_fit(&self, action: Action) -> Option<String> {
+    pub(crate) fn does_not_fit(&self, action: Action, keys: &Keymap) -> Option<String> {
         match action {
             Action::Deploy => self.no_deploys(),
-            Action::ConnectServer => self.no_ssh(),
-            Action::TestServer | Action::ForgetCredential => self.no_credential(),
+            Action::ConnectServer => self.no_ssh(keys),
+            Action::TestServer | Action::ForgetCredential => self.no_credential(keys),
             Action::UpdateAgent => self.no_update(),
-            Action::EditServer if self.detail.is_none() => self.no_ssh(),
+            Action::EditServer if self.detail.is_none() => self.no_ssh(keys),
             _ => self.time.does_not_fit(action),
         }
     }
@@ -242,7 +242,8 @@ impl ServerView {
         self.draw_head(canvas, head);
         if let (Some(place), Some(detail)) = (self.access, &self.detail) {
             let inner = canvas.section(rest, "access", true);
-            let lines = self.access_lines(detail, canvas.theme, usize::from(inner.width), state.shown_at());
+            let width = usize::from(inner.width);
+            let lines = self.access_lines(detail, canvas.theme, canvas.keys, width, state.shown_at());
             draw_scrolled(canvas, inner, &lines, place, &self.access_end);
             return;
         }

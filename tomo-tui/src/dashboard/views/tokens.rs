@@ -7,6 +7,7 @@ use tomo_proto::{id::TokenId, model::user::ApiToken};
 
 use crate::{
     dashboard::{
+        action::Action,
         canvas::{Canvas, split_bottom},
         list::{List, Listed},
         people::People,
@@ -53,7 +54,8 @@ impl TokensView {
         let usual = area.height - if area.height < HIGH { 0 } else { WHOLE };
         let (rows, whole) = split_bottom(area, area.height - panes.list(area.height, usual));
         let now_ms = canvas.now_ms;
-        let empty = ["no API token: programs and AI tools sign in with one", "press a to make one"];
+        let make = format!("press {} to make one", canvas.keys.name(Action::CreateToken));
+        let empty = ["no API token: programs and AI tools sign in with one", &make];
         draw_list(&self.list, canvas, rows, &empty, |token, index, width| cell(token, index, width, now_ms));
         if let Some(token) = self.list.selected() {
             let inner = canvas.section(whole, &token.name, false);

@@ -7,6 +7,7 @@ use tomo_proto::{id::UserId, model::user::User};
 
 use crate::{
     dashboard::{
+        action::Action,
         canvas::Canvas,
         list::{List, Listed},
         people::People,
@@ -64,7 +65,8 @@ impl UsersView {
             return;
         }
         let (now_ms, dim) = (canvas.now_ms, canvas.theme.dim);
-        let empty = ["nobody has an account: who is here came by the local socket", "press a to make one"];
+        let make = format!("press {} to make one", canvas.keys.name(Action::CreateUser));
+        let empty = ["nobody has an account: who is here came by the local socket", &make];
         draw_list(&self.list, canvas, area, &empty, |account, index, width| match index {
             USER => safe(&account.user.name, width),
             ROLE => Line::from(account.user.role.as_str()),

@@ -377,7 +377,7 @@ mod tests {
     const NOON: u64 = 20_000 * 86_400_000 + 12 * 3_600_000;
 
     fn theme(depth: Depth, glyphs: Glyphs) -> Theme {
-        Theme::new(depth, glyphs)
+        Theme::new(&crate::dashboard::theme::Inks::default(), depth, glyphs)
     }
 
     /// A chart whose samples, one a second, end at noon.

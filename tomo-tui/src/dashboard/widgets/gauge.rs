@@ -53,7 +53,7 @@ fn push(spans: &mut Vec<Span<'static>>, character: char, style: Style) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::theme::{Depth, Glyphs};
+    use crate::dashboard::theme::{Depth, Glyphs, Inks};
 
     fn text(spans: &[Span<'_>]) -> String {
         spans.iter().map(|span| &*span.content).collect()
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn the_full_part_is_reversed_and_colored_by_load() {
-        let theme = Theme::new(Depth::True, Glyphs::Braille);
+        let theme = Theme::new(&Inks::default(), Depth::True, Glyphs::Braille);
         let spans = gauge(Some(0.75), "75%", 12, &theme);
         assert_eq!(text(&spans), "    75%  ░░░");
         assert_eq!((text(&spans[..1]), spans[0].style), ("    75%  ".to_owned(), theme.warn.reversed()));
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn an_unknown_share_is_an_empty_bar() {
-        let theme = Theme::new(Depth::Mono, Glyphs::Ascii);
+        let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Ascii);
         for ratio in [None, Some(f64::NAN)] {
             assert_eq!(text(&gauge(ratio, "-", 5, &theme)), "..-..");
         }
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn any_label_keeps_the_width() {
-        let theme = Theme::new(Depth::Mono, Glyphs::Braille);
+        let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Braille);
         for width in 0..8 {
             for label in ["", "100%", "日本語", "a very long label"] {
                 for ratio in [-1.0, 0.0, 0.33, 1.0, 9.0] {

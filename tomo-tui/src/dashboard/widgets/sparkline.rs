@@ -24,10 +24,13 @@ pub(crate) fn sparkline(values: &[f64], top: Option<f64>, width: usize, theme: &
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::theme::{Depth, Glyphs};
+    use crate::dashboard::theme::{Depth, Glyphs, Inks};
 
     fn drawn(values: &[f64], top: Option<f64>, width: usize, glyphs: Glyphs) -> String {
-        sparkline(values, top, width, &Theme::new(Depth::True, glyphs)).iter().map(|span| &*span.content).collect()
+        sparkline(values, top, width, &Theme::new(&Inks::default(), Depth::True, glyphs))
+            .iter()
+            .map(|span| &*span.content)
+            .collect()
     }
 
     #[test]

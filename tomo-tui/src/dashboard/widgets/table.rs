@@ -41,6 +41,8 @@ pub(crate) const fn growing(title: &'static str, width: u16, rank: u8) -> Column
 #[derive(Debug, Default)]
 pub(crate) struct TableState {
     pub(crate) selected: usize,
+    /// Columns that somebody does not want to see.
+    pub(crate) hidden: Vec<usize>,
     /// Remembered by drawing, which alone knows the height.
     offset: Cell<usize>,
     height: Cell<usize>,
@@ -77,8 +79,8 @@ impl TableState {
 }
 
 /// Place and width of each column that has room: index, x, width.
-fn arrange(columns: &[Column], width: u16) -> Vec<(usize, u16, u16)> {
-    let mut shown: Vec<usize> = (0..columns.len()).collect();
+fn arrange(columns: &[Column], hidden: &[usize], width: u16) -> Vec<(usize, u16, u16)> {
+    let mut shown: Vec<usize> = (0..columns.len()).filter(|index| !hidden.contains(index)).collect();
     let needed = |shown: &[usize]| -> u16 {
         let gaps = u16::try_from(shown.len().saturating_sub(1)).unwrap_or(u16::MAX);
         shown.iter().map(|index| columns[*index].width).sum::<u16>().saturating_add(gaps)
@@ -136,7 +138,7 @@ impl Table<'_> {
         if area.height == 0 || area.width == 0 {
             return;
         }
-        let places = arrange(self.columns, area.width);
+        let places = arrange(self.columns, &self.state.hidden, area.width);
         for (index, x, width) in &places {
             let column = &self.columns[*index];
             let of = |order: Option<(usize, bool)>| order.filter(|(column, _)| column == index);
@@ -192,7 +194,7 @@ mod tests {
         &[growing("NAME", 10, 0), column("STATUS", 8, 1), number("CPU", 5, 2), column("IMAGE", 20, 3)];
 
     fn widths(width: u16) -> Vec<(usize, u16, u16)> {
-        arrange(COLUMNS, width)
+        arrange(COLUMNS, &[], width)
     }
 
     #[test]

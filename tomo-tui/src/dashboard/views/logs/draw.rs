@@ -44,11 +44,13 @@ impl LogsView {
     fn draw_head(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let (word, style) = match (&self.error, self.ended, self.paused, self.below) {
-            (Some(_), ..) => ("failed", theme.bad),
-            (None, true, ..) => ("ended", theme.warn),
-            (None, false, true, _) => ("paused", theme.warn),
-            (None, false, false, 0) => ("following", theme.good),
-            (None, false, false, _) => ("scrolled, G follows", theme.accent),
+            (Some(_), ..) => ("failed".to_owned(), theme.bad),
+            (None, true, ..) => ("ended".to_owned(), theme.warn),
+            (None, false, true, _) => ("paused".to_owned(), theme.warn),
+            (None, false, false, 0) => ("following".to_owned(), theme.good),
+            (None, false, false, _) => {
+                (format!("scrolled, {} follows", canvas.keys.name(Action::Bottom)), theme.accent)
+            }
         };
         let mut state = vec![Span::styled(format!(" {word}"), style)];
         let mut add = |text: String, style| state.push(Span::styled(format!("  {text}"), style));

@@ -170,7 +170,7 @@ fn say_cut(rows: &mut [Line<'static>]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::theme::{Depth, Glyphs};
+    use crate::dashboard::theme::{Depth, Glyphs, Inks};
 
     fn rows(text: &str, width: usize, look: Look) -> Vec<String> {
         let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text };
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_was_searched_for_is_marked_without_color_too() {
-        let theme = Theme::new(Depth::Mono, Glyphs::Braille);
+        let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Braille);
         let search = Regex::new("b+").expect("is one");
         let paint = Paint::new(Some(&theme), 0, Some(&search));
         let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text: "abbcb" };
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_service_has_its_name_and_its_color_before_each_line() {
-        let paint = Theme::new(Depth::True, Glyphs::Braille);
+        let paint = Theme::new(&Inks::default(), Depth::True, Glyphs::Braille);
         let paint = Paint::new(Some(&paint), 5, None);
         let look = Look { wrap: false, times: false, json: false };
         let spans = |place, name| {

@@ -8,8 +8,9 @@ use super::{
     *,
 };
 use crate::dashboard::{
+    action::Keymap,
     canvas::{Canvas, HitMap},
-    theme::{Depth, Glyphs, Theme},
+    theme::{Depth, Glyphs, Inks, Theme},
 };
 
 fn view() -> Box<LogsView> {
@@ -31,8 +32,18 @@ fn numbered(count: usize) -> AppLogsAnswer {
 fn screen(view: &LogsView, width: u16, height: u16) -> Vec<String> {
     let area = Rect::new(0, 0, width, height);
     let (mut buffer, mut hits) = (Buffer::empty(area), HitMap::default());
-    let theme = Theme::new(Depth::True, Glyphs::Braille);
-    view.draw(&mut Canvas { buffer: &mut buffer, theme: &theme, hits: &mut hits, now_ms: 0, cursor: None }, area);
+    let theme = Theme::new(&Inks::default(), Depth::True, Glyphs::Braille);
+    view.draw(
+        &mut Canvas {
+            buffer: &mut buffer,
+            theme: &theme,
+            keys: &Keymap::default(),
+            hits: &mut hits,
+            now_ms: 0,
+            cursor: None,
+        },
+        area,
+    );
     let rows = buffer.content().chunks(usize::from(width));
     rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
 }

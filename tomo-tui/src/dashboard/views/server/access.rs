@@ -17,7 +17,7 @@ use tomo_proto::{
 use super::ServerView;
 use crate::{
     dashboard::{
-        action::{self, Action},
+        action::{Action, Keymap},
         theme::Theme,
     },
     format::{self, wrap},
@@ -29,6 +29,7 @@ impl ServerView {
         &self,
         detail: &ServerDetail,
         theme: &Theme,
+        keys: &Keymap,
         width: usize,
         now_ms: u64,
     ) -> Vec<Line<'static>> {
@@ -44,7 +45,7 @@ impl ServerView {
         };
         let [connect, edit, test, forget] =
             [Action::ConnectServer, Action::EditServer, Action::TestServer, Action::ForgetCredential]
-                .map(|action| action::row(action).keys[0]);
+                .map(|action| keys.name(action));
         match &detail.summary.ssh {
             None => {
                 add(&mut lines, "address", &format!("nothing is known; {edit} says where it is"), theme.dim);
@@ -91,7 +92,7 @@ impl ServerView {
             }
         }
         if policy.terminal {
-            let shell = action::row(Action::Shell).keys[0];
+            let shell = keys.name(Action::Shell);
             add(&mut lines, "terminals", &format!("into containers, for people; {shell} opens one"), theme.text);
         } else {
             add(&mut lines, "terminals", "none: it has no line terminal = true", theme.dim);
@@ -99,7 +100,7 @@ impl ServerView {
         match &policy.update_key {
             None => add(&mut lines, "updates", "none: it names no release key", theme.dim),
             Some(key) => {
-                let update = action::row(Action::UpdateAgent).keys[0];
+                let update = keys.name(Action::UpdateAgent);
                 add(&mut lines, "updates", &format!("releases signed with {key}; {update} brings one"), theme.text);
             }
         }

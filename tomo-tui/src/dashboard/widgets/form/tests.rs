@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ratatui::{buffer::Buffer, style::Modifier};
 
 use super::*;
-use crate::dashboard::theme::{Depth, Glyphs, Theme};
+use crate::dashboard::theme::{Depth, Glyphs, Inks, Theme};
 
 fn form() -> Form {
     let needed = |text: &str| if text.is_empty() { Err("a name is needed".to_owned()) } else { Ok(()) };
@@ -47,7 +47,7 @@ fn press(form: &mut Form, keys: &str) -> FormEvent {
 
 fn draw(form: &Form, width: u16, height: u16, glyphs: Glyphs) -> (Vec<String>, Option<Position>, Buffer) {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-    let cursor = form.render(buffer.area, &mut buffer, &Theme::new(Depth::Mono, glyphs));
+    let cursor = form.render(buffer.area, &mut buffer, &Theme::new(&Inks::default(), Depth::Mono, glyphs));
     let rows = buffer.content.chunks(usize::from(width.max(1)));
     let text = |row: &[ratatui::buffer::Cell]| row.iter().map(|cell| cell.symbol()).collect::<String>();
     (rows.map(|row| text(row).trim_end().to_owned()).collect(), cursor, buffer)
