@@ -90,6 +90,7 @@ async fn a_file_with_mistakes_opens_the_dashboard_and_is_told_with_lines_here_an
     assert_eq!(checked.json()["problems"].as_array().map(Vec::len), Some(2), "{checked:?}");
     write(&tomo, "theme = \"light\"\n[keys]\nhelp = [\"f9\"]\n");
     let path = file(&tomo).display().to_string();
+    drop(tomo.run(["--config", &path, "config", "check"]).await.ok());
     let checked = tomo.run(["config", "check", &path]).await.ok();
     assert!(checked.stdout.contains("nothing is wrong"), "{checked:?}");
     assert!(tomo.run(["config", "keys"]).await.ok().stdout.contains("| `restart-app` | `R` | Restarts"));

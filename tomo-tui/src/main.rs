@@ -71,7 +71,7 @@ async fn run(args: Args, options: &str) -> anyhow::Result<()> {
         return cli::release::release(command, args.json).await;
     }
     if let Some(Command::Config(command)) = args.command {
-        return cli::config::config(command, args.json);
+        return cli::config::config(command, args.config, args.json);
     }
     let target = target(&args, options)?;
     match args.command {

@@ -1,5 +1,7 @@
 //! The person's own file of keys and theme: check it, and say what may stand in it.
 
+use std::path::PathBuf;
+
 use anyhow::bail;
 use serde_json::json;
 
@@ -10,10 +12,10 @@ use crate::{
 };
 
 /// Needs no daemon.
-pub(crate) fn config(command: ConfigCommand, as_json: bool) -> anyhow::Result<()> {
+pub(crate) fn config(command: ConfigCommand, named: Option<PathBuf>, as_json: bool) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check { file } => {
-            let path = file.unwrap_or_else(config::usual_path);
+            let path = file.or(named).unwrap_or_else(config::usual_path);
             if !path.exists() {
                 bail!("there is no {}: the dashboard has its built-in keys and theme", path.display());
             }

@@ -10,7 +10,7 @@ pub(crate) struct Entry {
     pub(crate) title: &'static str,
     /// One sentence.
     pub(crate) help: &'static str,
-    /// Keys, the one to show first; see [`super::parse`].
+    /// Keys, the one to show first; see [`super::key::parse`].
     pub(crate) keys: &'static [&'static str],
     pub(crate) contexts: &'static [Context],
     /// Place in the footer, 0 for none, 1 for the most useful.
