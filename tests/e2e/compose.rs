@@ -116,7 +116,8 @@ async fn a_compose_file_is_imported_in_the_dashboard() {
     );
     let (_folder, file) = project(&compose, "");
     let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 120, 36);
-    terminal.wait_for(SERVER).await;
+    // Its name alone may be that of a problem, and the list not there yet.
+    terminal.wait_for("● up").await;
     terminal.type_text("2I");
     terminal.wait_for("Import a compose file").await;
     terminal.type_text(&file.display().to_string());
