@@ -198,11 +198,15 @@ impl Half {
             }
             self.change(engine, &policy, request, subjects, events, &stop).await
         } else {
-            return tokio::select! {
+            tokio::select! {
                 outcome = commands::run(engine, &policy, &request.command, events) => outcome,
                 failure = stop.reached() => failure.into(),
-            };
+            }
         };
+        // A log is read again and again, and whoever reads it looks at nothing else.
+        if let Command::ReadLogs { .. } = request.command {
+            return outcome;
+        }
         if let Err(error) = self.stands.inventory.refresh(engine).await {
             tracing::debug!(error = error.message, "the inventory waits for the engine");
         }
