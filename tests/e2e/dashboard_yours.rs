@@ -193,7 +193,7 @@ async fn the_dashboard_begins_where_it_was_left_and_says_if_what_it_kept_is_brok
     terminal.wait_for("web-1").await;
     terminal.wait_for("db-1").await;
     terminal.wait_for("LOAD").await;
-    terminal.type_text("C");
+    terminal.type_text("E");
     terminal.wait_for("Space shows or hides it").await;
     // Name, status, cpu, mem, disk, net, load.
     terminal.type_text("jjjjjj ");

@@ -501,7 +501,7 @@ pub(crate) const TABLE: &[Entry] = &[
         0,
     ),
     entry(Action::SortReverse, "reverse", "Turns the order around.", &["O"], FILTERED, 0),
-    entry(Action::Columns, "columns", "Chooses which columns are shown.", &["W"], LISTS, 0),
+    entry(Action::Columns, "columns", "Chooses which columns are shown.", &["E"], LISTS, 0),
     entry(Action::ZoomIn, "zoom in", "Shows a shorter time.", &["+", "="], CHARTS, 2),
     entry(Action::ZoomOut, "zoom out", "Shows a longer time.", &["-"], CHARTS, 2),
     entry(Action::PanBack, "earlier", "Moves the charts back in time; so does dragging them.", &["<"], CHARTS, 4),

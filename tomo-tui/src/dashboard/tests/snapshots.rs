@@ -27,7 +27,7 @@ const SCREENS: [(&str, &str); 52] = [
     ("help", "?"),
     ("palette", ": s h"),
     ("themes", "ctrl-t"),
-    ("columns", "C j space"),
+    ("columns", "E j space"),
     ("daemons", ""),
     ("login", ""),
     ("add_server", "a"),
