@@ -14,6 +14,7 @@ mod containers;
 mod cuts;
 mod dashboard;
 mod dashboard_audit;
+mod dashboard_hygiene;
 mod dashboard_lists;
 mod dashboard_logs;
 mod dashboard_moving;

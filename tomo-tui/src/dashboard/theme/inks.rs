@@ -172,7 +172,7 @@ pub(crate) enum ThemeName {
 impl ThemeName {
     /// All of them, with what they are, for whoever chooses.
     pub(crate) const ALL: [(Self, &str, &str); 6] = [
-        (Self::Auto, "auto", "colors that fit your terminal's background, once it has said which that is"),
+        (Self::Auto, "auto", "dark or light, as your terminal's background is"),
         (Self::Terminal, "terminal", "colors that read on any background"),
         (Self::Dark, "dark", "light on a dark page"),
         (Self::Light, "light", "dark on a light page"),
