@@ -55,11 +55,11 @@ async fn keys_of_the_persons_file_work_are_shown_and_follow_it_while_it_changes(
     terminal.wait_for("f9 help").await;
     terminal.press(Key::Escape);
     gone(&mut terminal, "tomo.toml:4").await;
-    write(&tomo, "[keys]\nhelp = [\"H\"]\nquit = [\"Q\"]\nadd-server = [\"E\"]\n");
+    write(&tomo, "[keys]\nhelp = [\"%\"]\nquit = [\"Q\"]\nadd-server = [\"Z\"]\n");
     terminal.wait_for("keys and theme are as").await;
-    terminal.wait_for("H help  Q quit").await;
-    terminal.wait_for("press E: over SSH").await;
-    terminal.type_text("H");
+    terminal.wait_for("% help  Q quit").await;
+    terminal.wait_for("press Z: over SSH").await;
+    terminal.type_text("%");
     terminal.wait_for("Keys that work here").await;
     terminal.press(Key::Escape);
     gone(&mut terminal, "Keys that work here").await;
