@@ -45,7 +45,10 @@ fn whatever_is_wrong_is_told_with_its_line_and_what_to_do() {
         ("[keys]\nquit = 'Q'", "tomo.toml:2: quit wants a list of keys, e.g. [\"x\"]"),
         ("[keys]\nquit = ['Q',\n 'hyper-x']", "tomo.toml:3: quit: there is no key \"hyper-x\""),
         ("[keys]\nquit = [1]", "tomo.toml:2: quit: a key is a text"),
-        ("[keys-in.fleet]\nquit = []", "tomo.toml:1: there is no view \"fleet\": write one of overview, alerts, server"),
+        (
+            "[keys-in.fleet]\nquit = []",
+            "tomo.toml:1: there is no view \"fleet\": write one of overview, alerts, server",
+        ),
         ("[keys-in.plans]\nstop-app = ['x']", "tomo.toml:2: stop-app does nothing in plans: it works in apps, app"),
     ] {
         let told = said(text);
