@@ -39,7 +39,10 @@ fn shell(tomo: &Tomo) -> Terminal {
 
 /// Asks the shell whether the terminal is as a shell has it; `number` tells its answers apart.
 async fn is_given_back(shell: &mut Terminal, after: &str, number: usize) {
-    let is_left = |screen: &vt100::Screen| !screen.alternate_screen() && screen.contents().contains(PROMPT);
+    // The screen below the dashboard has the prompt from before it; a new one stands alone.
+    let is_left = |screen: &vt100::Screen| {
+        !screen.alternate_screen() && screen.contents().lines().last().map(str::trim_end) == Some(PROMPT.trim_end())
+    };
     shell.wait_until(&format!("the shell is back after {after}"), is_left).await;
     shell.type_text(&format!("printf '\\033[2J\\033[H'; stty -a; echo told $(({number} + 0))\n"));
     shell.wait_for(&format!("told {number}\n")).await;

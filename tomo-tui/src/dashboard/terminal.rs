@@ -18,7 +18,10 @@ use crossterm::{
         self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
     },
 };
-use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use ratatui::{
+    Frame, Terminal,
+    backend::{Backend as _, CrosstermBackend},
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
 use tomo_proto::text::display_line;
@@ -237,7 +240,10 @@ impl Screen {
     fn enter_again(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
         self.title.clear();
-        self.terminal.clear()
+        // Not the terminal's own `clear`, which asks where the cursor is: whoever reads the keys would take the answer.
+        self.terminal.backend_mut().clear()?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 }
 
