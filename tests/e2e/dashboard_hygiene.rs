@@ -213,6 +213,11 @@ async fn every_line_of_a_hostile_log_is_shown_and_none_commands_the_terminal() {
         }
     }
     assert_eq!(foreign(&terminal.raw()[begun..]), None);
+    for sent in
+        ["\u{1b}]52;c;aGFjaw==\u{7}", "\u{1b}P+q\u{1b}\\", "\u{1b}c", "\u{1b}[>c", "a\u{7}", "\u{9b}6n", "\u{202e}"]
+    {
+        assert!(foreign(sent.as_bytes()).is_some(), "{sent:?} would have been seen");
+    }
     assert!(terminal.clipboard().is_empty());
     terminal.type_text("q");
     assert!(terminal.wait_for_exit().await.success());

@@ -157,7 +157,7 @@ impl Context {
             let reader = |(at, source)| {
                 // A service that came after the cursor is read from its beginning.
                 let start = cursors.get(at).copied().unwrap_or(Cursor { at_ms: since.unwrap_or(0), count: 0 });
-                Reader::new(source, Page::new(start, most))
+                Reader::new(source, Page::new(start))
             };
             sources.into_iter().enumerate().map(reader).collect()
         });

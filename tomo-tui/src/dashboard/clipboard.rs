@@ -70,8 +70,8 @@ mod tests {
             })
         };
         assert_eq!(detect(false, &[("TERM", "xterm-256color")]), Clipboard::Terminal);
-        assert_eq!(detect(false, &[("TERM", "tmux-256color"), ("TMUX", "/tmp/tmux-0/default,1,0")]), Clipboard::Tmux);
-        assert_eq!(detect(true, &[("TMUX", "/tmp/tmux-0/default,1,0")]), Clipboard::Terminal);
+        assert_eq!(detect(false, &[("TERM", "tmux-256color"), ("TMUX", "/run/tmux/default,1,0")]), Clipboard::Tmux);
+        assert_eq!(detect(true, &[("TMUX", "/run/tmux/default,1,0")]), Clipboard::Terminal);
         assert_eq!(detect(false, &[("STY", "1.pts"), ("TERM", "screen")]), Clipboard::Nobody);
         assert_eq!(detect(false, &[("TERM", "linux"), ("TMUX", "")]), Clipboard::Nobody);
         assert!(Clipboard::Terminal.takes(56_244) && !Clipboard::Terminal.takes(60_000));

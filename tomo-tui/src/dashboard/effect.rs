@@ -486,7 +486,12 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
         }
         Effect::OpenTerminal(of, into) => Answer::Terminal(of, shell::open(client, into, Vec::new()).await),
         Effect::Profiles => Answer::Profiles(client::profiles()),
-        Effect::KeepTheme(path, theme) => Answer::ThemeKept(config::choose_theme(&path, theme)),
+        Effect::KeepTheme(path, theme) => {
+            let kept = spawn_blocking(move || config::choose_theme(&path, theme)).await;
+            Answer::ThemeKept(
+                kept.unwrap_or_else(|_| Err("writing it went wrong; the log of tomo has more".to_owned())),
+            )
+        }
         Effect::ChooseTheme(_)
         | Effect::Switch(_)
         | Effect::Watch(_)

@@ -48,6 +48,8 @@ pub(crate) struct Arrangement {
     pub(crate) filter: String,
     /// Title of the column it is sorted by, and whether downwards.
     pub(crate) sort: Option<(String, bool)>,
+    /// The same of the order that decides between equals.
+    pub(crate) then: Option<(String, bool)>,
     /// Titles of columns that are not shown.
     pub(crate) hidden: Vec<String>,
 }
@@ -247,10 +249,11 @@ impl<T: Listed> List<T> {
         self.arrange(selected);
     }
 
-    /// Sorts by the next column, and by none after the last.
+    /// Sorts by the next column that is shown, and by none after the last.
     pub(crate) fn sort_next(&mut self) {
         let next = self.sort.map_or(0, |(column, _)| column + 1);
-        self.sort_by((next < T::COLUMNS.len()).then(|| (next, T::downwards(next))));
+        let next = (next..T::COLUMNS.len()).find(|column| !self.table.hidden.contains(column));
+        self.sort_by(next.map(|next| (next, T::downwards(next))));
     }
 
     pub(crate) fn reverse(&mut self) {
@@ -372,15 +375,19 @@ impl<T: Listed> AnyList for List<T> {
     }
 
     fn arrangement(&self) -> Arrangement {
-        let sort = self.sort.map(|(column, downwards)| (T::COLUMNS[column].title.to_owned(), downwards));
+        let titled = |(column, downwards): Order| (T::COLUMNS[column].title.to_owned(), downwards);
         let hidden =
             self.columns().into_iter().filter(|(_, shown)| !shown).map(|(title, _)| title.to_owned()).collect();
-        Arrangement { filter: self.filter.clone(), sort, hidden }
+        Arrangement { filter: self.filter.clone(), sort: self.sort.map(titled), then: self.then.map(titled), hidden }
     }
 
     fn arrange_as(&mut self, arrangement: &Arrangement) {
-        let column = |title: &str| T::COLUMNS.iter().position(|column| column.title == title);
-        self.sort = arrangement.sort.as_ref().and_then(|(title, downwards)| Some((column(title)?, *downwards)));
+        let order = |titled: &Option<(String, bool)>| {
+            let (title, downwards) = titled.as_ref()?;
+            Some((T::COLUMNS.iter().position(|column| column.title == *title)?, *downwards))
+        };
+        self.sort = order(&arrangement.sort);
+        self.then = order(&arrangement.then);
         self.table.hidden.clear();
         arrangement.hidden.iter().for_each(|title| self.toggle_column(title));
         self.set_filter(arrangement.filter.clone());
@@ -464,9 +471,14 @@ mod tests {
         list.toggle_column("NAME");
         list.toggle_column("NONE");
         assert_eq!(list.columns(), [("NAME", true), ("SIZE", false)]);
+        list.sort_on(0);
+        list.sort_next();
+        assert_eq!(list.sort, None, "what is not shown is not sorted by");
+        list.sort_on(0);
         list.sort_on(1);
         list.set_filter("'a".to_owned());
         let kept = list.arrangement();
+        assert_eq!(kept.then, Some(("NAME".to_owned(), false)));
         let mut again = List::default();
         again.arrange_as(&kept);
         again.replace(vec![Item("b", 1), Item("a", 2)]);

@@ -2,7 +2,7 @@
 
 mod act;
 mod alerts;
-pub(crate) mod answers;
+mod answers;
 mod audit;
 mod copy;
 pub(crate) mod disabled;

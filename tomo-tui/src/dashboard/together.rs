@@ -12,10 +12,9 @@ use tomo_proto::{
 use crate::{
     client::{Client, ClientError},
     dashboard::{
-        action::Keymap,
         effect::{Effect, carry_out},
         event::{Answer, Event},
-        state::{answers::message, undo::Undo},
+        state::undo::Undo,
     },
 };
 
@@ -46,16 +45,6 @@ pub(crate) enum Undone {
     /// The daemon says no, or cannot be reached.
     Refused(ClientError),
     Failed(String),
-}
-
-impl Undone {
-    /// What to tell of it.
-    pub(crate) fn message(&self, keys: &Keymap) -> String {
-        match self {
-            Self::Refused(error) => message(error, keys),
-            Self::Failed(text) => text.clone(),
-        }
-    }
 }
 
 /// Does them all; each tells by an event what came of it.

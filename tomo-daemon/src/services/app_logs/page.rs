@@ -94,12 +94,10 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn new(start: Cursor, most: Option<usize>) -> Self {
+    /// One that stands behind a cursor; [`Self::turn`] begins its first answer.
+    pub(super) fn new(start: Cursor) -> Self {
         let seen = Seen { before: start, count: 0 };
-        let mut page =
-            Self { start, newest: start, seen, lines: VecDeque::new(), most, room: 0, full: false, skipped: false };
-        page.turn(most);
-        page
+        Self { start, newest: start, seen, lines: VecDeque::new(), most: None, room: 0, full: false, skipped: false }
     }
 
     /// The log is read anew from about where it stands.
@@ -237,6 +235,13 @@ mod tests {
 
     const START: Cursor = Cursor { at_ms: 5, count: 0 };
 
+    /// A page of an answer of 100 lines at the most.
+    fn page(start: Cursor) -> Page {
+        let mut page = Page::new(start);
+        page.turn(Some(100));
+        page
+    }
+
     fn line(at_ms: u64) -> LogLine {
         LogLine { at_ms, stream: LogStream::Stdout, text: "x".repeat(100), service: None }
     }
@@ -244,7 +249,7 @@ mod tests {
     #[test]
     fn the_cursor_skips_what_was_read() {
         let start = Cursor::parse("5.2").expect("parses");
-        let mut page = Page::new(start, Some(100));
+        let mut page = page(start);
         for at_ms in [4, 5, 5, 5, 6, 6] {
             assert_eq!(page.take(line(at_ms), true), Ok(()));
         }
@@ -260,7 +265,7 @@ mod tests {
         for (came, skipped) in
             [(&[5, 5, 6][..], false), (&[4, 5, 5, 7], false), (&[5, 6], true), (&[7, 8], true), (&[], false)]
         {
-            let mut page = Page::new(start, Some(100));
+            let mut page = page(start);
             let give = |page: &mut Page| came.iter().all(|at_ms| page.take(line(*at_ms), true).is_ok());
             assert!(give(&mut page));
             assert_eq!(oldest(&mut [&mut page], 100).skipped, skipped, "{came:?}");
@@ -269,7 +274,7 @@ mod tests {
             // Where nothing came at first, this one tells.
             assert_eq!(oldest(&mut [&mut page], 100).skipped, came.is_empty(), "{came:?}");
         }
-        let mut page = Page::new(START, Some(100));
+        let mut page = page(START);
         assert_eq!(page.take(line(9), true), Ok(()));
         assert!(!oldest(&mut [&mut page], 100).skipped, "nothing had been read");
     }
@@ -288,7 +293,7 @@ mod tests {
         let (mut cursors, mut anew) = (vec![START; logs.len()], Vec::new());
         loop {
             let pages = logs.iter().zip(&cursors).map(|(log, cursor)| {
-                let mut page = Page::new(*cursor, Some(100));
+                let mut page = page(*cursor);
                 let _all = log.iter().all(|line| page.take(line.clone(), wanted(line)).is_ok());
                 page
             });
@@ -301,8 +306,7 @@ mod tests {
                 break;
             }
         }
-        let mut pages: Vec<_> =
-            logs.iter().map(|log| (Page::new(START, Some(100)), VecDeque::from(log.clone()))).collect();
+        let mut pages: Vec<_> = logs.iter().map(|log| (page(START), VecDeque::from(log.clone()))).collect();
         let mut on = Vec::new();
         loop {
             for (page, log) in &mut pages {

@@ -16,7 +16,7 @@ use tomo_proto::{
     wire::command::{Command, CommandEvent, CommandRequest, ContainerRef, Outcome},
 };
 
-use super::{BEHIND, FOLLOW_MS, Source, page::Page};
+use super::{BEHIND, FOLLOW_MS, Source, WAIT_MAX, page::Page};
 use crate::{
     crypto,
     hub::RunningCommand,
@@ -29,6 +29,9 @@ const KEPT: Duration = Duration::from_secs(3);
 const KEPT_OF_ONE: usize = 8;
 /// The same for all servers together.
 const KEPT_OF_ALL: usize = 64;
+/// A log is gone on with for this long, then it is read anew: the agent ends a command at its deadline, which is no end of the log.
+const GONE_ON_WITH: Duration = Duration::from_secs(300);
+const _: () = assert!((GONE_ON_WITH.as_secs() + WAIT_MAX as u64) * 1_000 < FOLLOW_MS);
 
 /// How one answer reads.
 #[derive(Debug)]
@@ -49,14 +52,19 @@ pub(super) struct Reader {
     pub(super) page: Page,
     /// Absent before it is opened and after it has ended.
     running: Option<RunningCommand>,
+    opened: Instant,
     /// Lines that came and had no place in an answer.
     left: VecDeque<LogLine>,
     pub(super) has_ended: bool,
 }
 
 impl Reader {
-    pub(super) const fn new(source: Source, page: Page) -> Self {
-        Self { source, page, running: None, left: VecDeque::new(), has_ended: false }
+    pub(super) fn new(source: Source, page: Page) -> Self {
+        Self { source, page, running: None, opened: Instant::now(), left: VecDeque::new(), has_ended: false }
+    }
+
+    fn can_be_gone_on_with(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.opened) < GONE_ON_WITH
     }
 
     /// Takes lines until the page is full, those that were waited for have come, or the time is over.
@@ -135,6 +143,7 @@ impl Reader {
         let request = CommandRequest { id, deadline_ms, command, logins: Vec::new() };
         let sent = context.hub.send(server.id, request).await;
         self.running = Some(sent.map_err(|error| not_sent(server, &error))?);
+        self.opened = Instant::now();
         Ok(())
     }
 }
@@ -168,6 +177,10 @@ impl Kept {
 impl Context {
     /// Keeps logs open for the next answer, for a while.
     pub(super) fn keep_open(&self, place: Place, readers: Vec<Reader>) {
+        let now = Instant::now();
+        if !readers.iter().all(|reader| reader.can_be_gone_on_with(now)) {
+            return;
+        }
         let number = crypto::random_u32();
         {
             let mut all = self.kept_logs.all();
@@ -191,5 +204,19 @@ impl Context {
                 all.remove(&place);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::page::Cursor, *};
+
+    #[test]
+    fn a_log_is_read_anew_before_its_agent_ends_the_command() {
+        let container = ContainerRef::new("web".to_owned()).expect("a name");
+        let reader = Reader::new(Source::container(container), Page::new(Cursor { at_ms: 0, count: 0 }));
+        let opened = reader.opened;
+        assert!(reader.can_be_gone_on_with(opened + GONE_ON_WITH - Duration::from_secs(1)));
+        assert!(!reader.can_be_gone_on_with(opened + GONE_ON_WITH));
     }
 }

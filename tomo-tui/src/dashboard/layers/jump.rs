@@ -1,6 +1,6 @@
 //! A time that charts are to show.
 
-use jiff::{Timestamp, Zoned, civil, tz::TimeZone};
+use jiff::{Span, Timestamp, Zoned, civil, tz::TimeZone};
 
 use crate::dashboard::{
     layers::sheet::{Asks, Sheet, Wish},
@@ -44,35 +44,23 @@ fn moment(text: &str, now_ms: u64, zone: &TimeZone) -> Result<u64, String> {
     let unclear = || format!("that is no time: {}{}", FORMS[..1].to_lowercase(), &FORMS[1..]);
     let now = i64::try_from(now_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).ok_or_else(unclear)?;
     let now = now.to_zoned(zone.clone());
-    let written: Option<Zoned> = if let Some(ago) = ago_ms(text) {
-        return Ok(now_ms.saturating_sub(ago));
-    } else if let Ok(time) = civil::Time::strptime("%H:%M", text).or_else(|_| civil::Time::strptime("%H:%M:%S", text)) {
-        let today = now.date().to_datetime(time).to_zoned(zone.clone()).ok();
-        let yesterday = || now.date().yesterday().ok()?.to_datetime(time).to_zoned(zone.clone()).ok();
-        today.filter(|today| *today <= now).or_else(yesterday)
-    } else {
-        let formats = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
-        let date = || civil::Date::strptime("%Y-%m-%d", text).ok().map(|date| date.at(0, 0, 0, 0));
-        let time = formats.iter().find_map(|format| civil::DateTime::strptime(format, text).ok()).or_else(date);
-        time.and_then(|time| time.to_zoned(zone.clone()).ok())
-    };
+    let written: Option<Zoned> =
+        if let Ok(time) = civil::Time::strptime("%H:%M", text).or_else(|_| civil::Time::strptime("%H:%M:%S", text)) {
+            let today = now.date().to_datetime(time).to_zoned(zone.clone()).ok();
+            let yesterday = || now.date().yesterday().ok()?.to_datetime(time).to_zoned(zone.clone()).ok();
+            today.filter(|today| *today <= now).or_else(yesterday)
+        } else {
+            let formats = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
+            let date = || civil::Date::strptime("%Y-%m-%d", text).ok().map(|date| date.at(0, 0, 0, 0));
+            let time = formats.iter().find_map(|format| civil::DateTime::strptime(format, text).ok()).or_else(date);
+            let ago = || now.checked_sub(text.parse::<Span>().ok()?).ok();
+            time.and_then(|time| time.to_zoned(zone.clone()).ok()).or_else(ago)
+        };
     let written = written.ok_or_else(unclear)?;
     if written > now {
         return Err("that is still to come".to_owned());
     }
     u64::try_from(written.timestamp().as_millisecond()).map_err(|_| unclear())
-}
-
-/// `90m`, `6h`, `2d`.
-fn ago_ms(text: &str) -> Option<u64> {
-    let unit = match text.chars().next_back()? {
-        's' => 1_000,
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => 86_400_000,
-        _ => return None,
-    };
-    text[..text.len() - 1].trim().parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -93,6 +81,7 @@ mod tests {
             ("2027-01-15", Some(now - 480 * minute)),
             ("90m", Some(now - 90 * minute)),
             ("-2d", Some(now - 2 * 1_440 * minute)),
+            ("1h 30m", Some(now - 90 * minute)),
             ("2027-01-15 09:00", None),
             ("25:00", None),
             ("2027-02-30 01:00", None),

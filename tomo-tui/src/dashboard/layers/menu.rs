@@ -11,7 +11,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::dashboard::{
-    action::{self, Action, Context, Entry},
+    action::{self, Action, Context, Entry, Keymap},
     canvas::{Canvas, Hit},
 };
 
@@ -24,8 +24,8 @@ pub(crate) struct Menu {
     title: String,
     /// Column and row of the mouse.
     at: (u16, u16),
-    /// With the reason where it is off.
-    entries: Vec<(&'static Entry, Option<String>)>,
+    /// Each with its key, and with the reason where it is off.
+    entries: Vec<(&'static Entry, String, Option<String>)>,
     selected: usize,
     offset: Cell<usize>,
 }
@@ -37,11 +37,13 @@ impl Menu {
         at: (u16, u16),
         context: Context,
         of_row: bool,
+        keys: &Keymap,
         off: impl Fn(Action) -> Option<String>,
     ) -> Self {
         let own = action::in_context(context).filter(|entry| entry.contexts.contains(&context));
         let fits = |entry: &&Entry| action::is_a_deed(entry.action) && !(of_row && action::is_of_view(entry.action));
-        let entries = own.filter(fits).map(|entry| (entry, off(entry.action))).collect();
+        let key = |entry: &Entry| keys.shown(context, entry).first().map_or_else(String::new, |key| (*key).to_owned());
+        let entries = own.filter(fits).map(|entry| (entry, key(entry), off(entry.action))).collect();
         Self { title, at, entries, selected: 0, offset: Cell::new(0) }
     }
 
@@ -57,7 +59,7 @@ impl Menu {
 
     /// The action at a place.
     pub(crate) fn at(&self, place: usize) -> Option<Action> {
-        self.entries.get(place).map(|(entry, _)| entry.action)
+        self.entries.get(place).map(|(entry, ..)| entry.action)
     }
 
     /// `Some` closes it, with what was chosen.
@@ -74,9 +76,9 @@ impl Menu {
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
-        let text = |(entry, why): &(&'static Entry, Option<String>)| match why {
-            Some(why) => format!(" {:<8} {} ({})", entry.keys[0], entry.title, tomo_proto::text::display_line(why, 80)),
-            None => format!(" {:<8} {}", entry.keys[0], entry.title),
+        let text = |(entry, key, why): &(&'static Entry, String, Option<String>)| match why {
+            Some(why) => format!(" {key:<8} {} ({})", entry.title, tomo_proto::text::display_line(why, 80)),
+            None => format!(" {key:<8} {}", entry.title),
         };
         let texts: Vec<String> = self.entries.iter().map(text).collect();
         let widest = texts.iter().map(|text| text.width()).chain([self.title.width() + 2]).max().unwrap_or(0);
@@ -90,7 +92,7 @@ impl Menu {
         let offset = self.offset.get().min(self.selected).max((self.selected + 1).saturating_sub(rows));
         self.offset.set(offset);
         for (place, (row, text)) in (offset..).zip(inner.rows().zip(texts.iter().skip(offset))) {
-            let off = self.entries[place].1.is_some();
+            let off = self.entries[place].2.is_some();
             canvas.line(row, &Line::from(Span::styled(text.as_str(), if off { theme.dim } else { theme.text })));
             if place == self.selected {
                 canvas.buffer.set_style(row, Style::reset().patch(theme.selected));

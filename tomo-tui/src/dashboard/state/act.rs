@@ -282,6 +282,7 @@ impl State {
 
     /// What the view on screen does by itself; says whether it was that.
     pub(super) fn move_in_view(&mut self, action: Action) -> bool {
+        let shown_at = self.shown_at();
         match &mut self.view {
             View::Login(_) => false,
             View::Template(view) => view.act(action),
@@ -293,14 +294,12 @@ impl State {
                 acted
             }
             View::Server(view) => {
-                let now_ms = self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms);
-                let (acted, range) = view.act(action, now_ms);
+                let (acted, range) = view.act(action, shown_at);
                 self.effects.extend(range.map(Effect::Metrics));
                 acted
             }
             View::Compare(view) => {
-                let now_ms = self.frozen.as_ref().map_or(self.now_ms, |frozen| frozen.since_ms);
-                let (acted, more) = view.act(action, now_ms);
+                let (acted, more) = view.act(action, shown_at);
                 self.effects.extend(more);
                 acted
             }

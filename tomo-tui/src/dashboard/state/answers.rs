@@ -535,7 +535,7 @@ pub(super) fn is_api(error: &ClientError) -> bool {
 }
 
 /// What to tell of an error: what happened, and the next step.
-pub(crate) fn message(error: &ClientError, keys: &Keymap) -> String {
+pub(super) fn message(error: &ClientError, keys: &Keymap) -> String {
     match error {
         ClientError::Api(api) if api.code == ErrorCode::Sealed => {
             let unlock = action::row(Action::UnlockVault);

@@ -69,7 +69,9 @@ impl State {
 
     /// Never silent: whoever wanted it sees it, to select it by hand.
     fn show_uncopied(&mut self, text: String, why: &str) {
-        let told = format!("not copied: {why}. Shift and the mouse select text, or M gives the mouse to the terminal");
+        let mouse = self.keys.name(Action::Mouse);
+        let told =
+            format!("not copied: {why}. Shift and the mouse select text, or {mouse} gives the mouse to the terminal");
         self.toasts.push(Kind::Warning, told, self.now_ms);
         // What is shown once stays.
         if self.layer.is_none() {

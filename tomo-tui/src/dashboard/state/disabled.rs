@@ -157,7 +157,10 @@ impl State {
             Action::Copy | Action::CopyRow => self.nothing_to_copy(action),
             Action::Compare => match self.servers.marks().0 {
                 2..=MOST => None,
-                count => Some(format!("two to six servers fit, and {count} are marked: space marks one")),
+                count => {
+                    let mark = self.keys.name(Action::Mark);
+                    Some(format!("two to six servers fit, and {count} are marked: {mark} marks one"))
+                }
             },
             Action::Mark | Action::MarkRange | Action::MarkAll
                 if self.list().is_none_or(|list| list.count().0 == 0) =>

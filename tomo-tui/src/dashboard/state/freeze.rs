@@ -3,6 +3,7 @@
 use std::mem::discriminant;
 
 use crate::dashboard::{
+    action::Action,
     event::Answer,
     state::{Fetch, State},
     views::View,
@@ -28,7 +29,8 @@ impl State {
             return;
         }
         self.frozen = Some(Frozen { since_ms: self.now_ms, held: Vec::new() });
-        self.toasts.progress("the screen stands still; f lets it go".to_owned(), self.now_ms);
+        let text = format!("the screen stands still; {} lets it go", self.keys.name(Action::Freeze));
+        self.toasts.progress(text, self.now_ms);
     }
 
     /// Shows everything that was held.

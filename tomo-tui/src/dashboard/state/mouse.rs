@@ -70,7 +70,7 @@ impl State {
             (count, _) => format!("{count} marked"),
         };
         let title = tomo_proto::text::display_line(&title, 40);
-        let menu = Menu::new(title, at, self.context(), of_row, |action| self.disabled(action));
+        let menu = Menu::new(title, at, self.context(), of_row, &self.keys, |action| self.disabled(action));
         if !menu.is_empty() {
             self.layer = Some(Layer::Menu(menu));
         }

@@ -14,11 +14,12 @@ use crate::dashboard::{
     layers::{Layer, confirm::Confirm, text::TextLayer},
     state::{
         State,
+        answers::message,
         targets::Target,
         undo::{TAKE_BACK, Undo},
     },
     toast::Kind,
-    together::{Outcome, Task},
+    together::{Outcome, Task, Undone},
     views::View,
 };
 
@@ -111,7 +112,8 @@ impl State {
                 under_way.done.push(name);
                 under_way.back.extend(back);
             }
-            Err(why) => under_way.failed.push((name, why.message(&self.keys))),
+            Err(Undone::Refused(error)) => under_way.failed.push((name, message(&error, &self.keys))),
+            Err(Undone::Failed(why)) => under_way.failed.push((name, why)),
         }
         if !under_way.is_over() {
             self.toasts.progress(under_way.progress(), self.now_ms);
@@ -128,7 +130,7 @@ impl State {
                 failed.iter().map(|(name, why)| (Kind::Error, format!("✗ {name}: {why}"))).collect();
             lines.extend(done.iter().map(|name| (Kind::Info, format!("✓ {name}"))));
             if self.undo.is_some() {
-                let key = action::row(Action::Undo).keys[0];
+                let key = self.keys.name(Action::Undo);
                 lines.push((Kind::Warning, format!("{key} takes back what was done")));
             }
             let whys: Vec<String> = failed.iter().map(|(name, why)| format!("{name}: {why}")).collect();
@@ -148,14 +150,14 @@ const fn then(action: Action) -> &'static str {
         Action::StopApp => "Stop each of these. They keep their data and can be started again.",
         Action::RestartApp => "Restart each of these. They do not answer meanwhile.",
         Action::RemoveApp => {
-            "Make a plan to remove each of these; its volumes stay. Nothing changes before somebody agrees to a plan by the app's name (3)."
+            "Make a plan to remove each of these; its volumes stay. Nothing changes before somebody agrees to a plan by the app's name."
         }
-        Action::Discard => "Make a plan to remove each of these. Nothing changes before somebody agrees to a plan (3).",
+        Action::Discard => "Make a plan to remove each of these. Nothing changes before somebody agrees to a plan.",
         Action::Cancel => "Stop each of these; what it did so far is undone.",
         Action::RemoveRegistry => "Pulls from these sign in as nobody from then on. The passwords cannot be read back.",
         Action::VerifyBackup => "Read each of these to its end:",
         Action::RemoveServer => {
-            "Make a plan to forget each of these. Nothing changes before somebody agrees to a plan by the server's name (3)."
+            "Make a plan to forget each of these. Nothing changes before somebody agrees to a plan by the server's name."
         }
         Action::UpdateAgent => {
             "The newest release that was brought to the daemon goes to each of these. A host checks who signed it, tries it out for a \

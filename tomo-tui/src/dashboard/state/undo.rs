@@ -6,7 +6,7 @@ use tomo_proto::{
 };
 
 use crate::dashboard::{
-    action::{self, Action},
+    action::Action,
     effect::Effect,
     layers::{Layer, confirm::Confirm},
     people::Change,
@@ -75,7 +75,7 @@ impl Undo {
 impl State {
     /// Tells what was done, and which key takes it back if one does.
     pub(super) fn told_with_undo(&mut self, text: String) {
-        let key = action::row(Action::Undo).keys[0];
+        let key = self.keys.name(Action::Undo);
         let back = if self.undo.is_some() { format!("; {key} takes it back") } else { String::new() };
         self.toasts.push(Kind::Info, format!("{text}{back}"), self.now_ms);
     }

@@ -82,7 +82,7 @@ impl Timeline {
             Action::ZoomOut if self.zoom + 1 == ZOOMS.len() => "this is the longest time",
             Action::PanForward | Action::Live if self.until_ms.is_none() => "the charts are live already",
             Action::CrosshairBack | Action::CrosshairForward if self.crosshair_ms.is_none() => {
-                "there is no crosshair: x or a click on a chart sets it"
+                "there is no crosshair: a click on a chart sets it"
             }
             _ => return None,
         };
