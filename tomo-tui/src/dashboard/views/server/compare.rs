@@ -99,10 +99,12 @@ impl CompareView {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
         let (head, rest) = split_top(area, 1);
         let theme = canvas.theme;
+        // All of them have room, with a mark where one is cut.
+        let room = (usize::from(head.width) / self.servers.len().max(1)).saturating_sub(5).min(24);
         let names = self.servers.iter().enumerate().flat_map(|(place, name)| {
             let style = theme.series[place % theme.series.len()];
             let marker = TimeChart::marker_of(theme, place).unwrap_or('■');
-            [Span::styled(format!("{marker} {}", tomo_proto::text::display_line(name, 24)), style), Span::raw("   ")]
+            [Span::styled(format!("{marker} {}", tomo_proto::text::display_line(name, room)), style), Span::raw("   ")]
         });
         let names = Line::from(names.collect::<Vec<_>>());
         canvas.line(head, &names);
