@@ -52,7 +52,9 @@ pub(super) async fn audit(client: &Client, command: AuditCommand, as_json: bool)
 
 /// What a check of the trail found, in lines that are safe to show: how far it is whole, and who witnesses it.
 pub(crate) fn report(answer: &AuditVerifyAnswer) -> Vec<String> {
-    let mut lines = vec![format!("{} rows verified, head {}", answer.rows, display_line(&answer.head, 80))];
+    let head =
+        if answer.head.is_empty() { String::new() } else { format!(", head {}", display_line(&answer.head, 80)) };
+    let mut lines = vec![format!("{} rows verified{head}", answer.rows)];
     for witness in &answer.witnesses {
         let mut said = Vec::new();
         if witness.heads > 0 {

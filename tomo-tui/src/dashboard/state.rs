@@ -118,6 +118,8 @@ pub(crate) struct State {
     pub(crate) hosted: bool,
     pub(crate) now_ms: u64,
     pub(crate) link: Link,
+    /// Why what the view on screen is made of was not told the last time, and what to do about it.
+    pub(crate) refused: Option<String>,
     pub(crate) who: Option<WhoamiAnswer>,
     pub(crate) overview: Option<OverviewAnswer>,
     /// Its problems, each with when it was seen first.
@@ -185,6 +187,7 @@ impl State {
             hosted,
             now_ms,
             link: Link::Connecting,
+            refused: None,
             who: None,
             overview: None,
             alerts: List::default(),

@@ -9,6 +9,7 @@ mod following;
 mod logs;
 mod moving;
 mod people;
+mod refusals;
 mod registries;
 mod screens;
 mod sealed;
@@ -40,12 +41,12 @@ use tomo_proto::{
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
         container::{Container, ContainerConfig, ContainerDetail, ContainerMount, ContainerState, Health},
         diagnosis::{Cause, CauseCode, Confidence, Diagnosis, Evidence, EvidenceSource, Untrusted},
-        metric::Unit,
+        metric::{Unit, names},
         operation::{Operation, OperationError, OperationKind, OperationStatus},
         plan::{Approval, Change, ChangeOp, Plan, PlanStatus},
         policy::PolicySummary,
         registry::Registry,
-        server::{HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
+        server::{Filesystem, HostFacts, ServerDetail, ServerStatus, ServerSummary, Vitals},
         ssh::{InstallRights, Ssh, SshAuth},
         stock::{Image, Item, Network, Volume},
         user::{Role, Selectors},
@@ -327,6 +328,26 @@ fn diagnosis() -> Diagnosis {
     }
 }
 
+/// What is charted of a server over five minutes, each series by its share of the most.
+fn figures(share: impl Fn(f64) -> f64) -> ServerMetricsAnswer {
+    let most = [
+        (names::CPU, Unit::Ratio, 1.0),
+        (names::MEMORY_USED, Unit::Bytes, 6e9),
+        (names::SWAP_USED, Unit::Bytes, 5e8),
+        (names::NET_RX, Unit::BytesPerSec, 1.2e6),
+        (names::NET_TX, Unit::BytesPerSec, 4e5),
+        (names::DISK_READ, Unit::BytesPerSec, 3e6),
+        (names::DISK_WRITE, Unit::BytesPerSec, 2e6),
+    ];
+    let series = most.map(|(metric, unit, most)| SeriesPoints {
+        metric: metric.to_owned(),
+        unit,
+        avg: (0..300).map(|second| Some(share(f64::from(second) / 300.0) * most)).collect(),
+        ..SeriesPoints::default()
+    });
+    ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: series.into() }
+}
+
 /// A state that a daemon has answered.
 struct Dashboard {
     state: State,
@@ -402,7 +423,21 @@ impl Dashboard {
                     foreign: ["stop", "logs"].map(str::to_owned).into(),
                     ..PolicySummary::default()
                 };
-                let facts = HostFacts { os: "Debian 12".to_owned(), cpu_count: 4, ..HostFacts::default() };
+                let filesystem = |mount: &str, used_bytes| Filesystem {
+                    mount: mount.to_owned(),
+                    total_bytes: 100 << 30,
+                    used_bytes,
+                    ..Filesystem::default()
+                };
+                let facts = HostFacts {
+                    os: "Debian 12".to_owned(),
+                    kernel: "6.1.0-18-amd64".to_owned(),
+                    architecture: "x86_64".to_owned(),
+                    cpu_count: 4,
+                    memory_total_bytes: 8 << 30,
+                    filesystems: vec![filesystem("/", 91 << 30), filesystem("/srv", 12 << 30)],
+                    ..HostFacts::default()
+                };
                 let containers = vec![Container {
                     name: "shop".to_owned(),
                     state: ContainerState::Running,
@@ -420,14 +455,7 @@ impl Dashboard {
                     last_seen_at: None,
                 };
                 let (name, range) = (view.name.clone(), view.range());
-                let points = (0..300).map(|value| Some(f64::from(value) / 300.0)).collect();
-                let series = SeriesPoints {
-                    metric: "cpu".to_owned(),
-                    unit: Unit::Ratio,
-                    avg: points,
-                    ..SeriesPoints::default()
-                };
-                let metrics = ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: vec![series] };
+                let metrics = figures(|share| share);
                 self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
                 Answer::Server(name, Ok(Box::new(detail)))
             }
@@ -435,13 +463,7 @@ impl Dashboard {
                 for (place, effect) in view.fetch().into_iter().enumerate() {
                     let Effect::Metrics(range) = effect else { continue };
                     let level = f64::from(u8::try_from(place).expect("there are six at the most") + 1) / 10.0;
-                    let series = SeriesPoints {
-                        metric: "cpu".to_owned(),
-                        unit: Unit::Ratio,
-                        avg: vec![Some(level); 300],
-                        ..SeriesPoints::default()
-                    };
-                    let metrics = ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: vec![series] };
+                    let metrics = figures(|_| level);
                     self.send(Event::Answer(Answer::Metrics(range, Ok(metrics))));
                 }
                 return;

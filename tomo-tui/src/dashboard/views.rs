@@ -22,6 +22,7 @@ pub(crate) mod record;
 pub(crate) mod registries;
 pub(crate) mod server;
 pub(crate) mod settings;
+mod standing;
 pub(crate) mod stock;
 pub(crate) mod template;
 pub(crate) mod timeline;
@@ -183,6 +184,27 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let (head, rest) = split_top(area, 1);
     let (body, foot) = split_bottom(rest, u16::from(rest.height > 1));
     header(state, canvas, head);
+    if let Some(room) = standing::draw(state, canvas, body) {
+        draw_view(state, canvas, room);
+        let is_old = state.refused.is_some() || matches!(state.link, Link::Lost { .. });
+        if is_old && !matches!(state.view, View::Login(_)) {
+            // What is shown may no longer be true.
+            canvas.buffer.set_style(room, canvas.theme.stale);
+        }
+    }
+    footer(state, canvas, foot);
+    if let Some(layer) = &state.layer {
+        layer.draw(canvas, body);
+    }
+    message(state, canvas, body);
+    canvas.fill_page();
+    canvas.cursor = canvas.cursor.filter(|cursor| area.contains(*cursor));
+    if canvas.theme.is_ascii() {
+        canvas.make_ascii();
+    }
+}
+
+fn draw_view(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     match &state.view {
         View::Login(view) => view.draw(canvas, body),
         View::Overview => overview::draw(state, canvas, body),
@@ -204,27 +226,13 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         View::Apps => apps::draw(state, canvas, body),
         View::App(view) => view.draw(canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),
-        View::Logs(view) => view.draw(canvas, body),
+        View::Logs(view) => view.draw(canvas, body, matches!(state.link, Link::Lost { .. })),
         View::Plans => plans::draw(state, canvas, body),
         View::Plan(view) => view.draw(canvas, body),
         View::Operations => operations::draw(state, canvas, body),
         View::Operation(view) => view.draw(canvas, body),
         View::Catalog => catalog::draw(state, canvas, body),
         View::Template(view) => view.draw(canvas, body),
-    }
-    if let (Link::Lost { .. }, false) = (&state.link, matches!(state.view, View::Login(_))) {
-        // What is shown may no longer be true.
-        canvas.buffer.set_style(body, canvas.theme.stale);
-    }
-    footer(state, canvas, foot);
-    if let Some(layer) = &state.layer {
-        layer.draw(canvas, body);
-    }
-    message(state, canvas, body);
-    canvas.fill_page();
-    canvas.cursor = canvas.cursor.filter(|cursor| area.contains(*cursor));
-    if canvas.theme.is_ascii() {
-        canvas.make_ascii();
     }
 }
 
@@ -278,6 +286,7 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         add(format!("FROZEN +{seconds} s"), theme.warn);
     }
     match &state.link {
+        Link::Connecting if matches!(state.view, View::Login(_)) => add("signed out".to_owned(), theme.warn),
         Link::Connecting => add("connecting".to_owned(), theme.dim),
         Link::Live => add("● live".to_owned(), theme.good),
         Link::Lost { since_ms, .. } => {

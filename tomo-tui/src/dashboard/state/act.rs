@@ -130,6 +130,7 @@ impl State {
                 self.fetching.clear();
                 self.fetch(Fetch::Servers);
                 self.refresh();
+                self.fetch_history();
                 let operates = self.who.as_ref().is_some_and(|who| who.scopes.contains(&Scope::Operate));
                 if matches!(self.view, View::Catalog) && operates && !self.read_only {
                     self.effects.push(Effect::RefreshCatalog);

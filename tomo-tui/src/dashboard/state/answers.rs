@@ -53,6 +53,7 @@ impl State {
                 self.fetched(Fetch::Overview);
                 match told {
                     Ok(overview) => {
+                        self.came(Fetch::Overview);
                         let total = usize::try_from(overview.servers.total()).unwrap_or(usize::MAX);
                         if self.servers.items().len() != total {
                             self.fetch(Fetch::Servers);
@@ -61,59 +62,71 @@ impl State {
                         self.took_problems();
                         self.look_after_visits();
                     }
-                    Err(error) => self.failed(error),
+                    Err(error) => self.refuse(Fetch::Overview, error),
                 }
             }
             Answer::Servers(told) => {
                 self.fetched(Fetch::Servers);
                 match told {
-                    Ok(servers) => self.servers.replace(servers),
-                    Err(error) => self.failed(error),
+                    Ok(servers) => {
+                        self.came(Fetch::Servers);
+                        self.servers.replace(servers);
+                    }
+                    Err(error) => self.refuse(Fetch::Servers, error),
                 }
             }
             Answer::Rows(told) => {
                 self.fetched(Fetch::Rows);
                 match told {
                     Ok(answer) => {
+                        self.came(Fetch::Rows);
                         if let View::Compare(view) = &mut self.view {
                             view.take(&answer.servers);
                         }
                         self.servers.merge(answer.servers);
                     }
-                    Err(error) => self.failed(error),
+                    Err(error) => self.refuse(Fetch::Rows, error),
                 }
             }
             Answer::Apps(told) => {
                 self.fetched(Fetch::Apps);
                 match told {
-                    Ok(answer) => self.apps.replace(answer.apps),
-                    Err(error) => self.failed(error),
+                    Ok(answer) => {
+                        self.came(Fetch::Apps);
+                        self.apps.replace(answer.apps);
+                    }
+                    Err(error) => self.refuse(Fetch::Apps, error),
                 }
             }
             Answer::Plans(told) => {
                 self.fetched(Fetch::Plans);
                 match told {
                     Ok(answer) => {
+                        self.came(Fetch::Plans);
                         answer.plans.iter().for_each(|plan| self.release_secrets(plan));
                         self.plans.replace(answer.plans);
                     }
-                    Err(error) => self.failed(error),
+                    Err(error) => self.refuse(Fetch::Plans, error),
                 }
             }
             Answer::Operations(told) => {
                 self.fetched(Fetch::Operations);
                 match told {
-                    Ok(answer) => self.operations.replace(answer.operations),
-                    Err(error) => self.failed(error),
+                    Ok(answer) => {
+                        self.came(Fetch::Operations);
+                        self.operations.replace(answer.operations);
+                    }
+                    Err(error) => self.refuse(Fetch::Operations, error),
                 }
             }
             Answer::Server(name, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
-                    (Ok(detail), View::Server(view)) if view.name == name => view.take(*detail, self.now_ms),
-                    (Err(error), View::Server(view)) if view.name == name && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys))
+                    (Ok(detail), View::Server(view)) if view.name == name => {
+                        self.refused = None;
+                        view.take(*detail, self.now_ms);
                     }
+                    (Err(error), View::Server(view)) if view.name == name => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -123,13 +136,11 @@ impl State {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
                     (Ok(detail), View::Container(view)) if view.server == server && view.name == name => {
-                        view.error = None;
+                        self.refused = None;
                         view.detail = Some(*detail);
                     }
-                    (Err(error), View::Container(view))
-                        if view.server == server && view.name == name && is_api(&error) =>
-                    {
-                        view.error = Some(message(&error, &self.keys));
+                    (Err(error), View::Container(view)) if view.server == server && view.name == name => {
+                        self.refuse(Fetch::View, error)
                     }
                     (Err(error), _) => self.failed(error),
                     _ => {}
@@ -139,12 +150,10 @@ impl State {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
                     (Ok(items), View::Stock(view)) if view.server == server => {
-                        view.error = None;
+                        self.refused = None;
                         view.list.replace(items);
                     }
-                    (Err(error), View::Stock(view)) if view.server == server && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys));
-                    }
+                    (Err(error), View::Stock(view)) if view.server == server => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -153,19 +162,20 @@ impl State {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
                     (Ok(backups), View::Backups(view)) if view.server == server => {
-                        view.error = None;
+                        self.refused = None;
                         view.list.replace(backups);
                     }
-                    (Err(error), View::Backups(view)) if view.server == server && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys));
-                    }
+                    (Err(error), View::Backups(view)) if view.server == server => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
             }
             Answer::Registries(told) => {
                 self.fetched(Fetch::View);
-                self.show_registries(told);
+                match (told, &self.view) {
+                    (Err(error), View::Registries(_)) => self.refuse(Fetch::View, error),
+                    (told, _) => self.show_registries(told),
+                }
             }
             Answer::RegistryChanged(told) => match (told, &mut self.layer) {
                 (Err(ClientError::Api(error)), Some(Layer::Registry(form))) if error.code != ErrorCode::Sealed => {
@@ -189,10 +199,11 @@ impl State {
             Answer::Settings(told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
-                    (Ok(settings), View::Settings(view)) => view.take(*settings),
-                    (Err(error), View::Settings(view)) if is_api(&error) && !view.list.loaded => {
-                        view.error = Some(message(&error, &self.keys));
+                    (Ok(settings), View::Settings(view)) => {
+                        self.refused = None;
+                        view.take(*settings);
                     }
+                    (Err(error), View::Settings(_)) => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -201,6 +212,7 @@ impl State {
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Ok(answer), View::Compare(view)) => view.take_history(&range, answer),
+                (Err(error), View::Compare(_)) => self.refuse(Fetch::View, error),
                 (Err(error), _) => self.failed(error),
                 _ => {}
             },
@@ -211,10 +223,11 @@ impl State {
             Answer::Diagnosis(app, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
-                    (Ok(diagnosis), View::Diagnosis(view)) if view.app == app => view.diagnosis = Some(*diagnosis),
-                    (Err(error), View::Diagnosis(view)) if view.app == app && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys))
+                    (Ok(diagnosis), View::Diagnosis(view)) if view.app == app => {
+                        self.refused = None;
+                        view.diagnosis = Some(*diagnosis);
                     }
+                    (Err(error), View::Diagnosis(view)) if view.app == app => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -222,10 +235,11 @@ impl State {
             Answer::Plan(id, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
-                    (Ok(plan), View::Plan(view)) if view.id == id => view.plan = Some(*plan),
-                    (Err(error), View::Plan(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys))
+                    (Ok(plan), View::Plan(view)) if view.id == id => {
+                        self.refused = None;
+                        view.plan = Some(*plan);
                     }
+                    (Err(error), View::Plan(view)) if view.id == id => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -236,13 +250,12 @@ impl State {
                 }
                 match (told, &mut self.view) {
                     (Ok(operation), View::Operation(view)) if view.id == id => {
+                        self.refused = None;
                         view.operation = Some((*operation).clone());
                         self.came_to_an_end(&operation, true);
                     }
                     (Ok(operation), _) => self.came_to_an_end(&operation, false),
-                    (Err(error), View::Operation(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys))
-                    }
+                    (Err(error), View::Operation(view)) if view.id == id => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                 }
             }
@@ -250,24 +263,24 @@ impl State {
                 self.fetched(Fetch::Catalog);
                 match told {
                     Ok(answer) => {
+                        self.came(Fetch::Catalog);
                         self.catalog.replace(answer.templates);
                         self.left_out = answer.problems;
                     }
-                    Err(error) => self.failed(error),
+                    Err(error) => self.refuse(Fetch::Catalog, error),
                 }
             }
             Answer::Template(id, told) => {
                 self.fetched(Fetch::View);
                 match (told, &mut self.view) {
                     (Ok(entry), View::Template(view)) if view.id == id => {
+                        self.refused = None;
                         view.entry = Some(*entry);
                         if std::mem::take(&mut view.deploy_when_loaded) {
                             self.act(Action::Deploy);
                         }
                     }
-                    (Err(error), View::Template(view)) if view.id == id && is_api(&error) => {
-                        view.error = Some(message(&error, &self.keys))
-                    }
+                    (Err(error), View::Template(view)) if view.id == id => self.refuse(Fetch::View, error),
                     (Err(error), _) => self.failed(error),
                     _ => {}
                 }
@@ -409,10 +422,9 @@ impl State {
                     self.layer = Some(Layer::Deploy(Box::new(DeployForm::of(&detail))));
                 }
                 view.detail = Some(*detail);
+                self.refused = None;
             }
-            (Err(error), View::App(view)) if view.app == app && is_api(&error) => {
-                view.error = Some(message(&error, &self.keys))
-            }
+            (Err(error), View::App(view)) if view.app == app => self.refuse(Fetch::View, error),
             (Err(error), _) => self.failed(error),
             _ => {}
         }
@@ -462,11 +474,8 @@ impl State {
     fn show_registries(&mut self, told: Result<Vec<Registry>, ClientError>) {
         match (told, &mut self.view) {
             (Ok(registries), View::Registries(view)) => {
-                view.error = None;
+                self.refused = None;
                 view.list.replace(registries);
-            }
-            (Err(error), View::Registries(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error, &self.keys));
             }
             (Err(error), _) => self.failed(error),
             _ => {}
@@ -477,6 +486,22 @@ impl State {
     fn release_secrets(&mut self, plan: &Plan) {
         if matches!(plan.status, PlanStatus::Denied | PlanStatus::Expired | PlanStatus::Stale) {
             self.effects.extend(self.secrets.remove(&plan.plan).map(Effect::DeleteSecrets));
+        }
+    }
+
+    /// What a view is made of has come.
+    fn came(&mut self, what: Fetch) {
+        if what == self.own_fetch() {
+            self.refused = None;
+        }
+    }
+
+    /// Something was not told. If the view on screen is made of it, that stands there until it is told; otherwise it passes by.
+    pub(super) fn refuse(&mut self, what: Fetch, error: ClientError) {
+        if is_api(&error) && what == self.own_fetch() {
+            self.refused = Some(message(&error, &self.keys));
+        } else {
+            self.failed(error);
         }
     }
 
@@ -511,6 +536,7 @@ impl State {
                 let had_login = self.who.take().is_some();
                 self.link = Link::Connecting;
                 self.overview = None;
+                self.refused = None;
                 self.layer = None;
                 self.below = None;
                 self.visits.clear();

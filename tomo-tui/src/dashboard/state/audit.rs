@@ -5,10 +5,7 @@ use tomo_proto::api::audit::{AuditSearchAnswer, AuditVerifyAnswer};
 use crate::{
     client::ClientError,
     dashboard::{
-        state::{
-            Fetch, State,
-            answers::{is_api, message},
-        },
+        state::{Fetch, State},
         views::View,
     },
 };
@@ -20,12 +17,11 @@ impl State {
         }
         match (told, &mut self.view) {
             (Ok(answer), View::Audit(view)) => {
+                self.refused = None;
                 view.take(cursor, answer);
                 self.effects.extend(view.read_on());
             }
-            (Err(error), View::Audit(view)) if is_api(&error) && !view.list.loaded => {
-                view.error = Some(message(&error, &self.keys));
-            }
+            (Err(error), View::Audit(_)) if cursor.is_none() => self.refuse(Fetch::View, error),
             (Err(error), view) => {
                 if let View::Audit(view) = view {
                     view.resume();
@@ -39,8 +35,11 @@ impl State {
     pub(super) fn took_verdict(&mut self, told: Result<AuditVerifyAnswer, ClientError>) {
         self.fetched(Fetch::View);
         match (told, &mut self.view) {
-            (Ok(answer), View::Verdict(view)) => view.answer = Some(answer),
-            (Err(error), View::Verdict(view)) if is_api(&error) => view.error = Some(message(&error, &self.keys)),
+            (Ok(answer), View::Verdict(view)) => {
+                self.refused = None;
+                view.answer = Some(answer);
+            }
+            (Err(error), View::Verdict(_)) => self.refuse(Fetch::View, error),
             (Err(error), _) => self.failed(error),
             _ => {}
         }

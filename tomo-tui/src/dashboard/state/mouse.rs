@@ -133,7 +133,11 @@ impl State {
     pub(super) fn fetch_history(&mut self) {
         self.effects.extend(match &self.view {
             View::Server(view) => vec![Effect::Metrics(view.range())],
-            View::Compare(view) => view.fetch(),
+            View::Compare(view) => {
+                // What one of them is refused stands until all are asked for anew.
+                self.refused = None;
+                view.fetch()
+            }
             _ => return,
         });
     }

@@ -102,6 +102,7 @@ impl State {
     pub(super) fn entered(&mut self) {
         self.let_go();
         self.filtering = false;
+        self.refused = None;
         self.fetching.remove(&Fetch::View);
         self.again.remove(&Fetch::View);
         self.watch();
@@ -144,6 +145,19 @@ impl State {
             self.effects.extend(view.resume());
         }
         self.fetch(Fetch::View);
+    }
+
+    /// What the view on screen is made of.
+    pub(super) fn own_fetch(&self) -> Fetch {
+        match self.view {
+            View::Overview => Fetch::Servers,
+            View::Alerts => Fetch::Overview,
+            View::Apps => Fetch::Apps,
+            View::Plans => Fetch::Plans,
+            View::Operations => Fetch::Operations,
+            View::Catalog => Fetch::Catalog,
+            _ => Fetch::View,
+        }
     }
 
     /// Looks at the fleet if a notice came and the last look is long enough ago.

@@ -15,11 +15,7 @@ use crate::{
         effect::Effect,
         layers::{Layer, account::AccountForm, confirm::Confirm, shown_once::ShownOnce, token::TokenForm},
         people::{Change, Changed, People},
-        state::{
-            Fetch, State,
-            answers::{is_api, message},
-            undo::Undo,
-        },
+        state::{Fetch, State, answers::message, undo::Undo},
         views::{View, person::SignedIn},
     },
 };
@@ -111,21 +107,22 @@ impl State {
     }
 
     pub(super) fn took_people(&mut self, told: Result<People, ClientError>) {
-        match (told, &mut self.view) {
-            (Ok(people), View::Users(view)) => view.take(&people),
-            (Ok(people), View::Person(view)) => view.take(people),
-            (Ok(people), View::Profile(view)) => {
-                if let Some(who) = &self.who {
-                    view.take(people, who);
-                }
+        let people = match (told, &self.view) {
+            (Ok(people), _) => people,
+            (Err(error), View::Users(_) | View::Person(_) | View::Profile(_) | View::Tokens(_)) => {
+                return self.refuse(Fetch::View, error);
             }
-            (Ok(people), View::Tokens(view)) => view.take(people),
-            (Err(error), view) => match why_nothing(view) {
-                Some(why) if is_api(&error) => *why = Some(message(&error, &self.keys)),
-                _ => self.failed(error),
-            },
-            _ => {}
+            (Err(error), _) => return self.failed(error),
+        };
+        let mut told = Ok(());
+        match (&mut self.view, &self.who) {
+            (View::Users(view), _) => view.take(&people),
+            (View::Person(view), _) => told = view.take(people),
+            (View::Profile(view), Some(who)) => view.take(people, who),
+            (View::Tokens(view), _) => view.take(people),
+            _ => return,
         }
+        self.refused = told.err();
     }
 
     pub(super) fn changed_people(&mut self, told: Result<Changed, ClientError>) {
@@ -165,17 +162,6 @@ impl State {
                 self.failed(error);
             }
         }
-    }
-}
-
-/// Where a view that has nothing yet says why.
-const fn why_nothing(view: &mut View) -> Option<&mut Option<String>> {
-    match view {
-        View::Users(view) if !view.list.loaded => Some(&mut view.error),
-        View::Person(view) if !view.list.loaded => Some(&mut view.error),
-        View::Profile(view) if !view.list.loaded => Some(&mut view.error),
-        View::Tokens(view) if !view.list.loaded => Some(&mut view.error),
-        _ => None,
     }
 }
 

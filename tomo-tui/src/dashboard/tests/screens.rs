@@ -6,7 +6,7 @@ use super::*;
 fn it_paints_before_the_daemon_answers() {
     let mut dashboard = Dashboard::empty();
     dashboard.shows("connecting");
-    dashboard.shows("loading");
+    dashboard.shows("connecting to test");
 }
 
 #[test]

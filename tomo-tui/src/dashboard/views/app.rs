@@ -26,7 +26,6 @@ pub(crate) struct AppView {
     /// Its id.
     pub(crate) app: String,
     pub(crate) detail: Option<AppDetail>,
-    pub(crate) error: Option<String>,
     /// The form opens as soon as it is known what runs.
     pub(crate) edit_when_loaded: bool,
     place: usize,
@@ -35,7 +34,7 @@ pub(crate) struct AppView {
 
 impl AppView {
     pub(crate) fn new(app: String) -> Box<Self> {
-        Box::new(Self { app, detail: None, error: None, edit_when_loaded: false, place: 0, end: Cell::new(0) })
+        Box::new(Self { app, detail: None, edit_when_loaded: false, place: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn title(&self) -> &str {
@@ -49,11 +48,7 @@ impl AppView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let Some(detail) = &self.detail else {
-            let (text, style) = self.error.as_deref().map_or(("loading", theme.dim), |error| (error, theme.bad));
-            canvas.text(area, text, style);
-            return;
-        };
+        let Some(detail) = &self.detail else { return };
         let width = usize::from(area.width);
         let app = &detail.summary;
         let mut lines: Vec<Line<'static>> = Vec::new();

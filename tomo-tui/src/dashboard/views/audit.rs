@@ -36,7 +36,6 @@ const PAGES: usize = 25;
 #[derive(Debug)]
 pub(crate) struct AuditView {
     pub(crate) list: List<AuditEntry>,
-    pub(crate) error: Option<String>,
     newest: u64,
     /// Where the rows before those that are there begin; none when there are none.
     older: Option<String>,
@@ -48,14 +47,13 @@ pub(crate) struct AuditView {
 
 impl Default for AuditView {
     fn default() -> Self {
-        Self { list: List::sorted(WHEN), error: None, newest: 0, older: None, reading: None, pages: 0 }
+        Self { list: List::sorted(WHEN), newest: 0, older: None, reading: None, pages: 0 }
     }
 }
 
 impl AuditView {
     /// Takes a page over, by the cursor with which it was asked for.
     pub(crate) fn take(&mut self, cursor: Option<String>, answer: AuditSearchAnswer) {
-        self.error = None;
         let (first, last) = (answer.entries.first(), answer.entries.last());
         let (first, last) = (first.map_or(0, |entry| entry.seq), last.map_or(0, |entry| entry.seq));
         if cursor.is_some() {
@@ -133,10 +131,6 @@ impl AuditView {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let (rows, foot) = split_bottom(area, 1);
         let theme = canvas.theme;
         draw_list(&self.list, canvas, rows, &["nothing was audited yet"], |entry, index, width| {

@@ -26,21 +26,17 @@ const PROOF: usize = 4;
 pub(crate) struct BackupsView {
     pub(crate) server: String,
     pub(crate) list: List<VolumeBackup>,
-    pub(crate) error: Option<String>,
 }
 
 impl BackupsView {
     pub(crate) fn new(server: String) -> Box<Self> {
-        Box::new(Self { server, list: List::default(), error: None })
+        Box::new(Self { server, list: List::default() })
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, now_ms: u64) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let theme = canvas.theme;
-        let does = format!("{} on a volume does", canvas.keys.name(Action::BackUpVolume));
+        let [back, does] = [Action::Back, Action::BackUpVolume].map(|action| canvas.keys.name(action));
+        let does = format!("{back} goes to its volumes; {does} on one of them backs it up");
         let empty = ["no volume of this server was backed up yet", &does];
         draw_list(&self.list, canvas, area, &empty, |backup, index, width| cell(backup, index, width, now_ms, theme));
     }

@@ -29,14 +29,13 @@ pub(crate) struct ContainerView {
     pub(crate) server: String,
     pub(crate) name: String,
     pub(crate) detail: Option<ContainerDetail>,
-    pub(crate) error: Option<String>,
     place: usize,
     end: Cell<usize>,
 }
 
 impl ContainerView {
     pub(crate) fn new(server: String, name: String) -> Box<Self> {
-        Box::new(Self { server, name, detail: None, error: None, place: 0, end: Cell::new(0) })
+        Box::new(Self { server, name, detail: None, place: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn container(&self) -> Option<&Container> {
@@ -50,11 +49,7 @@ impl ContainerView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let Some(ContainerDetail { container, config, .. }) = &self.detail else {
-            let (text, style) = self.error.as_deref().map_or(("loading", theme.dim), |error| (error, theme.bad));
-            canvas.text(area, text, style);
-            return;
-        };
+        let Some(ContainerDetail { container, config, .. }) = &self.detail else { return };
         let mut first = state(theme, container.state);
         first.spans.push(Span::raw(format!("  on {}  ", display_line(&self.server, 40))));
         first.spans.extend(health(theme, container.health).spans);

@@ -37,14 +37,13 @@ pub(crate) struct DiagnosisView {
     pub(crate) app: String,
     pub(crate) name: String,
     pub(crate) diagnosis: Option<Diagnosis>,
-    pub(crate) error: Option<String>,
     place: usize,
     end: Cell<usize>,
 }
 
 impl DiagnosisView {
     pub(crate) fn new(app: String, name: String) -> Box<Self> {
-        Box::new(Self { app, name, diagnosis: None, error: None, place: 0, end: Cell::new(0) })
+        Box::new(Self { app, name, diagnosis: None, place: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn act(&mut self, action: Action) -> bool {
@@ -54,11 +53,7 @@ impl DiagnosisView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let Some(diagnosis) = &self.diagnosis else {
-            let (text, style) = self.error.as_deref().map_or(("looking", theme.dim), |error| (error, theme.bad));
-            canvas.text(area, text, style);
-            return;
-        };
+        let Some(diagnosis) = &self.diagnosis else { return };
         let width = usize::from(area.width);
         let mut first = status_line(theme, diagnosis.status, diagnosis.status.as_str());
         first.spans.push(Span::raw(format!("  on {}", display_line(&diagnosis.server, 40))));

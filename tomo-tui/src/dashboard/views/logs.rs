@@ -75,7 +75,8 @@ pub(crate) struct LogsView {
     waiting: bool,
     paused: bool,
     ended: bool,
-    error: Option<String>,
+    /// Why the last lines that were asked for did not come.
+    pub(crate) error: Option<String>,
     filter: Sift,
     search: Sift,
     /// Which of both is typed.
@@ -226,6 +227,11 @@ impl LogsView {
         if let (1.., Some(number)) = (self.below, at_bottom) {
             self.below = (self.shown() - self.place_behind(number)).min(self.above());
         }
+    }
+
+    /// Whether it was told anything, or that there is nothing.
+    pub(crate) fn has_come(&self) -> bool {
+        self.cursor.is_some() || !self.spool.is_empty()
     }
 
     pub(crate) fn failed(&mut self, message: String) {

@@ -28,7 +28,6 @@ use crate::format::{self, wrap};
 pub(crate) struct OperationView {
     pub(crate) id: String,
     pub(crate) operation: Option<Operation>,
-    pub(crate) error: Option<String>,
     /// Lines above the end; 0 follows.
     up: usize,
     end: Cell<usize>,
@@ -36,7 +35,7 @@ pub(crate) struct OperationView {
 
 impl OperationView {
     pub(crate) fn new(id: String) -> Box<Self> {
-        Box::new(Self { id, operation: None, error: None, up: 0, end: Cell::new(0) })
+        Box::new(Self { id, operation: None, up: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn of(operation: Operation) -> Box<Self> {
@@ -86,11 +85,7 @@ impl OperationView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let Some(operation) = &self.operation else {
-            let text = self.error.as_deref().unwrap_or("loading");
-            canvas.text(area, text, if self.error.is_some() { theme.bad } else { theme.dim });
-            return;
-        };
+        let Some(operation) = &self.operation else { return };
         let (symbol, style) = theme.status(operation.status);
         let on = operation.server.as_deref().map_or_else(String::new, |server| format!(" on {server}"));
         let head = format!("{} {}{on}", operation.kind.as_str().replace('_', " "), operation.target);

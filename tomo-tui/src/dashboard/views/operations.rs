@@ -75,7 +75,7 @@ impl Listed for Operation {
 
 pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let (theme, now_ms) = (canvas.theme, canvas.now_ms);
-    let empty = ["nothing was changed yet"];
+    let empty = ["nothing was changed yet", "what is done to servers and apps stands here, with its log"];
     draw_list(&state.operations, canvas, area, &empty, |operation, index, width| {
         cell(operation, index, width, theme, now_ms)
     });

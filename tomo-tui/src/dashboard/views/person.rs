@@ -47,34 +47,26 @@ pub(crate) struct PersonView {
     /// Whether nobody else is an admin.
     pub(crate) is_last_admin: bool,
     pub(crate) list: List<SignedIn>,
-    pub(crate) error: Option<String>,
 }
 
 impl PersonView {
     pub(crate) fn new(name: String) -> Box<Self> {
-        Box::new(Self { name, user: None, is_last_admin: false, list: List::default(), error: None })
+        Box::new(Self { name, user: None, is_last_admin: false, list: List::default() })
     }
 
-    pub(crate) fn take(&mut self, people: People) {
+    /// Says so if the account is gone.
+    pub(crate) fn take(&mut self, people: People) -> Result<(), String> {
         let Some(user) = people.users.iter().find(|user| user.name == self.name).cloned() else {
-            self.error = Some(format!("there is no user \"{}\" any more", self.name));
-            return;
+            return Err(format!("there is no user \"{}\" any more", self.name));
         };
-        self.error = None;
         self.is_last_admin = is_last_admin(&user, &people.users);
         self.list.replace(signed_in(people, &user.name));
         self.user = Some(user);
+        Ok(())
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let (user, now_ms) = (self.user.as_ref(), canvas.now_ms);
-        let (Some(user), None) = (user, &self.error) else {
-            let (text, style) =
-                self.error.as_deref().map_or(("loading", canvas.theme.dim), |error| (error, canvas.theme.bad));
-            canvas.text(inner, text, style);
-            return;
-        };
+        let (Some(user), now_ms) = (&self.user, canvas.now_ms) else { return };
         let last_login = user.last_login_at.map_or_else(|| "never".to_owned(), |at| moment(now_ms, at));
         let mut facts = vec![
             ("role", format!("{}: may {}", user.role.as_str(), words(&user.role.scopes()))),

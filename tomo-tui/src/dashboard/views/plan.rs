@@ -19,14 +19,13 @@ use crate::format::{self, wrap};
 pub(crate) struct PlanView {
     pub(crate) id: String,
     pub(crate) plan: Option<Plan>,
-    pub(crate) error: Option<String>,
     scroll: usize,
     end: Cell<usize>,
 }
 
 impl PlanView {
     pub(crate) fn new(id: String) -> Box<Self> {
-        Box::new(Self { id, plan: None, error: None, scroll: 0, end: Cell::new(0) })
+        Box::new(Self { id, plan: None, scroll: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn of(plan: Plan) -> Box<Self> {
@@ -39,11 +38,8 @@ impl PlanView {
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let lines = match (&self.plan, &self.error) {
-            (_, Some(error)) => vec![Line::styled(display_line(error, 200), canvas.theme.bad)],
-            (Some(plan), None) => plan_lines(plan, canvas.theme, usize::from(area.width), canvas.now_ms),
-            (None, None) => vec![Line::styled("loading", canvas.theme.dim)],
-        };
+        let Some(plan) = &self.plan else { return };
+        let lines = plan_lines(plan, canvas.theme, usize::from(area.width), canvas.now_ms);
         draw_scrolled(canvas, area, &lines, self.scroll, &self.end);
     }
 }

@@ -15,28 +15,20 @@ use crate::dashboard::{
 #[derive(Debug, Default)]
 pub(crate) struct ProfileView {
     pub(crate) list: List<SignedIn>,
-    pub(crate) error: Option<String>,
 }
 
 impl ProfileView {
     /// An admin's answer holds everybody's: only one's own are shown here.
     pub(crate) fn take(&mut self, people: People, who: &WhoamiAnswer) {
-        self.error = None;
         self.list.replace(who.actor.strip_prefix("user:").map_or_else(Vec::new, |name| signed_in(people, name)));
     }
 
     pub(crate) fn draw(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let (Some(who), None) = (&state.who, &self.error) else {
-            let (text, style) =
-                self.error.as_deref().map_or(("loading", canvas.theme.dim), |error| (error, canvas.theme.bad));
-            canvas.text(inner, text, style);
-            return;
-        };
+        let Some(who) = &state.who else { return };
         let rest = draw_facts(canvas, area, &facts(who));
         match (who.person, who.role) {
             (false, _) => {
-                let rest = Rect { x: inner.x, width: inner.width, ..rest };
+                let rest = Rect { x: rest.x + rest.width.min(1), width: rest.width.saturating_sub(2), ..rest };
                 canvas.text(rest, "an API token has neither logins nor tokens of its own", canvas.theme.dim);
             }
             (true, None) => {

@@ -23,15 +23,10 @@ const USER: usize = 1;
 #[derive(Debug, Default)]
 pub(crate) struct RegistriesView {
     pub(crate) list: List<Registry>,
-    pub(crate) error: Option<String>,
 }
 
 impl RegistriesView {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, now_ms: u64) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let sign_in = format!("press {} to sign in where yours are private", canvas.keys.name(Action::AddRegistry));
         let empty = ["no registry: public images need none", &sign_in];
         draw_list(&self.list, canvas, area, &empty, |one, index, width| match index {

@@ -46,7 +46,6 @@ const STALE_MS: u64 = 30_000;
 pub(crate) struct ServerView {
     pub(crate) name: String,
     detail: Option<ServerDetail>,
-    pub(crate) error: Option<String>,
     history: History,
     /// By the server's clock.
     pub(crate) time: Timeline,
@@ -63,7 +62,6 @@ impl ServerView {
         Box::new(Self {
             name,
             detail: None,
-            error: None,
             history: History::default(),
             time: Timeline::default(),
             ahead_ms: 0,
@@ -207,7 +205,6 @@ impl ServerView {
 
     /// Takes fresh facts and figures over.
     pub(crate) fn take(&mut self, mut detail: ServerDetail, now_ms: u64) {
-        self.error = None;
         let before = self.newest_ms();
         if let Some(vitals) = detail.summary.vitals.filter(|vitals| before != Some(vitals.at_ms)) {
             if detail.summary.agent == AgentState::Online {
@@ -234,10 +231,6 @@ impl ServerView {
 
     pub(crate) fn draw(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        if let Some(error) = &self.error {
-            canvas.text(area, error, canvas.theme.bad);
-            return;
-        }
         let (head, rest) = split_top(area, 2);
         self.draw_head(canvas, head);
         if let (Some(place), Some(detail)) = (self.access, &self.detail) {
@@ -258,10 +251,7 @@ impl ServerView {
 
     fn draw_head(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
-        let Some(detail) = &self.detail else {
-            canvas.text(area, "loading", theme.dim);
-            return;
-        };
+        let Some(detail) = &self.detail else { return };
         let mut first = status_line(theme, detail.summary.status, detail.summary.status.as_str());
         let mut add = |text: String, style: Style| first.spans.push(Span::styled(format!("  {text}"), style));
         if let Some(vitals) = &detail.summary.vitals {
@@ -278,24 +268,31 @@ impl ServerView {
             add(format!("{key}={value}"), theme.dim);
         }
         canvas.line(Rect { height: 1, ..area }, &first);
-        if let Some(facts) = &detail.facts {
+        let text = if let Some(facts) = &detail.facts {
             let engine = match &facts.engine {
                 EngineState::Running { version, .. } => format!("Docker {version}"),
                 EngineState::Absent { reason } => format!("no engine: {reason}"),
                 EngineState::Unknown => "engine not asked yet".to_owned(),
             };
-            let text = format!(
-                "{}, kernel {}, {} × {}, {} memory, {engine}",
-                facts.os,
-                facts.kernel,
-                facts.cpu_count,
-                if facts.cpu_model.is_empty() { &facts.architecture } else { &facts.cpu_model },
-                format::bytes(facts.memory_total_bytes),
-            );
-            canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
+            let processor = if facts.cpu_model.is_empty() { &facts.architecture } else { &facts.cpu_model };
+            // What a host does not tell is left out.
+            let told = |is_told: bool, text: String| is_told.then_some(text);
+            let known = [
+                told(!facts.os.is_empty(), facts.os.clone()),
+                told(!facts.kernel.is_empty(), format!("kernel {}", facts.kernel)),
+                told(!processor.is_empty(), format!("{} × {processor}", facts.cpu_count)),
+                told(facts.memory_total_bytes > 0, format!("{} memory", format::bytes(facts.memory_total_bytes))),
+                Some(engine),
+            ];
+            known.into_iter().flatten().collect::<Vec<_>>().join(", ")
         } else if let Some(probe) = &detail.probe {
-            let text = format!("no agent; by SSH {}", looked(probe, canvas.now_ms));
-            canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
-        }
+            format!("no agent; by SSH {}", looked(probe, canvas.now_ms))
+        } else if detail.summary.agent == AgentState::None {
+            let connect = canvas.keys.name(Action::ConnectServer);
+            format!("no agent tells of it: {connect} goes there by SSH, and can install one")
+        } else {
+            "its agent has not told anything yet".to_owned()
+        };
+        canvas.text(Rect { y: area.y + 1, height: area.height.saturating_sub(1).min(1), ..area }, &text, theme.dim);
     }
 }

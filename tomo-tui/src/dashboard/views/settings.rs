@@ -36,12 +36,10 @@ pub(crate) struct Setting {
 pub(crate) struct SettingsView {
     pub(crate) list: List<Setting>,
     pub(crate) settings: Option<Settings>,
-    pub(crate) error: Option<String>,
 }
 
 impl SettingsView {
     pub(crate) fn take(&mut self, settings: Settings) {
-        self.error = None;
         let (usual, mut meanings) = (Settings::default().as_text(), Settings::meanings());
         let pairs = settings.as_text().into_iter().zip(usual);
         let all = pairs.map(|((name, value), (_, usual))| {
@@ -58,10 +56,6 @@ impl SettingsView {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, panes: Panes) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let usual = area.height - if area.height < HIGH { 0 } else { WHOLE };
         let (rows, whole) = split_bottom(area, area.height - panes.list(area.height, usual));
         let theme = canvas.theme;

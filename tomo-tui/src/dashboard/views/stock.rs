@@ -10,6 +10,7 @@ use ratatui::{layout::Rect, text::Line};
 use tomo_proto::model::stock::Item;
 
 use crate::dashboard::{
+    action::Action,
     canvas::Canvas,
     list::{List, Listed},
     theme::Theme,
@@ -28,21 +29,17 @@ const USERS: usize = 3;
 pub(crate) struct StockView {
     pub(crate) server: String,
     pub(crate) list: List<Item>,
-    pub(crate) error: Option<String>,
 }
 
 impl StockView {
     pub(crate) fn new(server: String) -> Box<Self> {
-        Box::new(Self { server, list: List::default(), error: None })
+        Box::new(Self { server, list: List::default() })
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let theme = canvas.theme;
-        let empty = ["nothing lies there"];
+        let pull = format!("press {} to pull an image", canvas.keys.name(Action::PullImage));
+        let empty = ["no image, no volume, no network: the engine has nothing, or there is none", &pull];
         draw_list(&self.list, canvas, area, &empty, |item, index, width| cell(item, index, width, theme));
     }
 }

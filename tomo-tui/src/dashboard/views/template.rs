@@ -25,7 +25,6 @@ use crate::{
 pub(crate) struct TemplateView {
     pub(crate) id: String,
     pub(crate) entry: Option<CatalogEntry>,
-    pub(crate) error: Option<String>,
     /// The form opens as soon as it is known what is asked.
     pub(crate) deploy_when_loaded: bool,
     place: usize,
@@ -34,7 +33,7 @@ pub(crate) struct TemplateView {
 
 impl TemplateView {
     pub(crate) fn new(id: String) -> Box<Self> {
-        Box::new(Self { id, entry: None, error: None, deploy_when_loaded: false, place: 0, end: Cell::new(0) })
+        Box::new(Self { id, entry: None, deploy_when_loaded: false, place: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn act(&mut self, action: Action) -> bool {
@@ -43,11 +42,8 @@ impl TemplateView {
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let lines = match (&self.entry, &self.error) {
-            (_, Some(error)) => vec![Line::styled(display_line(error, 200), canvas.theme.bad)],
-            (Some(entry), None) => lines(entry, canvas.theme, usize::from(area.width)),
-            (None, None) => vec![Line::styled("loading", canvas.theme.dim)],
-        };
+        let Some(entry) = &self.entry else { return };
+        let lines = lines(entry, canvas.theme, usize::from(area.width));
         draw_scrolled(canvas, area, &lines, self.place, &self.end);
     }
 }

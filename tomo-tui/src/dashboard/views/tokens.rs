@@ -37,20 +37,14 @@ const HIGH: u16 = 14;
 #[derive(Debug, Default)]
 pub(crate) struct TokensView {
     pub(crate) list: List<ApiToken>,
-    pub(crate) error: Option<String>,
 }
 
 impl TokensView {
     pub(crate) fn take(&mut self, people: People) {
-        self.error = None;
         self.list.replace(people.tokens);
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, panes: Panes) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let usual = area.height - if area.height < HIGH { 0 } else { WHOLE };
         let (rows, whole) = split_bottom(area, area.height - panes.list(area.height, usual));
         let now_ms = canvas.now_ms;

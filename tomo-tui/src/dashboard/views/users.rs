@@ -39,12 +39,10 @@ pub(crate) struct Account {
 #[derive(Debug, Default)]
 pub(crate) struct UsersView {
     pub(crate) list: List<Account>,
-    pub(crate) error: Option<String>,
 }
 
 impl UsersView {
     pub(crate) fn take(&mut self, people: &People) {
-        self.error = None;
         let account = |user: &User| {
             let logins = people.logins.iter().filter(|login| login.user == user.id);
             let last_use = logins.clone().map(|login| login.last_activity_at).max();
@@ -60,10 +58,6 @@ impl UsersView {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        if let Some(error) = &self.error {
-            canvas.text(Rect { x: area.x + area.width.min(1), ..area }, error, canvas.theme.bad);
-            return;
-        }
         let (now_ms, dim) = (canvas.now_ms, canvas.theme.dim);
         let make = format!("press {} to make one", canvas.keys.name(Action::CreateUser));
         let empty = ["nobody has an account: who is here came by the local socket", &make];

@@ -20,7 +20,6 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct VerdictView {
     pub(crate) answer: Option<AuditVerifyAnswer>,
-    pub(crate) error: Option<String>,
     place: usize,
     end: Cell<usize>,
 }
@@ -32,13 +31,7 @@ impl VerdictView {
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
-        let Some(answer) = &self.answer else {
-            let checking = "checking every row, and asking who witnesses them";
-            let (text, style) =
-                self.error.as_deref().map_or((checking, canvas.theme.dim), |error| (error, canvas.theme.bad));
-            canvas.text(area, text, style);
-            return;
-        };
+        let Some(answer) = &self.answer else { return };
         let lines = lines(answer, canvas.theme, usize::from(area.width));
         draw_scrolled(canvas, area, &lines, self.place, &self.end);
     }

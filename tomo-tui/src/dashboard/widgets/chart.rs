@@ -216,6 +216,15 @@ impl TimeChart<'_> {
                 }
             }
         }
+        let is_blank =
+            |series: &ChartSeries<'_>| self.range(series, window).all(|place| value_at(series.avg, place).is_none());
+        if self.series.iter().all(is_blank) {
+            let text = if self.step_ms == 0 { "loading" } else { "no figures of this time" };
+            if let Some(room) = width.checked_sub(text.len()) {
+                let x = plot.x + u16::try_from(room / 2).unwrap_or(0);
+                buf.set_stringn(x, plot.y + plot.height / 2, text, width, self.theme.dim);
+            }
+        }
         if let Some(cell) = self.crosshair_ms.and_then(|at| window.cell_at(at)) {
             let line = if self.theme.is_ascii() { '|' } else { '│' };
             for row in 0..plot.height {

@@ -93,15 +93,19 @@ fn arrange(columns: &[Column], hidden: &[usize], width: u16) -> Vec<(usize, u16,
         };
         shown.retain(|index| *index != last);
     }
-    let growing = u16::try_from(shown.iter().filter(|index| columns[**index].grows).count()).unwrap_or(1);
+    let mut growing = u16::try_from(shown.iter().filter(|index| columns[**index].grows).count()).unwrap_or(1);
     let mut spare = width.saturating_sub(needed(&shown));
-    let share = spare.checked_div(growing).unwrap_or(0);
     let mut places = Vec::with_capacity(shown.len());
     let mut x = 0;
     for index in shown {
         let column = &columns[index];
         // A third of the room at the most for one column: eyes lose the row otherwise.
-        let extra = if column.grows { share.min(column.width.saturating_mul(2)).min(spare) } else { 0 };
+        let mut extra = 0;
+        if column.grows {
+            // What one does not take, those after it may.
+            extra = (spare / growing.max(1)).min(column.width.saturating_mul(2));
+            growing -= 1;
+        }
         spare -= extra;
         let wide = (column.width + extra).min(width.saturating_sub(x));
         if wide == 0 {

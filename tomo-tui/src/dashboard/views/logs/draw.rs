@@ -13,10 +13,10 @@ use crate::dashboard::{
 };
 
 impl LogsView {
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, is_lost: bool) {
         let (head, body) = split_top(area, 1);
         self.area.set((usize::from(body.width), usize::from(body.height)));
-        self.draw_head(canvas, head);
+        self.draw_head(canvas, head, is_lost);
         let paint = Paint::new(Some(canvas.theme), self.spool.service_width(), self.search.regex());
         let mut y = body.bottom();
         // A larger screen shows what comes after the oldest line, not nothing above it.
@@ -35,17 +35,18 @@ impl LogsView {
                 canvas.line(Rect { y, height: 1, ..body }, row);
             }
         }
-        if self.spool.is_empty() && self.error.is_none() && body.height > 1 {
+        if self.spool.is_empty() && body.height > 1 {
             let text = if self.waiting && self.cursor.is_none() { " loading" } else { " nothing was written yet" };
             canvas.text(Rect { y: body.y + 1, height: 1, ..body }, text, canvas.theme.dim);
         }
     }
 
-    fn draw_head(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    fn draw_head(&self, canvas: &mut Canvas<'_>, area: Rect, is_lost: bool) {
         let theme = canvas.theme;
         let (word, style) = match (&self.error, self.ended, self.paused, self.below) {
             (Some(_), ..) => ("failed".to_owned(), theme.bad),
             (None, true, ..) => ("ended".to_owned(), theme.warn),
+            (None, false, ..) if is_lost => ("waiting for the daemon".to_owned(), theme.warn),
             (None, false, true, _) => ("paused".to_owned(), theme.warn),
             (None, false, false, 0) => ("following".to_owned(), theme.good),
             (None, false, false, _) => {
@@ -54,9 +55,6 @@ impl LogsView {
         };
         let mut state = vec![Span::styled(format!(" {word}"), style)];
         let mut add = |text: String, style| state.push(Span::styled(format!("  {text}"), style));
-        if let Some(error) = &self.error {
-            add(display_line(error, 160), theme.bad);
-        }
         let (search, filter) = (display_line(self.search.text(), 30), display_line(self.filter.text(), 30));
         match self.filter.error() {
             Some(error) => add(format!("&{filter}: {error}"), theme.bad),

@@ -43,6 +43,7 @@ fn screen(view: &LogsView, width: u16, height: u16) -> Vec<String> {
             cursor: None,
         },
         area,
+        false,
     );
     let rows = buffer.content().chunks(usize::from(width));
     rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()

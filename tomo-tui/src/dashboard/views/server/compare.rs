@@ -39,13 +39,20 @@ pub(crate) struct CompareView {
     pub(crate) servers: Vec<String>,
     /// In the order of the servers.
     histories: Vec<History>,
+    /// Whether any of them was told.
+    has_come: bool,
     pub(crate) time: Timeline,
 }
 
 impl CompareView {
     pub(crate) fn new(servers: Vec<String>) -> Box<Self> {
         let histories = servers.iter().map(|_| History::default()).collect();
-        Box::new(Self { servers, histories, time: Timeline::default() })
+        Box::new(Self { servers, histories, has_come: false, time: Timeline::default() })
+    }
+
+    /// Whether there is something to draw.
+    pub(crate) fn has_come(&self) -> bool {
+        self.has_come
     }
 
     /// What the charts want to know, of each server.
@@ -72,6 +79,7 @@ impl CompareView {
         let place = self.servers.iter().position(|server| *server == range.server);
         if let Some(place) = place.filter(|_| same(&self.time)) {
             self.histories[place] = History::of(answer);
+            self.has_come = true;
         }
     }
 

@@ -103,8 +103,11 @@ impl ServerView {
         }
         let right = Rect { x: right.x + 2, width: right.width - 2, ..right };
         let inner = canvas.section(right, "filesystems", false);
-        let Some(facts) = &detail.facts else { return };
-        for (row, filesystem) in inner.rows().zip(&facts.filesystems) {
+        let filesystems = detail.facts.as_ref().map_or(&[][..], |facts| &facts.filesystems);
+        if filesystems.is_empty() {
+            canvas.text(inner, "none was told of", theme.dim);
+        }
+        for (row, filesystem) in inner.rows().zip(filesystems) {
             let (name, bar) = split_left(row, row.width / 2);
             canvas.text(Rect { width: name.width.saturating_sub(1), ..name }, &filesystem.mount, theme.text);
             #[expect(clippy::cast_precision_loss, reason = "a bar of a few cells")]
