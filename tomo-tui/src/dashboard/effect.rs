@@ -257,27 +257,46 @@ impl Runner {
         while self.tasks.try_join_next().is_some() {}
         let (client, events) = (self.client.clone(), self.events.clone());
         if let Effect::Watch(uris) = effect {
-            let watching = self.tasks.spawn(watch(client, uris, events));
+            let following = async move {
+                // Whatever goes wrong inside, changes are followed again.
+                while !told_if_it_panics(&events, watch(client.clone(), uris.clone(), events.clone())).await {
+                    sleep(Duration::from_millis(RETRY[RETRY.len() - 1])).await;
+                }
+            };
+            let watching = self.tasks.spawn(following);
             if let Some(before) = self.watching.replace(watching) {
                 before.abort();
             }
             return;
         }
         if let Effect::Together { tasks, .. } = effect {
-            self.tasks.spawn(together::carry_out_all(client, tasks, events));
-            return;
+            return self.spawn(together::carry_out_all(client, tasks, events));
         }
-        self.tasks.spawn(async move {
-            let answer = match AssertUnwindSafe(carry_out(&client, effect)).catch_unwind().await {
-                Ok(answer) => answer,
-                Err(_) => Some(Answer::Broken("something inside went wrong; the log has more".to_owned())),
-            };
-            if let Some(answer) = answer {
+        self.spawn(async move {
+            if let Some(answer) = carry_out(&client, effect).await {
                 // The dashboard has been left: nobody waits.
                 drop(events.send(Event::Answer(answer)).await);
             }
         });
     }
+
+    /// Lets a task run; if it panics, that is told.
+    pub(super) fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            told_if_it_panics(&events, task).await;
+        });
+    }
+}
+
+/// Says whether a task came to its end. One that panics is told of: what it was to do is lost, and nothing else.
+async fn told_if_it_panics(events: &mpsc::Sender<Event>, task: impl Future<Output = ()>) -> bool {
+    let ended = AssertUnwindSafe(task).catch_unwind().await.is_ok();
+    if !ended {
+        let text = "something inside went wrong; the log has more".to_owned();
+        drop(events.send(Event::Answer(Answer::Broken(text))).await);
+    }
+    ended
 }
 
 /// Tells of changes for as long as it runs; a lost daemon is tried again until it is back.

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -97,6 +98,7 @@ pub(super) fn read_events(events: mpsc::Sender<Event>, gate: Gate) -> io::Result
         Ok(None)
     };
     let mut input = Input::new(patience(std::env::var_os("SSH_TTY").is_some()), read);
+    let lost = events.clone();
     let pass_on = move || {
         loop {
             let event = match input.next() {
@@ -111,7 +113,13 @@ pub(super) fn read_events(events: mpsc::Sender<Event>, gate: Gate) -> io::Result
             }
         }
     };
-    std::thread::Builder::new().name("input".to_owned()).spawn(pass_on).map(drop)
+    let read = move || {
+        // Without its keys nobody could even leave.
+        if catch_unwind(AssertUnwindSafe(pass_on)).is_err() {
+            drop(lost.blocking_send(Event::InputLost(io::Error::other("reading it went wrong"))));
+        }
+    };
+    std::thread::Builder::new().name("input".to_owned()).spawn(read).map(drop)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod containers;
 mod following;
 mod logs;
 mod moving;
+mod panics;
 mod people;
 mod refusals;
 mod registries;
