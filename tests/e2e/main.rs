@@ -21,6 +21,7 @@ mod dashboard_moving;
 mod dashboard_people;
 mod dashboard_servers;
 mod dashboard_settings;
+mod dashboard_troubles;
 mod dashboard_yours;
 mod deploy;
 mod diagnose;

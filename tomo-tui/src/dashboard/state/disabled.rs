@@ -337,8 +337,12 @@ impl State {
 
 /// Why an operation cannot be stopped.
 pub(super) fn has_ended(operation: &Operation) -> Option<String> {
-    let runs = operation.status == OperationStatus::Running;
-    (!runs).then(|| format!("the operation has {}", operation.status.as_str()))
+    Some(match operation.status {
+        OperationStatus::Running => return None,
+        OperationStatus::Cancelled => "the operation was cancelled".to_owned(),
+        OperationStatus::Unknown => "it is not known what became of the operation: its agent is asked".to_owned(),
+        status => format!("the operation has {}", status.as_str()),
+    })
 }
 
 /// Why something cannot be removed from a server.
