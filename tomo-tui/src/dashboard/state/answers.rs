@@ -213,6 +213,10 @@ impl State {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Ok(answer), View::Compare(view)) => view.take_history(&range, answer),
                 (Err(error), View::Compare(_)) => self.refuse(Fetch::View, error),
+                (Err(error), View::Server(view)) => {
+                    view.has_no_history(&range);
+                    self.failed(error);
+                }
                 (Err(error), _) => self.failed(error),
                 _ => {}
             },

@@ -68,6 +68,26 @@ fn a_list_that_was_refused_at_once_says_so_instead_of_loading_for_ever() {
 }
 
 #[test]
+fn charts_that_were_refused_do_not_load_for_ever() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    let View::Server(view) = &dashboard.state.view else { panic!("not the server") };
+    let range = view.range();
+    dashboard.answer_view();
+    dashboard.press("-");
+    let View::Server(view) = &dashboard.state.view else { panic!("not the server") };
+    assert_ne!(range, view.range());
+    let other = view.range();
+    dashboard.send(Event::Answer(Answer::Metrics(range, Err(refusal()))));
+    assert!(!dashboard.screen().contains("no figures of this time"), "that range is not asked for any more");
+    dashboard.send(Event::Answer(Answer::Metrics(other, Err(refusal()))));
+    dashboard.shows(WHY);
+    dashboard.shows("no figures of this time");
+    let effects = dashboard.press("ctrl-r");
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Metrics(_))), "{effects:?}");
+}
+
+#[test]
 fn before_anything_came_a_lost_daemon_is_told_of_and_nothing_is_loading() {
     let mut dashboard = Dashboard::empty();
     let reason = "connection refused".to_owned();

@@ -229,6 +229,11 @@ impl ServerView {
         }
     }
 
+    /// The range that was asked for did not come: the charts wait for nothing.
+    pub(crate) fn has_no_history(&mut self, range: &MetricsRange) {
+        self.take_history(range, ServerMetricsAnswer::default());
+    }
+
     pub(crate) fn draw(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
         let (head, rest) = split_top(area, 2);

@@ -2,9 +2,9 @@
 
 use tomo_proto::api::{audit::AuditSearchAnswer, catalog::CatalogListAnswer};
 
-use super::{super::*, views::Row};
+use super::{super::*, SIZES, views::Row};
 use crate::dashboard::{
-    action::{self, Context},
+    action::{self, Context, Entry},
     people::People,
 };
 
@@ -25,9 +25,11 @@ pub(super) enum Standing {
     Offline,
     /// Nothing may be changed, and somebody tries.
     ReadOnly,
+    /// The same, because of the person's role.
+    Viewer,
 }
 
-pub(super) const ALL: [Standing; 7] = [
+pub(super) const ALL: [Standing; 8] = [
     Standing::Normal,
     Standing::Empty,
     Standing::Loading,
@@ -35,6 +37,7 @@ pub(super) const ALL: [Standing; 7] = [
     Standing::Outdated,
     Standing::Offline,
     Standing::ReadOnly,
+    Standing::Viewer,
 ];
 
 impl Standing {
@@ -47,15 +50,24 @@ impl Standing {
             Self::Outdated => "outdated",
             Self::Offline => "offline",
             Self::ReadOnly => "read_only",
+            Self::Viewer => "viewer",
+        }
+    }
+
+    /// Of who may not, one size tells: all that differs are the keys that are off.
+    pub(super) const fn sizes(self) -> &'static [(u16, u16)] {
+        match self {
+            Self::Viewer => SIZES.first_chunk::<1>().expect("there is one"),
+            _ => &SIZES,
         }
     }
 
     /// A dashboard with the view in this state. Everything on the way to it has been told.
     pub(super) fn of(self, row: &Row) -> Dashboard {
         let is_told = !matches!(self, Self::Empty | Self::Loading | Self::Error);
+        let role = if self == Self::Viewer { Role::Viewer } else { Role::Admin };
         let keys: Vec<&str> = row.keys.split_whitespace().collect();
-        let mut dashboard =
-            if is_told || keys.len() != 1 { Dashboard::filled(Role::Admin) } else { Dashboard::connected() };
+        let mut dashboard = if is_told || keys.len() != 1 { Dashboard::filled(role) } else { Dashboard::connected() };
         if row.name == "login" {
             dashboard.send(Event::LinkDown(ClientError::SignedOut("x".to_owned())));
         }
@@ -82,6 +94,7 @@ impl Standing {
                 dashboard.state.read_only = true;
                 dashboard.press_what_is_refused();
             }
+            Self::Viewer => dashboard.press_what_is_refused(),
             Self::Normal | Self::Loading => {}
         }
         dashboard
@@ -195,13 +208,14 @@ impl Dashboard {
         self.send(Event::Answer(refusal));
     }
 
-    /// Presses the first key that changes something: of the view, or of those that work everywhere.
+    /// Presses the first key that changes something and may not: of the view, or of those that work everywhere.
     fn press_what_is_refused(&mut self) {
         let context = self.state.context();
-        let mut changes: Vec<_> = action::in_context(context).filter(|entry| entry.changes).collect();
-        changes.sort_by_key(|entry| (entry.contexts.contains(&Context::Global), entry.footer == 0, entry.footer));
+        let is_off = |entry: &&Entry| entry.changes && self.state.disabled(entry.action).is_some();
+        let mut off: Vec<_> = action::in_context(context).filter(is_off).collect();
+        off.sort_by_key(|entry| (entry.contexts.contains(&Context::Global), entry.footer == 0, entry.footer));
         let key =
-            changes.iter().find_map(|entry| self.state.keys.shown(context, entry).first().map(|key| (*key).to_owned()));
-        self.press(&key.expect("something is changed by a key"));
+            off.iter().find_map(|entry| self.state.keys.shown(context, entry).first().map(|key| (*key).to_owned()));
+        self.press(&key.expect("something is refused"));
     }
 }
