@@ -30,6 +30,7 @@ mod widgets;
 
 // Where.
 mod input;
+mod painter;
 mod reader;
 mod terminal;
 
@@ -71,8 +72,10 @@ use toast::Kind;
 const QUEUE: usize = 256;
 /// Events taken in before a frame is drawn.
 const BATCH: usize = 32;
-/// Least time between two frames that no key asked for.
+/// Time between two frames that no key asked for, while more and more figures come.
 const FRAME: Duration = Duration::from_millis(16);
+/// Frames that need not wait for each other: what a view is made of comes in some answers, one soon after the other.
+const BURST: u32 = 4;
 
 /// How the dashboard is started.
 #[derive(Debug, Clone)]
@@ -172,9 +175,9 @@ impl Dashboard {
         self.draw()?;
         self.screen.ask(&self.looks.questions())?;
         let mut ready = pin!(ready);
-        let mut drawn_at = Instant::now();
+        let mut pace = Pace::begin();
         loop {
-            let due = next_instant(&self.state, drawn_at);
+            let due = next_instant(&self.state, &pace);
             let first = tokio::select! {
                 biased;
                 _ = hang_up.recv() => Event::HangUp,
@@ -209,10 +212,10 @@ impl Dashboard {
                     return Ok(());
                 }
             }
-            // A key is answered at once; figures wait for the next frame.
-            if self.state.dirty && (asked || drawn_at.elapsed() >= FRAME) {
+            // A key is answered at once; figures wait when too many come.
+            if self.state.dirty && (asked || pace.next() <= Instant::now()) {
                 self.draw()?;
-                drawn_at = Instant::now();
+                pace.drawn();
             }
         }
     }
@@ -324,15 +327,12 @@ impl Dashboard {
         let Self { state, looks, screen, hits, .. } = self;
         state.dirty = false;
         let title = tomo_proto::text::display_line(&format!("tomo: {}", state.view.path().join("/")), 80);
-        screen.draw(title, |frame| {
-            let area = frame.area();
+        screen.draw(title, |buffer| {
+            let area = buffer.area;
             let (theme, keys) = (&looks.theme, &state.keys);
-            let mut canvas =
-                Canvas { buffer: frame.buffer_mut(), theme, keys, hits, now_ms: state.now_ms, cursor: None };
+            let mut canvas = Canvas { buffer, theme, keys, hits, now_ms: state.now_ms, cursor: None };
             views::draw(state, &mut canvas, area);
-            if let Some(cursor) = canvas.cursor {
-                frame.set_cursor_position(cursor);
-            }
+            canvas.cursor
         })?;
         Ok(())
     }
@@ -370,9 +370,30 @@ async fn lend(
     Ok(told)
 }
 
+/// How often figures are drawn: [`BURST`] frames at once, then one in each [`FRAME`].
+struct Pace {
+    /// When all of the burst can be had again.
+    rested: Instant,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self { rested: Instant::now() }
+    }
+
+    /// When the next frame may be drawn.
+    fn next(&self) -> Instant {
+        self.rested.checked_sub(FRAME * (BURST - 1)).unwrap_or(self.rested)
+    }
+
+    fn drawn(&mut self) {
+        self.rested = self.rested.max(Instant::now()) + FRAME;
+    }
+}
+
 /// When something is to be done without an event: a frame that waits, or what the state asked for.
-fn next_instant(state: &State, drawn_at: Instant) -> Option<Instant> {
-    let frame = state.dirty.then_some(drawn_at + FRAME);
+fn next_instant(state: &State, pace: &Pace) -> Option<Instant> {
+    let frame = state.dirty.then(|| pace.next());
     let due = state.next_due().map(|at_ms| Instant::now() + Duration::from_millis(at_ms.saturating_sub(now_ms())));
     [frame, due].into_iter().flatten().min()
 }

@@ -1,9 +1,7 @@
 //! The terminal as the dashboard holds it: entered and left as a whole, one write for each frame, gone when its other end is gone.
 
 use std::{
-    cell::RefCell,
-    io::{self, IsTerminal as _, Write},
-    rc::Rc,
+    io::{self, IsTerminal as _, Write as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,15 +10,15 @@ use std::{
 };
 
 use crossterm::{
-    Command, cursor,
+    cursor,
     event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     terminal::{
         self, BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
     },
 };
 use ratatui::{
-    Frame, Terminal,
-    backend::{Backend as _, CrosstermBackend},
+    buffer::Buffer,
+    layout::{Position, Size},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::sync::mpsc;
@@ -28,6 +26,7 @@ use tomo_proto::text::display_line;
 
 use crate::dashboard::{
     event::Event,
+    painter::{Painter, sequence},
     reader::{Gate, read_events},
 };
 
@@ -40,21 +39,6 @@ const HANG_UP_GRACE: Duration = Duration::from_millis(800);
 const PUSH_TITLE: &[u8] = b"\x1b[22;0t";
 const POP_TITLE: &[u8] = b"\x1b[23;0t";
 
-/// What ratatui writes, kept until the frame is whole.
-#[derive(Debug, Default, Clone)]
-struct FrameBuffer(Rc<RefCell<Vec<u8>>>);
-
-impl Write for FrameBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The terminal is gone: nobody is left to tell anything.
 #[derive(Debug, thiserror::Error)]
 #[error("the terminal is gone")]
@@ -62,8 +46,7 @@ pub(crate) struct HungUp;
 
 /// The terminal, entered. Leaving is its `Drop`, or the panic hook's.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<FrameBuffer>>,
-    buffer: FrameBuffer,
+    painter: Painter,
     mouse: bool,
     title: String,
     entered: Entered,
@@ -80,13 +63,6 @@ impl Entered {
             // Nobody is left to hear of a failure.
             drop(leave());
         }
-    }
-}
-
-fn sequence(out: &mut Vec<u8>, command: impl Command) {
-    let mut text = String::new();
-    if command.write_ansi(&mut text).is_ok() {
-        out.extend_from_slice(text.as_bytes());
     }
 }
 
@@ -145,27 +121,27 @@ impl Screen {
         leave_on_panic(entered.clone());
         let gate = Gate::default();
         read_events(events, gate.clone())?;
-        let buffer = FrameBuffer::default();
-        let terminal = Terminal::new(CrosstermBackend::new(buffer.clone()))?;
-        Ok(Self { terminal, buffer, mouse: true, title: String::new(), entered, gate })
+        Ok(Self { painter: Painter::default(), mouse: true, title: String::new(), entered, gate })
     }
 
-    /// Draws a frame and sends it in one write, inside a synchronized update. What the terminal shows already is not sent.
+    /// Draws a frame and sends it in one write, inside a synchronized update; nothing, if the terminal shows it already.
     ///
     /// # Errors
     /// The terminal cannot be written to.
-    pub(crate) fn draw(&mut self, title: String, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.terminal.draw(draw)?;
-        let mut frame = self.buffer.0.borrow_mut();
+    pub(crate) fn draw(&mut self, title: String, draw: impl FnOnce(&mut Buffer) -> Option<Position>) -> io::Result<()> {
+        let (width, height) = terminal::size()?;
+        let frame = self.painter.paint(Size { width, height }, draw);
+        if frame.is_empty() && title == self.title {
+            return Ok(());
+        }
         let mut out = Vec::with_capacity(frame.len() + 64);
         if title != self.title {
             sequence(&mut out, SetTitle(&title));
             self.title = title;
         }
         sequence(&mut out, BeginSynchronizedUpdate);
-        out.append(&mut frame);
+        out.extend(frame);
         sequence(&mut out, EndSynchronizedUpdate);
-        frame.clear();
         write_all(&out)
     }
 
@@ -240,9 +216,7 @@ impl Screen {
     fn enter_again(&mut self) -> io::Result<()> {
         enter(self.mouse)?;
         self.title.clear();
-        // Not the terminal's own `clear`, which asks where the cursor is: whoever reads the keys would take the answer.
-        self.terminal.backend_mut().clear()?;
-        self.terminal.swap_buffers();
+        self.painter.forget();
         Ok(())
     }
 }
