@@ -1,7 +1,7 @@
 //! The dashboard over a thousand live servers against btop over one, both at 200x50 and once a second.
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,6 +23,8 @@ use crate::{
 const SERVERS: usize = 1_000;
 const SIZE: PtySize = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
 const BTOP: &str = "update_ms = 1000\nproc_sorting = \"cpu lazy\"\ncheck_temp = True\n";
+/// Keys whose answers are timed.
+const KEYS: usize = 200;
 /// A screen counts as full once this many bytes have come.
 const FULL_BYTES: u64 = 2_000;
 
@@ -30,6 +32,7 @@ const FULL_BYTES: u64 = 2_000;
 struct Screen {
     child: Box<dyn portable_pty::Child + Send + Sync>,
     _master: Box<dyn portable_pty::MasterPty + Send>,
+    keyboard: Box<dyn std::io::Write + Send>,
     bytes: Arc<AtomicU64>,
     cpu: Cpu,
     pid: u32,
@@ -55,7 +58,25 @@ impl Screen {
             sleep(Duration::from_millis(1)).await;
         }
         let first_frame = began.elapsed();
-        Self { child, _master: pair.master, bytes, cpu: Cpu::of(pid), pid, first_frame }
+        let keyboard = pair.master.take_writer().expect("it can be written to");
+        Self { child, _master: pair.master, keyboard, bytes, cpu: Cpu::of(pid), pid, first_frame }
+    }
+
+    /// Milliseconds from each key to the first byte that comes after it, the shortest first.
+    async fn answers(&mut self, keys: &str) -> Vec<f64> {
+        let mut waits = Vec::new();
+        for key in keys.bytes() {
+            sleep(Duration::from_millis(37)).await;
+            let before = self.bytes.load(Ordering::Relaxed);
+            let pressed = std::time::Instant::now();
+            self.keyboard.write_all(&[key]).and_then(|()| self.keyboard.flush()).expect("it can be typed");
+            while self.bytes.load(Ordering::Relaxed) == before && pressed.elapsed() < Duration::from_secs(2) {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            waits.push(pressed.elapsed().as_secs_f64() * 1e3);
+        }
+        waits.sort_by(f64::total_cmp);
+        waits
     }
 
     /// Processor seconds per hour and bytes per second over a window.
@@ -110,6 +131,9 @@ pub(crate) async fn run(windows: Windows) -> Vec<Row> {
         spent.push((ours.0, theirs.0));
         written.push((ours.1, theirs.1));
     }
+    let waits = tomo.answers(&"jk".repeat(KEYS / 2)).await;
+    let half = [(waits[KEYS / 2], 1.0)];
+    let most = [(waits[KEYS * 95 / 100], 4.0)];
     let memory = [(mebibytes(Memory::of(tomo.pid).resident), mebibytes(Memory::of(btop.pid).resident))];
     drop((tomo, btop));
     fleet.stop().await;
@@ -118,6 +142,8 @@ pub(crate) async fn run(windows: Windows) -> Vec<Row> {
             format!("{s:.0} s")
         }),
         Row::pairs("dashboard, bytes per second / btop", &written, Goal::AtMost(0.30), |bytes| format!("{bytes:.0}")),
+        Row::pairs("dashboard, key to first byte, median / 1 ms", &half, Goal::AtMost(1.0), |ms| format!("{ms:.2} ms")),
+        Row::pairs("dashboard, key to first byte, p95 / 4 ms", &most, Goal::AtMost(1.0), |ms| format!("{ms:.2} ms")),
         Row::pairs("dashboard, RSS / btop", &memory, Goal::AtMost(1.5), |mib| format!("{mib:.1} MiB")),
         Row::pairs("dashboard, first full frame / btop", &first, Goal::AtMost(3.0), |ms| format!("{ms:.0} ms")),
     ]

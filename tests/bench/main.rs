@@ -9,6 +9,7 @@ mod dashboard;
 mod fleet;
 mod logs;
 mod measure;
+mod rows;
 mod server_list;
 
 use std::time::Duration;
@@ -22,7 +23,7 @@ struct Windows {
     length: Duration,
 }
 
-const NAMES: [&str; 5] = ["agent", "server_list", "fleet", "dashboard", "logs"];
+const NAMES: [&str; 6] = ["agent", "server_list", "fleet", "dashboard", "rows", "logs"];
 
 #[tokio::main(flavor = "multi_thread")]
 async fn main() {
@@ -48,6 +49,7 @@ async fn main() {
             "agent" => agent::run(windows).await,
             "server_list" => server_list::run(windows).await,
             "fleet" => fleet::run(windows).await,
+            "rows" => rows::run(windows).await,
             "logs" => logs::run(windows).await,
             _ => dashboard::run(windows).await,
         });

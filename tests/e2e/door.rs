@@ -270,6 +270,7 @@ async fn the_status_page_shows_the_chosen_names_and_nothing_else() {
     let page = response.text().await.expect("a page");
     assert!(page.contains("Our &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;servers&quot;"), "{page}");
     assert!(page.contains("shown-1") && page.contains("class=\"up\">up"), "{page}");
+    assert!(page.contains("1 of 2 down.") && page.contains("color-scheme:light dark"), "{page}");
     for absent in ["<script", "hidden-1", "127.0.0.1", "http:", "src=", "href=", "onload", "srv-", "agt-"] {
         assert!(!page.contains(absent), "{absent} is on the page: {page}");
     }

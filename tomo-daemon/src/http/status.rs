@@ -18,25 +18,35 @@ use crate::{
     services::Services,
 };
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Status</title>";
-const STYLE: &str = "body{font:16px/1.6 system-ui,sans-serif;max-width:40em;margin:3em auto;padding:0 1em}li{list-style:none}\
-    .up{color:#1a7f37}.down{color:#b3261e}";
+const HEAD: &str =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">";
+const STYLE: &str = ":root{color-scheme:light dark}\
+    body{font:16px/1.6 system-ui,sans-serif;max-width:40em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}\
+    h1{line-height:1.2}ul{padding:0}li{list-style:none;display:flex;gap:1em;padding:.25em 0;border-top:1px solid #8885}b{min-width:3em}\
+    .up{color:#1a7f37}.down{color:#b3261e}@media(prefers-color-scheme:dark){.up{color:#4ac26b}.down{color:#ff8a80}}";
 /// Nothing is loaded and nothing runs; the one style is named by its hash.
-const POLICY: &str = "default-src 'none'; style-src 'sha256-jn7JqMQn00yDkdlsLrGRLQ2MKLbTqy7Ae8Cm6zH9uQU='; \
+const POLICY: &str = "default-src 'none'; style-src 'sha256-WmYfWPw0TXTZqReVWpoUav4ihG67QHp47eJWkNKlU4g='; \
     frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Names and up or down, nothing else. Switched off it is not there.
+/// Names and up or down with their sum, nothing else. Switched off it is not there.
 pub(super) async fn page(State(services): State<Arc<Services>>) -> Response {
     let status = match services.public_status() {
         Ok(Some(status)) => status,
         Ok(None) => return guard::refuse(ApiError::new(ErrorCode::NotFound, "there is no public status page")),
         Err(error) => return guard::refuse_service(error),
     };
-    let mut body = format!("{HEAD}<style>{STYLE}</style><h1>{}</h1><ul>", escape(&status.title));
+    let title = escape(&status.title);
+    let all = status.servers.len();
+    let said = match status.servers.iter().filter(|(_, up)| !up).count() {
+        _ if all == 0 => "No server is shown here.".to_owned(),
+        0 => "Everything is up.".to_owned(),
+        down => format!("{down} of {all} down."),
+    };
+    let mut body = format!("{HEAD}<title>{title}</title><style>{STYLE}</style><h1>{title}</h1><p>{said}</p><ul>");
     for (name, up) in &status.servers {
         let (class, word) = if *up { ("up", "up") } else { ("down", "down") };
         // Writing to a String cannot fail.
