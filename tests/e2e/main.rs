@@ -55,6 +55,7 @@ mod servers;
 mod services;
 mod shell;
 mod ssh;
+mod ssh_crowd;
 mod ssh_door;
 mod store;
 mod vault;

@@ -30,6 +30,7 @@ pub mod docker;
 pub mod engine;
 pub mod engine_way;
 pub mod host;
+pub mod house;
 pub mod killer;
 pub mod program;
 pub mod real_host;
