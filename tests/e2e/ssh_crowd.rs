@@ -1,5 +1,7 @@
 //! The dashboard over SSH when many come at once, and when some of them stop taking anything in.
 
+#![expect(clippy::print_stdout, reason = "its figures are what the test is run for")]
+
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;

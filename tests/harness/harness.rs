@@ -29,6 +29,7 @@ pub mod disk;
 pub mod docker;
 pub mod engine;
 pub mod engine_way;
+pub mod forger;
 pub mod host;
 pub mod house;
 pub mod killer;
@@ -39,6 +40,7 @@ pub mod release;
 pub mod ssh;
 
 // What a test looks through.
+pub mod foreign;
 pub mod http;
 pub mod liar;
 pub mod mcp;
