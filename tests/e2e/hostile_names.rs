@@ -1,7 +1,10 @@
 //! Names, labels and words that an engine made up for the terminal of whoever reads them: on every screen of the dashboard that has
 //! any, and in what the command line prints. Each is shown, and none commands anything.
 
-use tomo_proto::api::server::{ServerGet, ServerPart};
+use tomo_proto::{
+    api::server::{ServerGet, ServerPart},
+    model::container::ContainerState,
+};
 use tomo_tests::{
     agent::{ALLOW_ALL, TestAgent},
     cli::Tomo,
@@ -27,7 +30,7 @@ async fn page_through(terminal: &mut Terminal, marks: &[String]) {
     };
     terminal.wait_for(&marks[0]).await;
     terminal.press(Key::Home);
-    let page = visible(terminal, 0);
+    let mut page = visible(terminal, 0);
     let (mut seen, mut selected) = (page, 0);
     while seen < marks.len() {
         // The one that is selected is the last one that is shown.
@@ -35,9 +38,16 @@ async fn page_through(terminal: &mut Terminal, marks: &[String]) {
         terminal.send("\x1b[B".repeat(last - selected).as_bytes());
         selected = last;
         terminal.wait_for(&marks[last]).await;
-        let shown = visible(terminal, seen);
-        assert_eq!(seen + shown, last + 1, "not all of them are shown: {terminal:?}");
-        seen += shown;
+        let text = terminal.text();
+        let shown = marks[seen..=last].iter().rev().take_while(|mark| text.contains(mark.as_str())).count();
+        if shown == last + 1 - seen {
+            seen = last + 1;
+        } else {
+            // There is less room than before: down again, by less.
+            page = shown;
+            terminal.press(Key::Home);
+            selected = 0;
+        }
     }
 }
 
@@ -137,6 +147,30 @@ async fn every_name_label_and_word_of_a_lying_engine_is_shown_and_none_commands_
     }
     assert!(terminal.wait_for_exit().await.success());
     assert_eq!(foreign(&terminal.raw()[begun..]), None);
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_with_more_containers_than_a_report_holds_stays_connected_and_says_what_is_left_out() {
+    let daemon = TestDaemon::start().await;
+    let engine = Forger::start();
+    engine.has(0, 1_000);
+    let mut agent = TestAgent::with_engine(&daemon, SERVER, ALLOW_ALL, &engine.socket()).await;
+    let admin = daemon.admin();
+    let detail = eventually("the daemon knows of those that fit", async || {
+        let request = ServerGet { server: SERVER.to_owned(), include: vec![ServerPart::Containers] };
+        let detail = admin.call(&request).await.ok()?;
+        let is_told = detail.facts.as_ref()?.missing.iter().any(|missing| missing.contains(" containers, for which"));
+        (!detail.containers.is_empty() && is_told).then_some(detail)
+    })
+    .await;
+    let running = detail.containers.iter().filter(|one| one.state == ContainerState::Running).count();
+    assert!(running == 250 && detail.containers.len() > 400, "{running} run of {}", detail.containers.len());
+    let tomo = Tomo::at_socket(&daemon);
+    prints(&tomo, &["image", "list", SERVER], &marks('i', 0, 400)).await;
+    prints(&tomo, &["container", "get", SERVER, "c00000"], &[]).await;
+    assert_eq!(agent.program().log().matches("connected to the daemon").count(), 1);
     agent.stop().await;
     daemon.stop().await;
 }
