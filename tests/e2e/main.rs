@@ -33,6 +33,7 @@ mod fleet;
 mod flood;
 mod halves;
 mod harness;
+mod hostile_daemon;
 mod hostile_names;
 mod image_updates;
 mod jwt;

@@ -66,11 +66,11 @@ pub fn foreign(raw: &[u8]) -> Option<String> {
     while let Some(letter) = rest.next() {
         match letter {
             '\u{1b}' => {
-                let kind = rest.next();
-                if kind != Some('[') {
+                let kind = rest.next()?;
+                if kind != '[' {
                     // Only the title is set so, and it is ours.
                     let told: String = rest.as_str().chars().take(12).collect();
-                    let is_title = kind == Some(']') && (told.starts_with("0;tomo: ") || told.starts_with("2;tomo: "));
+                    let is_title = kind == ']' && (told.starts_with("0;tomo: ") || told.starts_with("2;tomo: "));
                     if !is_title {
                         return Some(format!("ESC {kind:?} {told:?}"));
                     }
@@ -83,6 +83,8 @@ pub fn foreign(raw: &[u8]) -> Option<String> {
                     !matches!(letter, '@'..='~')
                 };
                 let inside: String = rest.by_ref().take_while(is_inside).collect();
+                // What is still on its way is looked at when it is here.
+                last.filter(|letter| matches!(letter, '@'..='~'))?;
                 if !is_own(&inside, last) {
                     return Some(format!("CSI {inside:?} {last:?}"));
                 }
