@@ -24,6 +24,7 @@ use tomo_tests::{
     docker::{Image, unique},
     eventually::{eventually, eventually_within},
     program,
+    rounds::rounds,
     terminal::{Key, Terminal},
 };
 
@@ -268,6 +269,47 @@ async fn a_persons_yes_is_given_in_the_inbox() {
     };
     eventually("the plan is approved", approved).await;
     drop(terminal);
+    agent.stop().await;
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_beside_a_new_size_is_read_at_once_and_so_is_the_size() {
+    let daemon = TestDaemon::start().await;
+    let agent = TestAgent::synthetic(&daemon, SERVER).await;
+    let mut terminal = open(&Tomo::at_socket(&daemon), 80, 24);
+    terminal.wait_for(LIVE).await;
+    terminal.wait_for(SERVER).await;
+    let help = "Keys that work here";
+    let pid = terminal.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("it runs");
+    for round in 0..u16::try_from(rounds(40)).expect("is small") {
+        let is_open = round % 2 == 0;
+        let columns = 80 + round % 40;
+        // Both are there before either is looked at.
+        let stands = round % 4 < 2;
+        if stands {
+            kill_process(pid, Signal::STOP).expect("it can be told");
+        }
+        terminal.resize(columns, 24);
+        if is_open {
+            terminal.type_text("?");
+        } else {
+            terminal.press(Key::Escape);
+        }
+        if stands {
+            kill_process(pid, Signal::CONT).expect("it can be told");
+        }
+        let what = format!("key and size of round {round} were read");
+        let both = |screen: &vt100::Screen| {
+            let head = screen.rows(0, columns).next().unwrap_or_default();
+            screen.contents().contains(help) == is_open && head.trim_end().chars().count() + 4 > usize::from(columns)
+        };
+        terminal.wait_within(Duration::from_secs(5), &what, both).await;
+    }
+    // More than is read in one piece.
+    terminal.type_text(&"jk".repeat(1_500));
+    terminal.type_text("q");
+    assert!(terminal.wait_for_exit().await.success());
     agent.stop().await;
     daemon.stop().await;
 }

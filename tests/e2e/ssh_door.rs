@@ -3,10 +3,8 @@
 
 use std::path::PathBuf;
 
-use portable_pty::CommandBuilder;
 use tomo_proto::{
     api::{
-        audit::AuditSearch,
         auth::{AuthKeyList, AuthSessionEnd, AuthSessionList},
         person::{AddKey, DeleteUser, RemoveKey},
     },
@@ -14,89 +12,14 @@ use tomo_proto::{
     model::user::{Role, Scope},
 };
 use tomo_tests::{
+    agent::TestAgent,
     cli,
-    daemon::{Setup, TestDaemon},
+    daemon::Setup,
     eventually::eventually,
+    house::House,
     program,
-    ssh::Keys,
     terminal::{Key, Terminal},
 };
-
-/// A daemon that shows its dashboard over SSH, and the keys of its visitors.
-struct House {
-    daemon: TestDaemon,
-    keys: Keys,
-    port: u16,
-}
-
-impl House {
-    async fn open(setup: Setup) -> Self {
-        let program = program::path("tomo").display().to_string();
-        let daemon = setup.set("SSH__LISTEN", "127.0.0.1:0").set("SSH__PROGRAM", &program).start().await;
-        let port = daemon.ssh_addr().expect("it is shown over SSH").port();
-        Self { daemon, keys: Keys::new(), port }
-    }
-
-    /// Makes an account that a key of this name opens the dashboard for.
-    async fn let_in(&self, name: &str, role: Role) {
-        self.daemon.create_user(name, role).await;
-        self.add(name, name).await;
-    }
-
-    async fn add(&self, key: &str, name: &str) {
-        let add = AddKey { key: self.keys.public(key, "ed25519"), name: None, username: Some(name.to_owned()) };
-        self.daemon.admin().person(&add).await.expect("the key is added");
-    }
-
-    /// The real client with a key, as somebody.
-    fn ssh(&self, key: &str, name: &str, arguments: &[&str]) -> CommandBuilder {
-        let mut command = CommandBuilder::new("ssh");
-        command.args(["-p", &self.port.to_string(), "-i"]);
-        command.arg(self.keys.path(key));
-        for option in [
-            "IdentitiesOnly=yes",
-            "IdentityAgent=none",
-            "StrictHostKeyChecking=no",
-            "UserKnownHostsFile=/dev/null",
-            "LogLevel=ERROR",
-            "BatchMode=yes",
-        ] {
-            command.args(["-o", option]);
-        }
-        command.args(["-F", "none"]);
-        command.arg(format!("{name}@127.0.0.1"));
-        command.args(arguments);
-        command.env_clear();
-        command.env("TERM", "xterm-256color");
-        command.env("PATH", "/usr/bin:/bin");
-        command
-    }
-
-    fn visit(&self, name: &str) -> Terminal {
-        Terminal::start_command(self.ssh(name, name, &[]), 100, 30)
-    }
-
-    /// Actions in the audit, oldest first.
-    async fn audited(&self, action: &str) -> Vec<String> {
-        let search = AuditSearch { action: Some(action.to_owned()), ..AuditSearch::default() };
-        let mut rows = self.daemon.admin().call(&search).await.expect("is read").entries;
-        rows.reverse();
-        rows.into_iter().map(|row| format!("{}: {}", row.actor, row.details)).collect()
-    }
-
-    async fn nobody_is_signed_in(&self) {
-        eventually("no login is left", async || {
-            let sessions = self.daemon.admin().call(&AuthSessionList {}).await.ok()?.sessions;
-            sessions.is_empty().then_some(())
-        })
-        .await;
-        eventually("nothing of a session is left", async || {
-            let left = std::fs::read_dir(self.daemon.data().join("ssh-sessions"));
-            left.map_or(Some(()), |mut left| left.next().is_none().then_some(()))
-        })
-        .await;
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_a_known_key_is_shown_the_dashboard_with_their_own_rights() {
@@ -236,7 +159,7 @@ async fn no_more_dashboards_are_open_than_the_owner_wants_and_strangers_hold_nob
     assert!(third.text().contains("2 dashboards are open over SSH"), "{}", third.text());
     // Whoever connects and says nothing is one of a few, and not for long.
     let mut strangers = Vec::new();
-    for _ in 0..200 {
+    for _ in 0..300 {
         strangers.push(tokio::net::TcpStream::connect(("127.0.0.1", house.port)).await.expect("connects"));
     }
     visits[0].type_text("q");
@@ -300,5 +223,67 @@ async fn a_key_is_added_listed_and_removed_by_its_owner_and_never_by_a_token() {
     assert!(listed.stdout.contains("laptop") && listed.stderr.contains("host key SHA256:"), "{listed:?}");
     drop(tomo.run(["key", "remove", &key.fingerprint]).await.ok());
     assert_eq!(ana.call(&AuthKeyList {}).await.expect("are listed").keys.len(), 1);
+    house.daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn size_mouse_and_paste_get_through_whole() {
+    let house = House::open(Setup::default()).await;
+    house.let_in("ana", Role::Admin).await;
+    let agents =
+        [TestAgent::synthetic(&house.daemon, "web-1").await, TestAgent::synthetic(&house.daemon, "web-2").await];
+    let mut ana = house.visit("ana");
+    ana.wait_for("web-2").await;
+    ana.wait_for("● live").await;
+
+    // Its size: the last line is the last one, whichever way it changes, and every line is as wide as there is room.
+    for (columns, rows) in [(140, 40), (60, 20), (200, 12), (100, 30)] {
+        ana.resize(columns, rows);
+        let fills = |screen: &vt100::Screen| {
+            let lines: Vec<String> = screen.rows(0, columns).collect();
+            let head = lines.first().is_some_and(|line| line.trim_end().chars().count() + 4 > usize::from(columns));
+            head && lines.last().is_some_and(|line| !line.trim().is_empty())
+        };
+        ana.wait_until(&format!("it fills {columns} by {rows}"), fills).await;
+    }
+
+    // The mouse: a click goes to a row, the wheel moves what is below it.
+    let (row, column) = ana.find("web-2").expect("is shown");
+    ana.send(format!("\x1b[<0;{0};{1}M\x1b[<0;{0};{1}m", column + 1, row + 1).as_bytes());
+    ana.press(Key::Enter);
+    ana.wait_for("servers › web-2").await;
+    ana.wait_for("Network").await;
+    let (row, column) = ana.find("Network").expect("the chart is there");
+    ana.send(format!("\x1b[<65;{};{}M", column + 10, row + 3).as_bytes());
+    ana.wait_for("15 min").await;
+
+    // A paste: whole, however long, and what is a line's end or a key elsewhere runs nothing.
+    ana.type_text("1");
+    ana.wait_for("web-2").await;
+    ana.paste("q\nq\x1b[24~D\r");
+    ana.type_text("/");
+    ana.paste("web-2\nq\n");
+    ana.wait_until("it is filtered", |screen| !screen.contents().contains("web-1")).await;
+    ana.press(Key::Escape);
+    ana.wait_for("web-1").await;
+    ana.type_text("a");
+    ana.wait_for("Sign in with").await;
+    ana.press(Key::Tab);
+    let long = format!("first\nq\r{}the-end", "ä1".repeat(3_000));
+    ana.paste(&long);
+    ana.wait_for("the-end").await;
+    ana.press(Key::Home);
+    ana.wait_for("first q").await;
+    ana.press(Key::Escape);
+    ana.wait_for("[ Discard ]").await;
+    ana.press(Key::Tab);
+    ana.press(Key::Enter);
+    ana.wait_until("the form is closed", |screen| !screen.contents().contains("What you typed")).await;
+    ana.type_text("q");
+    assert!(ana.wait_for_exit().await.success());
+    house.nobody_is_signed_in().await;
+    for agent in agents {
+        agent.stop().await;
+    }
     house.daemon.stop().await;
 }

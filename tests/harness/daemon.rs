@@ -21,6 +21,9 @@ pub const ADMIN: &str = "admin";
 /// Password of every account the harness makes.
 pub const PASSWORD: &str = "correct horse battery staple";
 
+/// What the binary logs when it shows the dashboard over SSH.
+const SHOWN_OVER_SSH: &str = "the dashboard is shown over SSH";
+
 /// How a daemon is started.
 #[derive(Debug, Default)]
 pub struct Setup {
@@ -193,6 +196,9 @@ impl TestDaemon {
         let mut program = Program::spawn(self.command().arg("run"), "").await;
         let said = program.logged("listening for clients on ").await;
         let (http, hub) = said.split_once(" and for agents on ").expect("both addresses are told");
+        if self.setup.settings.iter().any(|(key, _)| key == "SSH__LISTEN") {
+            program.logged(SHOWN_OVER_SSH).await;
+        }
         self.found_at(http.parse().expect("an address"), hub.trim().parse().expect("an address"));
         self.running = Some(Running::Program(Box::new(program)));
     }
@@ -222,12 +228,17 @@ impl TestDaemon {
         self.hub
     }
 
-    /// Where the dashboard is shown over SSH, by a daemon in this process.
+    /// Where the dashboard is shown over SSH, if it is.
     #[must_use]
     pub fn ssh_addr(&self) -> Option<SocketAddr> {
         match &self.running {
             Some(Running::InProcess(daemon)) => daemon.ssh_addr(),
-            _ => None,
+            Some(Running::Program(program)) => {
+                let log = program.log();
+                let told = log.lines().find(|line| line.contains(SHOWN_OVER_SSH))?;
+                told.split_whitespace().find_map(|word| word.strip_prefix("ssh="))?.parse().ok()
+            }
+            None => None,
         }
     }
 

@@ -29,7 +29,9 @@ pub mod disk;
 pub mod docker;
 pub mod engine;
 pub mod engine_way;
+pub mod forger;
 pub mod host;
+pub mod house;
 pub mod killer;
 pub mod program;
 pub mod real_host;
@@ -38,6 +40,7 @@ pub mod release;
 pub mod ssh;
 
 // What a test looks through.
+pub mod foreign;
 pub mod http;
 pub mod liar;
 pub mod mcp;

@@ -1,6 +1,7 @@
 //! The workspace's own binaries, as child processes that end with the test.
 
 use std::{
+    fs,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -60,6 +61,33 @@ impl Program {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id().expect("the program runs")
+    }
+
+    /// Memory of it that is resident, KiB.
+    ///
+    /// # Panics
+    /// It has ended.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the program runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// How many children it has.
+    ///
+    /// # Panics
+    /// It has ended, or there is no `/proc`.
+    #[must_use]
+    pub fn children(&self) -> usize {
+        let pid = self.pid().to_string();
+        let is_child = |stat: &String| {
+            // The name, which may hold anything, ends with the last parenthesis.
+            stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)) == Some(pid.as_str())
+        };
+        let processes = fs::read_dir("/proc").expect("there is /proc").flatten();
+        // One may end in between.
+        processes.filter_map(|one| fs::read_to_string(one.path().join("stat")).ok()).filter(is_child).count()
     }
 
     /// What it has written so far, on both outputs.

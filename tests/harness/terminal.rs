@@ -13,7 +13,7 @@ use tokio::{sync::watch, time::timeout};
 use vt100::{Cell, Parser, Screen};
 
 use crate::{
-    eventually::{PATIENCE, eventually},
+    eventually::{PATIENCE, eventually, eventually_within},
     program,
 };
 
@@ -321,10 +321,13 @@ impl Terminal {
     /// Waits for the program's end.
     ///
     /// # Panics
-    /// It does not end in time.
+    /// It does not end in time; shows the screen.
     pub async fn wait_for_exit(&mut self) -> ExitStatus {
         let child = &mut self.child;
-        let status = eventually("the program has ended", async || child.try_wait().expect("it can be asked")).await;
+        let ending =
+            eventually_within(2 * PATIENCE, "it has ended", async || child.try_wait().expect("it can be asked"));
+        let ended = timeout(PATIENCE, ending).await.ok();
+        let status = ended.unwrap_or_else(|| panic!("the program did not end in {PATIENCE:?}:\n{}", self.text()));
         let shown = Arc::clone(&self.shown);
         let all_read = async || shown.lock().unwrap_or_else(PoisonError::into_inner).ended.then_some(());
         eventually("everything it wrote is read", all_read).await;

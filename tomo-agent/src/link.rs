@@ -3,6 +3,7 @@
 //! The only module that knows quinn (with [`crate::identity`]).
 
 mod connection;
+mod fit;
 mod heads;
 pub(crate) mod network;
 pub(crate) mod outbox;

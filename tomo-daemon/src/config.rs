@@ -48,6 +48,8 @@ pub struct SshConfig {
     pub sessions: usize,
     /// Minutes without a key after which one ends.
     pub idle_minutes: u32,
+    /// Seconds after which one ends whose visitor answers nothing and takes nothing in.
+    pub silent_secs: u32,
 }
 
 /// Backups.

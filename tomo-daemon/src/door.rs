@@ -3,6 +3,7 @@
 //! Nothing else is to be had here: no command, no file, no forwarding. Each visitor has a child `tomo` of their own in a
 //! pseudo-terminal, which is signed in like any other client and is kept from the files of this machine.
 
+mod line;
 mod screen;
 mod visitor;
 
@@ -22,27 +23,28 @@ use russh::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tomo_proto::model::user::SshDoor;
 
 use crate::{config::SshConfig, crypto, services::Services};
+use line::Line;
 use visitor::Visitor;
 
 /// The key that this daemon shows; it goes with the store into backups.
 const HOST_KEY: &str = "ssh_host.key";
 /// Folder of the sessions' own folders.
 const FOLDER: &str = "ssh-sessions";
-/// Visitors who are not shown anything yet.
-const WAITING: usize = 16;
+/// Visitors who are not shown anything yet: as many as may come in the same moment and are each to be told something.
+const WAITING: usize = 256;
 /// How long they have to prove who they are and to ask for a shell.
 const GRACE: Duration = Duration::from_secs(20);
 /// Keys that one visitor may offer.
 const ATTEMPTS: usize = 8;
-/// A visitor who answers none of three of these is gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A visitor is asked so often whether they are there, in the time after which one who answers nothing is gone.
+const ASKED: u32 = 4;
 /// How long a visitor who is shown out has to take in why.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -66,6 +68,7 @@ struct House {
     seats: Arc<Semaphore>,
     most: usize,
     idle: Duration,
+    silent: Duration,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -95,8 +98,10 @@ impl Door {
             .listen
             .parse()
             .with_context(|| format!("ssh.listen \"{}\" is no address with a port", config.listen))?;
-        if config.sessions == 0 || config.idle_minutes == 0 {
-            bail!("ssh.sessions and ssh.idle_minutes are 1 at least; to show nothing over SSH leave ssh.listen empty");
+        if config.sessions == 0 || config.idle_minutes == 0 || config.silent_secs == 0 {
+            bail!(
+                "ssh.sessions, ssh.idle_minutes and ssh.silent_secs are 1 at least; to show nothing over SSH leave ssh.listen empty"
+            );
         }
         let program = program(&config.program)?;
         let key = host_key(&data.join(HOST_KEY))?;
@@ -116,11 +121,12 @@ impl Door {
             seats: Arc::new(Semaphore::new(config.sessions)),
             most: config.sessions,
             idle: Duration::from_secs(u64::from(config.idle_minutes) * 60),
+            silent: Duration::from_secs(u64::from(config.silent_secs)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         services.door_is_open(SshDoor { listen: address.to_string(), host_key: fingerprint.clone() });
-        house.tasks.spawn(Arc::clone(&house).welcome(listener, protocol(key)));
+        house.tasks.spawn(Arc::clone(&house).welcome(listener, protocol(key, house.silent)));
         tracing::info!(ssh = %address, host_key = fingerprint, "the dashboard is shown over SSH");
         Ok(Some(Self { house, address }))
     }
@@ -152,8 +158,8 @@ impl House {
                 // Whoever comes while all places are taken is let go at once: nothing of this costs memory.
                 Ok((socket, address)) => {
                     let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-                    let visitor = Visitor::new(Arc::clone(&self), address.ip().to_string(), place);
-                    self.tasks.spawn(Arc::clone(&self).attend(socket, visitor, Arc::clone(&protocol)));
+                    let (house, protocol) = (Arc::clone(&self), Arc::clone(&protocol));
+                    self.tasks.spawn(house.attend(socket, address, place, protocol));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection by SSH could not be taken");
@@ -164,13 +170,21 @@ impl House {
     }
 
     /// One connection, to its end.
-    async fn attend(self: Arc<Self>, socket: TcpStream, visitor: Visitor, protocol: Arc<Config>) {
+    async fn attend(
+        self: Arc<Self>,
+        socket: TcpStream,
+        address: SocketAddr,
+        place: OwnedSemaphorePermit,
+        protocol: Arc<Config>,
+    ) {
         // A second handle on the socket: a peer who reads nothing cannot hold the first one open.
         let Ok((socket, cut)) = twice(socket) else { return };
+        let Ok(line) = Line::new(socket, self.silent) else { return };
+        let visitor = Visitor::new(Arc::clone(&self), address.ip().to_string(), place, line.heard());
         let served = visitor.served();
         let leaving = visitor.leaving();
         let talk = async {
-            match run_stream(protocol, socket, visitor).await {
+            match run_stream(protocol, line, visitor).await {
                 Ok(running) => running.await,
                 Err(error) => Err(error),
             }
@@ -207,7 +221,7 @@ fn twice(socket: TcpStream) -> std::io::Result<(TcpStream, std::net::TcpStream)>
 }
 
 /// What is spoken: public keys alone, and no algorithm that OpenSSH has left behind.
-fn protocol(key: PrivateKey) -> Arc<Config> {
+fn protocol(key: PrivateKey, silent: Duration) -> Arc<Config> {
     Arc::new(Config {
         server_id: SshId::Standard("SSH-2.0-Tomo".into()),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
@@ -216,9 +230,8 @@ fn protocol(key: PrivateKey) -> Arc<Config> {
         auth_rejection_time_initial: Some(Duration::ZERO),
         max_auth_attempts: ATTEMPTS,
         inactivity_timeout: None,
-        keepalive_interval: Some(KEEP_ALIVE),
+        keepalive_interval: Some(silent / ASKED),
         keepalive_max: 3,
-        nodelay: true,
         preferred: Preferred { compression: vec![russh::compression::NONE].into(), ..Preferred::DEFAULT },
         ..Config::default()
     })

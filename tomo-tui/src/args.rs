@@ -24,7 +24,7 @@ pub(crate) use change::{Consent, OperationCommand, PlanCommand};
 pub(crate) use container::{ContainerCommand, ImageCommand, NetworkCommand, OneContainer};
 pub(crate) use daemon::{AuditCommand, BackupCommand, SettingsCommand, VaultCommand};
 pub(crate) use people::{KeyCommand, Preset, RegistryCommand, SecretCommand, TokenCommand, UserCommand};
-pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand};
+pub(crate) use server::{AddArgs, ConnectArgs, CredentialArgs, EditArgs, HostArgs, Place, ServerCommand, ServerOrder};
 pub(crate) use volume::VolumeCommand;
 
 /// Heading of the options that every subcommand has.

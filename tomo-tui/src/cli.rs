@@ -36,7 +36,7 @@ use serde_json::json;
 use tomo_proto::api::{auth::AuthWhoami, overview::Overview, person::Logout};
 
 use crate::{
-    args::{Command, ServerCommand},
+    args::{Command, ServerCommand, ServerOrder},
     cli::output::{done, line},
     client::Client,
 };
@@ -121,7 +121,7 @@ async fn overview(client: &Client, as_json: bool) -> anyhow::Result<()> {
 pub(crate) async fn plain(client: &Client) -> anyhow::Result<()> {
     overview(client, false).await?;
     line("");
-    server::server(client, ServerCommand::List { query: None }, false).await?;
+    server::server(client, ServerCommand::List { query: None, sort: ServerOrder::Name }, false).await?;
     line("");
     let options = &client.target().options;
     line("go on with:");

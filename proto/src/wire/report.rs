@@ -49,7 +49,7 @@ pub enum ReportBody {
     },
     /// All containers, whenever one of them changes.
     Containers {
-        /// Every container the engine knows, at most 1000.
+        /// Every container the engine knows, at most 1000, as far as they fit a frame.
         containers: Vec<Container>,
     },
     /// Host facts, once a minute and when they change.

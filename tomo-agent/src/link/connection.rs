@@ -34,7 +34,7 @@ use crate::{
     clock::now_ms,
     exec::INPUTS,
     identity::make_key,
-    link::{Shared, Status, update},
+    link::{Shared, Status, fit::fitting, update},
     update::Head,
 };
 
@@ -238,6 +238,7 @@ async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> 
     containers.mark_changed();
     let mut sent = acknowledged;
     let mut schema: Option<Arc<Vec<SeriesKey>>> = None;
+    let mut left_out = 0;
     loop {
         let dropped = shared.outbox.take_dropped();
         if dropped > 0 {
@@ -256,12 +257,18 @@ async fn report(shared: &Shared, connection: &Connection, acknowledged: u64) -> 
             () = shared.outbox.filled() => {}
             changed = facts.changed() => {
                 changed?;
-                let facts = Box::new(facts.borrow_and_update().as_ref().clone());
+                let mut facts = Box::new(facts.borrow_and_update().as_ref().clone());
+                if left_out > 0 {
+                    facts.missing.push(format!("{left_out} containers, for which a report has no room: those that run and apps' come first"));
+                }
                 send(&mut reports, ReportBody::Facts { facts }).await?;
             }
             changed = containers.changed() => {
                 changed?;
-                let containers = containers.borrow_and_update().as_ref().clone();
+                let (containers, more) = fitting(containers.borrow_and_update().as_ref().clone());
+                if std::mem::replace(&mut left_out, more) != more {
+                    facts.mark_changed();
+                }
                 send(&mut reports, ReportBody::Containers { containers }).await?;
             }
             changed = policy.changed() => {

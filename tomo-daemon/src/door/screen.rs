@@ -22,7 +22,7 @@ use tomo_proto::{api::person::SavedLogin, id::KeyId};
 
 use crate::{
     crypto,
-    door::{House, Way},
+    door::{House, Way, line::Heard},
     services::KeyLogin,
 };
 
@@ -59,6 +59,16 @@ pub(super) struct Terminal {
     pub(super) size: Size,
 }
 
+/// Whose terminal that is.
+#[derive(Debug)]
+pub(super) struct Guest {
+    /// The key that let them in.
+    pub(super) key: KeyId,
+    pub(super) address: String,
+    /// When their machine was heard.
+    pub(super) heard: Heard,
+}
+
 /// How it ended.
 enum Ended {
     /// The child has, by itself or because its owner left it.
@@ -72,8 +82,7 @@ enum Ended {
 /// Shows the dashboard to whoever holds a key, to its end: the exit code, and what there is to say about it.
 pub(super) async fn show(
     house: &House,
-    key: KeyId,
-    address: &str,
+    guest: &Guest,
     terminal: Terminal,
     variables: BTreeMap<String, String>,
     channel: Channel<Msg>,
@@ -85,23 +94,24 @@ pub(super) async fn show(
         );
         return (1, Some(why));
     };
-    let login = match house.services.login_with_key(key, address).await {
+    let login = match house.services.login_with_key(guest.key, &guest.address).await {
         Ok(login) => login,
         Err(error) => return (1, Some(error.to_string())),
     };
     let begun = Instant::now();
-    let shown = attend(house, &login, terminal, variables, channel).await;
+    let shown = attend(house, guest, &login, terminal, variables, channel).await;
     let (exit_code, why) = shown.unwrap_or_else(|error| {
         tracing::error!(error = format!("{error:#}"), "the dashboard could not be shown over SSH");
         (1, Some("the dashboard could not be started: the daemon's log says why".to_owned()))
     });
     let how = why.clone().unwrap_or_else(|| format!("exit code {exit_code}"));
-    house.services.end_key_login(&login, address, &format!("{how}; {} s", begun.elapsed().as_secs())).await;
+    house.services.end_key_login(&login, &guest.address, &format!("{how}; {} s", begun.elapsed().as_secs())).await;
     (exit_code, why)
 }
 
 async fn attend(
     house: &House,
+    guest: &Guest,
     login: &KeyLogin,
     terminal: Terminal,
     variables: BTreeMap<String, String>,
@@ -132,6 +142,9 @@ async fn attend(
     Ok(match ended {
         Ended::Child => (exit_code(&mut child).await, None),
         // The pseudo-terminal goes with the rest, and the child with it.
+        Ended::HungUp if guest.heard.elapsed() >= house.silent => {
+            (1, Some(format!("answered nothing for {} s", house.silent.as_secs())))
+        }
         Ended::HungUp => (0, Some("hung up".to_owned())),
         Ended::ShownOut(why) => {
             let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
@@ -169,15 +182,17 @@ async fn listen(mut said: ChannelReadHalf, mut to_child: OwnedWritePty, idle: Du
     let mut until = Instant::now() + idle;
     loop {
         let Ok(message) = timeout_at(until, said.wait()).await else {
-            return Ended::ShownOut(format!("nothing was typed for {} minutes", idle.as_secs() / 60));
+            return untouched(idle);
         };
         if matches!(message, Some(ChannelMsg::Data { .. } | ChannelMsg::WindowChange { .. })) {
             until = Instant::now() + idle;
         }
         match message {
             Some(ChannelMsg::Data { data }) => {
-                // Whether the child has ended is seen by whoever reads it.
-                drop(to_child.write_all(&data).await);
+                // Whether the child has ended is seen by whoever reads it. One whose screen nobody takes in reads nothing.
+                if timeout_at(until, to_child.write_all(&data)).await.is_err() {
+                    return untouched(idle);
+                }
             }
             Some(ChannelMsg::WindowChange { col_width, row_height, .. }) => {
                 drop(to_child.resize(Size::new(col_width, row_height).of_pty()));
@@ -186,6 +201,10 @@ async fn listen(mut said: ChannelReadHalf, mut to_child: OwnedWritePty, idle: Du
             Some(_) => {}
         }
     }
+}
+
+fn untouched(idle: Duration) -> Ended {
+    Ended::ShownOut(format!("nothing was typed for {} minutes", idle.as_secs() / 60))
 }
 
 /// The folder of one session: its login lies there, and nothing else. Goes with it.

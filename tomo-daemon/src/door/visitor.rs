@@ -13,7 +13,8 @@ use tomo_proto::id::KeyId;
 
 use crate::door::{
     House,
-    screen::{Size, Terminal, show},
+    line::Heard,
+    screen::{Guest, Size, Terminal, show},
 };
 
 /// Variables of the visitor's own terminal that are passed on.
@@ -30,6 +31,7 @@ const NO_TERMINAL: &str = "tomo: the dashboard wants a terminal: leave -T out, o
 pub(super) struct Visitor {
     house: Arc<House>,
     address: String,
+    heard: Heard,
     /// Among those who are not shown anything yet.
     place: Option<OwnedSemaphorePermit>,
     served: CancellationToken,
@@ -41,10 +43,11 @@ pub(super) struct Visitor {
 }
 
 impl Visitor {
-    pub(super) fn new(house: Arc<House>, address: String, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(house: Arc<House>, address: String, place: OwnedSemaphorePermit, heard: Heard) -> Self {
         Self {
             house,
             address,
+            heard,
             place: Some(place),
             served: CancellationToken::new(),
             leaving: CancellationToken::new(),
@@ -174,10 +177,11 @@ impl Handler for Visitor {
         let Some(open) = self.channel.take() else { return session.close(channel) };
         self.place = None;
         self.served.cancel();
-        let (house, leaving, address) = (Arc::clone(&self.house), self.leaving.clone(), self.address.clone());
+        let guest = Guest { key, address: self.address.clone(), heard: self.heard.clone() };
+        let (house, leaving) = (Arc::clone(&self.house), self.leaving.clone());
         let (handle, variables) = (session.handle(), std::mem::take(&mut self.variables));
         self.house.tasks.spawn(async move {
-            let (exit_code, why) = show(&house, key, &address, terminal, variables, open).await;
+            let (exit_code, why) = show(&house, &guest, terminal, variables, open).await;
             let why = why.map_or_else(String::new, |why| format!("tomo: {why}\r\n"));
             let said = say(&handle, channel, &why, exit_code);
             drop(tokio::time::timeout(crate::door::FAREWELL, said).await);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use tomo_proto::model::ssh::InstallRights;
 
 use super::{Consent, name, pair, port};
@@ -13,6 +13,9 @@ pub(crate) enum ServerCommand {
     List {
         /// Part of a name, or a label as key=value.
         query: Option<String>,
+        /// What they are ordered by: names from A on, figures from the highest on, states from the worst on.
+        #[arg(long, value_name = "COLUMN", default_value = "name")]
+        sort: ServerOrder,
     },
     /// Show one server.
     Get {
@@ -25,9 +28,15 @@ pub(crate) enum ServerCommand {
         server: String,
         /// Series, e.g. cpu memory_used load1 net_rx/eth0 [default: cpu memory_used load1].
         metrics: Vec<String>,
-        /// From when on: a duration back from now (15m, 24h) or a time (RFC 3339).
-        #[arg(long, default_value = "1h")]
-        since: String,
+        /// From when on: a duration back from now (15m, 24h) or a time (RFC 3339) [default: an hour before the end].
+        #[arg(long)]
+        since: Option<String>,
+        /// Up to when, as in --since [default: now].
+        #[arg(long)]
+        until: Option<String>,
+        /// Print means over so much time each, e.g. 30s or 5m, as rows from the oldest on, instead of what the whole range comes to.
+        #[arg(long, value_parser = seconds)]
+        step: Option<u32>,
     },
     /// Add a server by SSH: shows its host key, asks, signs in, looks around, installs an agent if wanted.
     Add(Box<AddArgs>),
@@ -82,6 +91,30 @@ pub(crate) enum ServerCommand {
         #[command(flatten)]
         consent: Consent,
     },
+}
+
+/// What a list of servers is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServerOrder {
+    Name,
+    Status,
+    Cpu,
+    Mem,
+    Disk,
+    Load,
+}
+
+/// A span of time in seconds: 30s, 5m, 1h, or a number.
+fn seconds(text: &str) -> Result<u32, String> {
+    let (number, factor) = match text.char_indices().last() {
+        Some((at, 's')) => (&text[..at], 1),
+        Some((at, 'm')) => (&text[..at], 60),
+        Some((at, 'h')) => (&text[..at], 3_600),
+        _ => (text, 1),
+    };
+    let seconds =
+        number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor)).filter(|seconds| *seconds > 0);
+    seconds.ok_or_else(|| "write it as 30s, 5m or 1h".to_owned())
 }
 
 /// How somebody proves at a host who they are.

@@ -82,26 +82,22 @@ const CELL_CHARS: usize = 200;
 
 /// Columns as wide as their content; the last one is not padded.
 pub(crate) fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) {
-    let mut widths = head.map(str::width);
-    let rows: Vec<[String; N]> = rows.into_iter().map(|row| row.map(|cell| display_line(&cell, CELL_CHARS))).collect();
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
-        }
-    }
-    let print = |cells: [&str; N]| {
+    columns(&head.map(str::to_owned), rows.into_iter().map(Vec::from).collect());
+}
+
+/// The same, where it is known only now which columns there are.
+pub(crate) fn columns(head: &[String], rows: Vec<Vec<String>>) {
+    let safe = |row: &[String]| row.iter().map(|cell| display_line(cell, CELL_CHARS)).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(Vec::as_slice)).map(safe).collect();
+    let width = |column: usize| lines.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    for row in &lines {
         let mut text = String::new();
-        for (place, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        for (cell, width) in row.iter().zip(&widths) {
             text.push_str(cell);
-            if place + 1 < N {
-                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
-            }
+            text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
         line(text.trim_end());
-    };
-    print(head);
-    for row in &rows {
-        print(row.each_ref().map(String::as_str));
     }
     if rows.is_empty() {
         note("none");

@@ -2,20 +2,20 @@
 
 use tomo_proto::{
     api::{
-        server::{ServerGet, ServerList, ServerMetrics, ServerPart, ServerRemove},
+        server::{SeriesPoints, ServerGet, ServerList, ServerMetrics, ServerMetricsAnswer, ServerPart, ServerRemove},
         stock::ServerPrune,
     },
     model::server::ServerSummary,
 };
 
 use crate::{
-    args::{ConnectArgs, ServerCommand},
+    args::{ConnectArgs, ServerCommand, ServerOrder},
     cli::{
         change, container, onboard,
-        output::{self, line, table},
+        output::{self, columns, line, table},
     },
     client::Client,
-    format::bytes,
+    format::{UNKNOWN, bytes, value},
 };
 
 fn percent(ratio: f64) -> String {
@@ -37,17 +37,90 @@ fn server_row(server: &ServerSummary) -> [String; 7] {
     ]
 }
 
+const HEAD: [&str; 7] = ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"];
+
+/// Servers on all pages.
+async fn all_servers(client: &Client, query: Option<String>) -> anyhow::Result<Vec<ServerSummary>> {
+    let mut request = ServerList { query, limit: Some(1_000), ..ServerList::default() };
+    let mut servers = Vec::new();
+    loop {
+        let mut answer = client.call(&request).await?;
+        servers.append(&mut answer.servers);
+        if answer.next_cursor.is_none() {
+            return Ok(servers);
+        }
+        request.cursor = answer.next_cursor;
+    }
+}
+
+/// Puts servers, which come by name, in order; those without a figure come last.
+fn arrange(servers: &mut [ServerSummary], by: ServerOrder) {
+    let figure = |server: &ServerSummary| {
+        let vitals = server.vitals.as_ref()?;
+        Some(match by {
+            ServerOrder::Mem => vitals.memory_ratio(),
+            ServerOrder::Disk => vitals.disk_ratio,
+            ServerOrder::Load => vitals.load1,
+            ServerOrder::Cpu | ServerOrder::Name | ServerOrder::Status => vitals.cpu_ratio,
+        })
+    };
+    match by {
+        ServerOrder::Name => {}
+        ServerOrder::Status => servers.sort_by_key(|server| {
+            let places = ["down", "degraded", "unknown", "no agent", "up"];
+            places.iter().position(|place| *place == server.status_text())
+        }),
+        _ => servers.sort_by(|left, right| {
+            let of = |server| figure(server).unwrap_or(f64::NEG_INFINITY);
+            of(right).total_cmp(&of(left))
+        }),
+    }
+}
+
+/// What a range came to, a row for each series.
+fn summaries(answer: &ServerMetricsAnswer) {
+    let rows = answer.series.iter().filter_map(|series| {
+        let summary = series.summary?;
+        let figures = [summary.min, summary.avg, summary.max, summary.last].map(|figure| value(series.unit, figure));
+        let [min, avg, max, last] = figures;
+        Some([name_of(series), min, avg, max, last])
+    });
+    table(["SERIES", "MIN", "AVG", "MAX", "LAST"], rows.collect());
+}
+
+/// The means of a range, a row for each step that was measured.
+fn steps(answer: &ServerMetricsAnswer) {
+    let head: Vec<String> = std::iter::once("TIME".to_owned()).chain(answer.series.iter().map(name_of)).collect();
+    let count = answer.series.iter().map(|series| series.avg.len()).max().unwrap_or(0);
+    let at =
+        |step: usize| answer.start_ms.saturating_add(answer.step_ms.saturating_mul(u64::try_from(step).unwrap_or(0)));
+    let row = |step: usize| {
+        let figures = answer
+            .series
+            .iter()
+            .map(|series| series.avg.get(step).copied().flatten().map(|figure| value(series.unit, figure)));
+        let figures: Vec<Option<String>> = figures.collect();
+        figures.iter().any(Option::is_some).then(|| {
+            let figures = figures.into_iter().map(|figure| figure.unwrap_or_else(|| UNKNOWN.to_owned()));
+            std::iter::once(output::time(at(step))).chain(figures).collect()
+        })
+    };
+    columns(&head, (0..count).filter_map(row).collect());
+}
+
+fn name_of(series: &SeriesPoints) -> String {
+    if series.part.is_empty() { series.metric.clone() } else { format!("{}/{}", series.metric, series.part) }
+}
+
 pub(super) async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
-        ServerCommand::List { query } => {
-            let answer = client.call(&ServerList { query, limit: Some(1_000), ..ServerList::default() }).await?;
+        ServerCommand::List { query, sort } => {
+            let mut servers = all_servers(client, query).await?;
+            arrange(&mut servers, sort);
             if as_json {
-                return output::json(&answer.servers);
+                return output::json(&servers);
             }
-            table(
-                ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"],
-                answer.servers.iter().map(server_row).collect(),
-            );
+            table(HEAD, servers.iter().map(server_row).collect());
         }
         ServerCommand::Get { server } => {
             let answer =
@@ -55,7 +128,7 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             if as_json {
                 return output::json(&answer);
             }
-            table(["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"], vec![server_row(&answer.summary)]);
+            table(HEAD, vec![server_row(&answer.summary)]);
             if let Some(ssh) = &answer.summary.ssh {
                 let key = ssh.host_key.as_deref().unwrap_or("no host key agreed to yet");
                 let kept = if ssh.credential_kept { "credential kept, sealed" } else { "no credential kept" };
@@ -114,28 +187,14 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             line("");
             container::containers(&answer.containers, output::now_ms());
         }
-        ServerCommand::Metrics { server, metrics, since } => {
-            let answer =
-                client.call(&ServerMetrics { server, metrics, since: Some(since), ..ServerMetrics::default() }).await?;
-            if as_json {
-                return output::json(&answer);
+        ServerCommand::Metrics { server, metrics, since, until, step } => {
+            let request = ServerMetrics { server, metrics, since, until, step, ..ServerMetrics::default() };
+            let answer = client.call(&request).await?;
+            match (as_json, step) {
+                (true, _) => return output::json(&answer),
+                (false, None) => summaries(&answer),
+                (false, Some(_)) => steps(&answer),
             }
-            let rows = answer.series.iter().filter_map(|series| {
-                let summary = series.summary?;
-                let name = if series.part.is_empty() {
-                    series.metric.clone()
-                } else {
-                    format!("{}/{}", series.metric, series.part)
-                };
-                Some([
-                    name,
-                    format!("{}", summary.min),
-                    format!("{}", summary.avg),
-                    format!("{}", summary.max),
-                    format!("{}", summary.last),
-                ])
-            });
-            table(["SERIES", "MIN", "AVG", "MAX", "LAST"], rows.collect());
         }
         ServerCommand::Add(arguments) => return onboard::add(client, *arguments, as_json).await,
         ServerCommand::Import { file, yes, credential } => {

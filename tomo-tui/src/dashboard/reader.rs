@@ -15,6 +15,8 @@ use crate::dashboard::{
     input::{Input, Sent, patience},
 };
 
+/// As good as no wait; with none at all crossterm does not look.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// The reader stands still within this time, or is busy with something else.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -91,7 +93,7 @@ pub(super) fn read_events(events: mpsc::Sender<Event>, gate: Gate) -> io::Result
             return Ok(event);
         }
         // Keys that were typed for somebody else do nothing here.
-        while crossterm::event::poll(Duration::ZERO)? {
+        while crossterm::event::poll(AT_ONCE)? {
             drop(crossterm::event::read()?);
         }
         gate.stand();
