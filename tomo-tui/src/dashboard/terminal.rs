@@ -1,7 +1,7 @@
 //! The terminal as the dashboard holds it: entered and left as a whole, one write for each frame, gone when its other end is gone.
 
 use std::{
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +20,10 @@ use ratatui::{
     buffer::Buffer,
     layout::{Position, Size},
 };
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::retry_on_intr,
+};
 use tokio::sync::mpsc;
 use tomo_proto::text::display_line;
 
@@ -66,10 +69,14 @@ impl Entered {
     }
 }
 
-fn write_all(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
+/// Not by the buffer of the standard library, which would send what ends in the middle of a line in two parts.
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    let out = io::stdout();
+    while !bytes.is_empty() {
+        let written = retry_on_intr(|| rustix::io::write(&out, bytes))?;
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 /// Prints a line where no full screen is.
