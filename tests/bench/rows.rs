@@ -41,7 +41,8 @@ async fn serve(servers: u64) -> TestDaemon {
             })
         })
     });
-    put.await.map_err(|error: StoreError| error).expect("they can be written");
+    let written: Result<(), StoreError> = put.await;
+    written.expect("they can be written");
     store.shutdown().await;
     daemon.respawn().await;
     daemon
@@ -51,13 +52,16 @@ async fn scroll(servers: u64, windows: Windows) -> Vec<Row> {
     let daemon = serve(servers).await;
     let tomo = Tomo::at_socket(&daemon);
     let mut terminal = Terminal::start("tomo", &[], tomo.environment(), 200, 60);
-    let all = format!("({servers})");
-    let is_whole = |screen: &vt100::Screen| screen.contents().contains(&all);
-    terminal.wait_within(Duration::from_secs(120), "all servers are there", is_whole).await;
+    let has = |text: String| move |screen: &vt100::Screen| screen.contents().contains(&text);
+    terminal.wait_within(Duration::from_secs(120), "the servers are there", has("web-1 ".to_owned())).await;
+    terminal.press(Key::End);
+    terminal.wait_within(Duration::from_secs(10), "all of them are", has(format!("web-{} ", servers - 1))).await;
     let pid = terminal.pid().expect("it runs");
     let mut cpu = Cpu::of(pid);
     let mut frames = Vec::new();
     for _ in 0..windows.count {
+        terminal.press(Key::Home);
+        terminal.wait_for("web-1 ").await;
         let pages = async {
             for _ in 0..FRAMES {
                 terminal.press(Key::PageDown);
