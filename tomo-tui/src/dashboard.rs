@@ -5,6 +5,7 @@
 // What can be done.
 mod action;
 mod clipboard;
+mod completion;
 pub(crate) mod config;
 mod effect;
 mod event;

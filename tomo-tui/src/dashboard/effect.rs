@@ -44,7 +44,9 @@ use crate::{
     client::{self, Client, ClientError, Target},
     dashboard::{
         action::Action,
-        clipboard, config,
+        clipboard,
+        completion::Completion,
+        config,
         event::{Answer, Event, MetricsRange},
         layers::{
             compose::{ComposeRequest, Composed},
@@ -142,6 +144,7 @@ pub(crate) enum Effect {
     Sift(Asked, Box<Part>),
     /// Writes lines of a log to a file.
     SaveLog(Box<Saving>),
+    CompletePath(String),
     Plans,
     Plan(String),
     Operations,
@@ -418,6 +421,10 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
                 Err(_) => Answer::Broken("writing the log went wrong; the log of tomo has more".to_owned()),
             }
         }
+        Effect::CompletePath(typed) => match spawn_blocking(|| Completion::of(typed, client::typed_path)).await {
+            Ok(completion) => Answer::Completed(completion),
+            Err(_) => Answer::Broken("completing a path went wrong; the log of tomo has more".to_owned()),
+        },
         Effect::Sift(asked, part) => match spawn_blocking(|| part.sift()).await {
             Ok(sifted) => Answer::Sifted(asked, sifted),
             Err(_) => Answer::Broken("looking through the log went wrong; the log of tomo has more".to_owned()),

@@ -32,6 +32,7 @@ use crate::{
     cli::ssh_config::Entry,
     client::{ClientError, Profile, Terminal},
     dashboard::{
+        completion::Completion,
         config::Loaded,
         layers::compose::Composed,
         log::{NotSaved, Saving},
@@ -143,6 +144,7 @@ pub(crate) enum Answer {
     Sifted(Asked, Sifted),
     /// How many lines of a log were written to a file.
     Saved(Box<Saving>, Result<usize, NotSaved>),
+    Completed(Completion),
     Plans(Told<PlanListAnswer>),
     Plan(String, Told<Box<Plan>>),
     Operations(Told<OperationListAnswer>),

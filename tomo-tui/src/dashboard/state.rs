@@ -20,6 +20,7 @@ mod visits;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use crossterm::event::KeyEvent;
 use tomo_proto::{
     api::{
         auth::WhoamiAnswer,
@@ -120,6 +121,8 @@ pub(crate) struct State {
     pub(crate) link: Link,
     /// Why what the view on screen is made of was not told the last time, and what to do about it.
     pub(crate) refused: Option<String>,
+    /// Keys that came while a path is completed.
+    pub(crate) typed_ahead: Option<Vec<KeyEvent>>,
     pub(crate) who: Option<WhoamiAnswer>,
     pub(crate) overview: Option<OverviewAnswer>,
     /// Its problems, each with when it was seen first.
@@ -188,6 +191,7 @@ impl State {
             now_ms,
             link: Link::Connecting,
             refused: None,
+            typed_ahead: None,
             who: None,
             overview: None,
             alerts: List::default(),

@@ -57,7 +57,7 @@ impl ComposeForm {
         let only = servers.len() == 1;
         let server = Field::choice("server", "Server", servers).value(server.unwrap_or_default());
         let form = Form::new(vec![
-            Field::text("file", "Compose file")
+            Field::path("file", "Compose file")
                 .placeholder("compose.yaml")
                 .help("On this computer; values for its ${NAME}s are taken from .env beside it")
                 .check(file),

@@ -15,11 +15,11 @@ impl SaveForm {
     /// Asks for a path, and suggests one.
     pub(crate) fn new(path: &str) -> Self {
         let some = |text: &str| if text.trim().is_empty() { Err("it is needed".to_owned()) } else { Ok(()) };
-        let field = Field::text("path", "File").help("On this computer; what is shown is written").check(some);
+        let field = Field::path("path", "File").help("On this computer; what is shown is written").check(some);
         let mut form = Form::new(vec![field]).button("Save");
         form.set_value("path", path);
         let sheet = Sheet::new(form, "Save the log", 7, "path");
-        Self { sheet: sheet.hints("Enter saves   Ctrl-U clears   Esc leaves", "writing   Esc leaves") }
+        Self { sheet: sheet.hints("Enter saves   Tab completes   Ctrl-U clears   Esc leaves", "writing   Esc leaves") }
     }
 }
 

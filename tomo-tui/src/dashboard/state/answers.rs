@@ -307,6 +307,7 @@ impl State {
                 View::Logs(view) if view.has_asked(asked) => view.found(sifted),
                 _ => {}
             },
+            Answer::Completed(completion) => self.completed(&completion),
             Answer::Saved(saving, told) => self.saved(*saving, told),
             Answer::Planned(told, secrets) => self.planned(told.map(|plan| *plan), secrets),
             Answer::Approved(Ok(plan), apply) => {

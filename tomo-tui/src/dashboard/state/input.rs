@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::dashboard::{
     action::{Action, Context},
+    completion::Completion,
     effect::Effect,
     layers::{
         Layer,
@@ -19,6 +20,7 @@ use crate::dashboard::{
     state::State,
     toast::Kind,
     views::{View, app::AppView, plan::PlanView, server::ServerView},
+    widgets::form::Form,
 };
 
 impl State {
@@ -119,6 +121,27 @@ impl State {
     }
 
     pub(super) fn key_in_layer(&mut self, key: KeyEvent) {
+        // What is typed while a path is completed is meant for what comes then.
+        if let Some(ahead) = self.typed_ahead.as_mut().filter(|_| key.code != KeyCode::Esc) {
+            return ahead.push(key);
+        }
+        self.typed_ahead = None;
+        self.answer_in_layer(key);
+        if let Some(begun) = self.layer.as_mut().and_then(Layer::form).and_then(Form::take_begun) {
+            self.typed_ahead = Some(Vec::new());
+            self.effects.push(Effect::CompletePath(begun));
+        }
+    }
+
+    pub(super) fn completed(&mut self, completion: &Completion) {
+        let Some(ahead) = self.typed_ahead.take() else { return };
+        if let Some(form) = self.layer.as_mut().and_then(Layer::form) {
+            form.complete(completion);
+        }
+        ahead.into_iter().for_each(|key| self.key(key));
+    }
+
+    fn answer_in_layer(&mut self, key: KeyEvent) {
         if let Some(form) = self.layer.as_mut().and_then(Layer::asks) {
             let told = form.key(key);
             return self.follow_form(told);

@@ -1,7 +1,10 @@
 //! A log by keys: the digits that are views elsewhere, what is typed, and what is asked of whom.
 
 use super::*;
-use crate::dashboard::log::{NotSaved, Saving};
+use crate::dashboard::{
+    completion::Completion,
+    log::{NotSaved, Saving},
+};
 
 /// Two services of an app, one of which writes JSON.
 pub(super) fn of_two_services() -> AppLogsAnswer {
@@ -123,6 +126,39 @@ fn a_log_one_comes_back_to_goes_on_whatever_was_asked_before() {
     dashboard.shows("100 lines");
     dashboard.press("/ 9 9 enter");
     dashboard.shows("/99 1/1");
+}
+
+#[test]
+fn tab_completes_a_path_and_moves_on_when_nothing_is_left_to_complete() {
+    let mut dashboard = on_log();
+    let asked = |effects: &[Effect]| match effects {
+        [Effect::CompletePath(typed)] => typed.clone(),
+        other => panic!("nothing is completed: {other:?}"),
+    };
+    let answer = |dashboard: &mut Dashboard, typed: &str, text: &str, fits: &[&str]| {
+        let fits = fits.iter().map(|name| (*name).to_owned()).collect();
+        let completion = Completion { typed: typed.to_owned(), text: text.to_owned(), fits };
+        dashboard.send(Event::Answer(Answer::Completed(completion)))
+    };
+    dashboard.press("ctrl-s ctrl-u l o");
+    assert_eq!(asked(&dashboard.press("tab")), "lo");
+    // What is typed before the answer comes after it.
+    assert!(dashboard.press("2").is_empty());
+    answer(&mut dashboard, "lo", "log-", &["log-1", "log-22"]);
+    dashboard.shows("log-2");
+    assert_eq!(asked(&dashboard.press("tab")), "log-2");
+    answer(&mut dashboard, "log-2", "log-22", &["log-22"]);
+    dashboard.press("backspace");
+    assert_eq!(asked(&dashboard.press("tab")), "log-2");
+    answer(&mut dashboard, "log-2", "log-2", &["log-22", "log-23"]);
+    dashboard.shows("2 fit: log-22, log-23");
+    let saved = saving(dashboard.press("tab enter"));
+    assert_eq!(saved.path, "log-2", "the second Tab went to the button");
+    // An answer that never comes holds nobody.
+    let mut dashboard = on_log();
+    dashboard.press("ctrl-s ctrl-u l tab x esc");
+    assert!(dashboard.state.typed_ahead.is_none());
+    assert!(answer(&mut dashboard, "x", "y", &["y"]).is_empty());
 }
 
 fn saving(effects: Vec<Effect>) -> Box<Saving> {

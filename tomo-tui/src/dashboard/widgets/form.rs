@@ -11,7 +11,7 @@ use std::cell::Cell;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 
-use crate::dashboard::widgets::textfield::Edit;
+use crate::dashboard::{completion::Completion, widgets::textfield::Edit};
 pub(crate) use field::Field;
 use field::Input;
 
@@ -37,6 +37,8 @@ pub(crate) struct Form {
     button: &'static str,
     /// Place of the field that has the keys; after the last one comes the button.
     focus: usize,
+    /// What somebody wants to have completed.
+    begun: Option<String>,
     /// Where it was drawn, for the mouse.
     area: Cell<Rect>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Form {
 impl Form {
     pub(crate) fn new(mut fields: Vec<Field>) -> Self {
         fields.iter_mut().for_each(Field::checked);
-        let mut form = Self { fields, button: "Continue", focus: 0, area: Cell::default() };
+        let mut form = Self { fields, button: "Continue", focus: 0, begun: None, area: Cell::default() };
         form.focus = (0..form.fields.len()).find(|place| form.takes_keys(*place)).unwrap_or(form.fields.len());
         form
     }
@@ -83,6 +85,7 @@ impl Form {
             KeyCode::Esc => return FormEvent::Cancel,
             KeyCode::Char('s') | KeyCode::Enter if control => return self.submit(),
             KeyCode::BackTab => return self.step(false),
+            KeyCode::Tab if self.begin_completion() => return FormEvent::None,
             KeyCode::Tab => return self.step(!key.modifiers.contains(KeyModifiers::SHIFT)),
             _ => {}
         }
@@ -98,6 +101,40 @@ impl Form {
         }
     }
 
+    /// Whether Tab completes a path here; where it has done what it can, it moves on as everywhere.
+    fn begin_completion(&mut self) -> bool {
+        let Some(field) = self.fields.get_mut(self.focus).filter(|field| field.path && field.unfinished) else {
+            return false;
+        };
+        field.unfinished = false;
+        self.begun = Some(field.get().to_string()).filter(|typed| !typed.is_empty());
+        self.begun.is_some()
+    }
+
+    /// What is to be completed, once.
+    pub(crate) const fn take_begun(&mut self) -> Option<String> {
+        self.begun.take()
+    }
+
+    /// Fills in what a path was completed to, unless it was edited meanwhile; says so if there is more than one way on, and moves on if
+    /// there is none.
+    pub(crate) fn complete(&mut self, completion: &Completion) {
+        let Some(field) = self.fields.get_mut(self.focus).filter(|field| field.path) else { return };
+        if *field.get() != completion.typed {
+            return;
+        }
+        match completion.fits.as_slice() {
+            [] => drop(self.step(true)),
+            [_] if completion.text == completion.typed => drop(self.step(true)),
+            fits => {
+                field.set(&completion.text);
+                // Into a folder it goes on; where several fit, the same again moves on.
+                field.unfinished = completion.text != completion.typed && (fits.len() > 1 || fits[0].ends_with('/'));
+                field.fits = (fits.len() > 1).then(|| completion.said());
+            }
+        }
+    }
+
     /// Inserts pasted text where one types.
     pub(crate) fn paste(&mut self, text: &str) {
         if let Some(field) = self.fields.get_mut(self.focus)
@@ -105,6 +142,7 @@ impl Form {
         {
             input.insert(text);
             field.touched = true;
+            field.unfinished = true;
             field.checked();
         }
     }

@@ -109,7 +109,7 @@ pub(in crate::dashboard::layers) fn credential() -> [Field; 3] {
             "" => Err("the password is missing".to_owned()),
             _ => Ok(()),
         }),
-        Field::text("key", "Key file")
+        Field::path("key", "Key file")
             .when("auth", &[KEY])
             .help("A private key on this machine")
             .check(|text| if text.trim().is_empty() { Err("the key's file is missing".to_owned()) } else { Ok(()) })

@@ -15,6 +15,12 @@ pub(crate) struct Field {
     pub(super) help: Cow<'static, str>,
     pub(super) placeholder: &'static str,
     pub(super) fixed: bool,
+    /// Whether Tab completes it as a path.
+    pub(super) path: bool,
+    /// Whether there may be something to complete; if not, Tab moves on.
+    pub(super) unfinished: bool,
+    /// What could complete it, shown instead of the help until it is edited.
+    pub(super) fits: Option<String>,
     /// The field and the values of it with which this one is asked for; always without.
     pub(super) when: Option<(&'static str, &'static [&'static str])>,
     pub(super) check: Check,
@@ -66,6 +72,9 @@ impl Field {
             help: "".into(),
             placeholder: "",
             fixed: false,
+            path: false,
+            unfinished: false,
+            fits: None,
             when: None,
             check: Check(Box::new(|_| Ok(()))),
             input,
@@ -78,6 +87,11 @@ impl Field {
     /// A line of text.
     pub(crate) fn text(id: impl Into<Cow<'static, str>>, label: impl Into<Cow<'static, str>>) -> Self {
         Self::new(id, label, Input::Text(TextField::new(false, Hidden::Nothing)))
+    }
+
+    /// A path on this computer, which Tab completes.
+    pub(crate) fn path(id: &'static str, label: &'static str) -> Self {
+        Self { path: true, ..Self::text(id, label) }
     }
 
     /// A line that nobody sees.
@@ -178,6 +192,7 @@ impl Field {
     pub(super) fn checked(&mut self) {
         self.error = (self.check.0)(&self.get()).err();
         self.refusal = None;
+        self.fits = None;
     }
 
     pub(super) fn shown_error(&self) -> Option<&str> {
@@ -249,6 +264,7 @@ impl Field {
         };
         if edit == Edit::Changed {
             self.touched = true;
+            self.unfinished = true;
             self.checked();
         }
         edit

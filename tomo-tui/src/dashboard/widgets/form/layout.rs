@@ -100,7 +100,9 @@ impl Form {
             );
         }
         if let Some(field) = self.fields.get(self.focus) {
-            for (row, line) in layout.help.rows().zip(wrap(&field.help, usize::from(area.width))) {
+            for (row, line) in
+                layout.help.rows().zip(wrap(field.fits.as_deref().unwrap_or(&field.help), usize::from(area.width)))
+            {
                 buf.set_stringn(row.x, row.y, line, usize::from(row.width), theme.dim);
             }
         }
