@@ -146,6 +146,15 @@ async fn one_command_shows_this_machine_and_a_made_up_fleet_and_goes_on_where_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_makes_up_more_servers_than_a_daemon_takes_in_a_second() {
+    let data = folder();
+    let local = Local::start(&mut command(data.path(), &["--port", "0", "--demo", "80"])).await;
+    let answer = local.program().call(&ServerList::default()).await.expect("answers");
+    assert_eq!(answer.total, 81);
+    local.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_leaves_nothing_in_the_way_of_the_next_start() {
     let data = folder();
     let mut local = Local::start(&mut command(data.path(), &["--port", "0"])).await;

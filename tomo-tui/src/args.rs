@@ -32,7 +32,8 @@ const CONNECTION: &str = "Connection and output";
 
 /// What stands below every `--help`.
 const MORE: &str = "Exit codes: 0 ok, 1 failed, 2 usage, 3 not connected, 4 refused, 5 approval required.\n\
-    Changes to what runs are plans: shown first, asked about, then applied. --yes agrees at once, for scripts.\n\
+    What is made, changed or removed is a plan: shown first, asked about, then applied; --yes agrees at once, for scripts.\n\
+    Starting, stopping and restarting are done at once.\n\
     TOMO_LOG sets what `tomo local` logs, e.g. debug.";
 
 /// Profile that is used where none is named.

@@ -6,11 +6,13 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use futures::future::{join_all, try_join_all};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use serde::Serialize;
+use tokio::time::sleep;
 use tomo_agent::{
     agent::Agent,
     collectors::{HostCollectors, Source, Synthetic},
@@ -44,6 +46,10 @@ const POLICY: &str = "# What Tomo may do on this machine. Written once by `tomo 
 
 /// Name of the token that `--headless` prints.
 const TOKEN: &str = "local";
+/// Made-up agents that enroll at a time, what a daemon says that takes no more of them now, and when it is asked again.
+const AT_A_TIME: usize = 16;
+const TOO_MANY: &str = "too many enrolments";
+const SOON: Duration = Duration::from_millis(100);
 /// The engine's usual socket.
 const ENGINE: &str = "/var/run/docker.sock";
 
@@ -151,7 +157,8 @@ impl Local {
         let exec = Exec::start(ExecConfig { policy, engine_socket: PathBuf::from(ENGINE), journal });
         let source = Source::Host(Box::new(HostCollectors::new(&exec)));
         self.agents.push(Agent::start(&state, source, exec)?);
-        let made_up = try_join_all((1..=demo).map(|number| self.start_made_up(number))).await?;
+        let made_up = stream::iter(1..=demo).map(|number| self.start_made_up(number)).buffered(AT_A_TIME);
+        let made_up: Vec<Agent> = made_up.try_collect().await?;
         self.agents.extend(made_up);
         // An earlier start may have had more of them.
         let mut number = demo + 1;
@@ -201,7 +208,13 @@ impl Local {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let request = CreateEnrolment { server: server.to_owned(), labels, expires_in_minutes: None };
         let made = self.daemon.services().handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
-        identity::enroll(made.token.reveal(), state).await?;
+        // The daemon takes some a second from one address, also from its own.
+        while let Err(error) = identity::enroll(made.token.reveal(), state).await {
+            if !format!("{error:#}").contains(TOO_MANY) {
+                return Err(error);
+            }
+            sleep(SOON).await;
+        }
         Ok(true)
     }
 

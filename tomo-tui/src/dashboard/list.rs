@@ -262,13 +262,14 @@ impl<T: Listed> List<T> {
     }
 
     /// The order so far decides from then on between equals.
+    /// Sorts anew. Whoever does that wants to see what comes first now.
     fn sort_by(&mut self, sort: Option<Order>) {
-        let selected = self.selected().map(Listed::key);
         let column = sort.map(|(column, _)| column);
         let before = [self.sort, self.then].into_iter().flatten().find(|(before, _)| Some(*before) != column);
         self.then = sort.and(before);
         self.sort = sort;
-        self.arrange(selected);
+        self.arrange(None);
+        self.table.selected = 0;
     }
 
     fn arrange(&mut self, selected: Option<T::Key>) {
@@ -452,7 +453,8 @@ mod tests {
         assert_eq!(list.selected().map(|item| item.0), Some("c"));
         list.sort_on(1);
         assert_eq!(names(&list), ["b", "c", "a"]);
-        assert_eq!(list.selected().map(|item| item.0), Some("c"));
+        assert_eq!(list.selected().map(|item| item.0), Some("b"), "what comes first is what somebody sorts for");
+        list.act(Action::Down);
         list.merge(vec![Item("c", 9), Item("d", 0)]);
         assert_eq!(names(&list), ["c", "b", "a", "d"]);
         assert_eq!(list.table.selected, 0);

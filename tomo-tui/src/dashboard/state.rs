@@ -274,6 +274,9 @@ impl State {
                     }
                 }
                 self.refresh();
+                if !was_live {
+                    self.fetch_history();
+                }
             }
             Event::LinkDown(error) => {
                 self.dirty = true;

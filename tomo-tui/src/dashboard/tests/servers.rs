@@ -164,6 +164,16 @@ fn a_key_file_a_host_in_between_and_an_agent_are_asked_for_where_they_are_wanted
 }
 
 #[test]
+fn a_server_that_is_on_screen_again_at_the_start_has_its_charts() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    let mut again = Dashboard::empty();
+    again.state.restore(dashboard.state.memory());
+    let effects = again.send(Event::LinkUp);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Metrics(_))), "{effects:?}");
+}
+
+#[test]
 fn a_token_is_made_for_whoever_installs_by_hand() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     dashboard.press("a right tab");
