@@ -8,6 +8,8 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::text::display_line;
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::dashboard::{
     action::{Action, Keymap},
@@ -72,7 +74,7 @@ impl Canvas<'_> {
     pub(crate) fn text(&mut self, area: Rect, text: &str, style: Style) {
         let area = area.intersection(self.buffer.area);
         if !area.is_empty() {
-            let safe = display_line(text, usize::from(area.width));
+            let safe = fitting(display_line(text, usize::from(area.width)), usize::from(area.width));
             self.buffer.set_stringn(area.x, area.y, safe, usize::from(area.width), style);
         }
     }
@@ -163,6 +165,21 @@ impl Canvas<'_> {
     }
 }
 
+/// A line of so many cells at most, with a mark where it is cut: letters may be two cells wide.
+fn fitting(line: String, cells: usize) -> String {
+    if line.width() <= cells {
+        return line;
+    }
+    let mut room = cells.saturating_sub(1);
+    let mut cut = String::new();
+    for letter in line.graphemes(true) {
+        let Some(rest) = room.checked_sub(letter.width()) else { break };
+        room = rest;
+        cut.push_str(letter);
+    }
+    cut + "…"
+}
+
 /// A rectangle of at most this size in the middle of another.
 pub(crate) fn centered(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
@@ -185,4 +202,22 @@ pub(crate) fn split_bottom(area: Rect, height: u16) -> (Rect, Rect) {
 pub(crate) fn split_left(area: Rect, width: u16) -> (Rect, Rect) {
     let width = width.min(area.width);
     (Rect { width, ..area }, Rect { x: area.x + width, width: area.width - width, ..area })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_where_its_cells_end_and_says_so() {
+        for (line, cells, cut) in [
+            ("web-1", 5, "web-1"),
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("a日本語", 4, "a日…"),
+            ("日本", 1, "…"),
+        ] {
+            assert_eq!(fitting(line.to_owned(), cells), cut);
+        }
+    }
 }
