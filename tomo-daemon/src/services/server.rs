@@ -135,10 +135,10 @@ impl Handle<ServerList> for Services {
         let limit = limit(request.limit, 20, 1_000)?;
         let start = usize::try_from(cursor(request.cursor.as_deref())?.unwrap_or(0)).unwrap_or(usize::MAX);
         let settings = self.context.settings()?;
-        let (servers, tenants) = self
+        let (all, tenants) = self
             .context
             .store
-            .read(|view| Ok::<_, StoreError>((lookup::servers(view, &caller)?, Tenants::read(view, &caller)?)))?;
+            .read(|view| Ok::<_, StoreError>((view.all::<Server>()?, Tenants::read(view, &caller)?)))?;
         let named = |server: &Server| {
             request.query.as_ref().is_none_or(|query| match query.split_once('=') {
                 Some((key, value)) => server.labels.get(key).is_some_and(|label| label == value),
@@ -146,17 +146,24 @@ impl Handle<ServerList> for Services {
             })
         };
         let wanted = |server: &Server| request.names.is_empty() || request.names.contains(&server.name);
+        let seen = |server: &Server| caller.selectors.admit_server(&server.name, &server.labels);
+        let mut fitting: Vec<&Server> =
+            all.iter().filter(|server| wanted(server) && named(server) && seen(server)).collect();
+        fitting.sort_by(|left, right| left.name.cmp(&right.name));
         let spark = request.include.contains(&ServerListPart::Spark);
-        let all: Vec<ServerSummary> = servers
-            .iter()
-            .filter(|server| wanted(server) && named(server))
-            .map(|server| self.context.summarize_server(server, &tenants, &settings, spark))
-            .filter(|summary| request.status.is_none_or(|status| status == summary.status))
-            .collect();
-        let total = u32::try_from(all.len()).unwrap_or(u32::MAX);
+        let summarize = |server| self.context.summarize_server(server, &tenants, &settings, spark);
+        let (total, servers) = match request.status {
+            // Only what is told is looked at: there may be many.
+            None => (fitting.len(), fitting.into_iter().skip(start).take(limit).map(summarize).collect()),
+            Some(status) => {
+                let fits = |summary: &ServerSummary| summary.status == status;
+                let all: Vec<ServerSummary> = fitting.into_iter().map(summarize).filter(fits).collect();
+                (all.len(), all.into_iter().skip(start).take(limit).collect())
+            }
+        };
         let end = start.saturating_add(limit);
-        let next_cursor = (end < all.len()).then(|| end.to_string());
-        Ok(ServerListAnswer { servers: all.into_iter().skip(start).take(limit).collect(), total, next_cursor })
+        let next_cursor = (end < total).then(|| end.to_string());
+        Ok(ServerListAnswer { servers, total: u32::try_from(total).unwrap_or(u32::MAX), next_cursor })
     }
 }
 
