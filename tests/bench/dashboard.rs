@@ -10,7 +10,10 @@ use std::{
 };
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout},
+};
 use tomo_tests::{cli::Tomo, daemon::TestDaemon, program};
 
 use crate::{
@@ -34,6 +37,8 @@ struct Screen {
     _master: Box<dyn portable_pty::MasterPty + Send>,
     keyboard: Box<dyn std::io::Write + Send>,
     bytes: Arc<AtomicU64>,
+    /// When something of it came.
+    arrivals: mpsc::UnboundedReceiver<Instant>,
     cpu: Cpu,
     pid: u32,
     first_frame: Duration,
@@ -45,10 +50,12 @@ impl Screen {
         let mut reader = pair.master.try_clone_reader().expect("it can be read");
         let bytes = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&bytes);
+        let (arrived, arrivals) = mpsc::unbounded_channel();
         std::thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 counted.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
+                drop(arrived.send(Instant::now()));
             }
         });
         let began = Instant::now();
@@ -59,7 +66,7 @@ impl Screen {
         }
         let first_frame = began.elapsed();
         let keyboard = pair.master.take_writer().expect("it can be written to");
-        Self { child, _master: pair.master, keyboard, bytes, cpu: Cpu::of(pid), pid, first_frame }
+        Self { child, _master: pair.master, keyboard, bytes, arrivals, cpu: Cpu::of(pid), pid, first_frame }
     }
 
     /// Milliseconds from each key to the first byte that comes after it, the shortest first.
@@ -67,13 +74,12 @@ impl Screen {
         let mut waits = Vec::new();
         for key in keys.bytes() {
             sleep(Duration::from_millis(37)).await;
-            let before = self.bytes.load(Ordering::Relaxed);
-            let pressed = std::time::Instant::now();
+            while self.arrivals.try_recv().is_ok() {}
+            let pressed = Instant::now();
             self.keyboard.write_all(&[key]).and_then(|()| self.keyboard.flush()).expect("it can be typed");
-            while self.bytes.load(Ordering::Relaxed) == before && pressed.elapsed() < Duration::from_secs(2) {
-                std::thread::sleep(Duration::from_micros(50));
-            }
-            waits.push(pressed.elapsed().as_secs_f64() * 1e3);
+            let answered = timeout(Duration::from_secs(2), self.arrivals.recv()).await;
+            let answered = answered.expect("a key is answered").expect("it runs");
+            waits.push(answered.duration_since(pressed).as_secs_f64() * 1e3);
         }
         waits.sort_by(f64::total_cmp);
         waits

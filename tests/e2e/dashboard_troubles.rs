@@ -103,7 +103,7 @@ async fn an_app_that_dies_is_asked_why_and_rolled_back() {
     let (admin, sound, name) = (daemon.admin(), Image::web(), unique("shop"));
     deploy(&admin, &name, of(&sound)).await;
     // Dies as soon as it is asked to.
-    let dying = Image::script("until [ -e /tmp/die ]; do sleep 0.1; done; echo out of ideas; exit 7");
+    let dying = Image::script("until [ -e /die ]; do sleep 0.1; done; echo out of ideas; exit 7");
     deploy(&admin, &name, AppSpec { restart: RestartPolicy::No, ..of(&dying) }).await;
     let tomo = Tomo::at_socket(&daemon);
     let mut terminal = open(&tomo, &[]);
@@ -111,7 +111,7 @@ async fn an_app_that_dies_is_asked_why_and_rolled_back() {
     terminal.type_text("2");
     terminal.wait_for("● running").await;
     let containers = dying.containers();
-    drop(docker(&["exec", &containers[0], "busybox", "touch", "/tmp/die"]));
+    drop(docker(&["exec", &containers[0], "busybox", "touch", "/die"]));
     terminal.wait_for("✗ failed").await;
 
     terminal.type_text("W");
