@@ -55,7 +55,9 @@ impl Screen {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 counted.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
-                drop(arrived.send(Instant::now()));
+                if arrived.send(Instant::now()).is_err() {
+                    break;
+                }
             }
         });
         let began = Instant::now();

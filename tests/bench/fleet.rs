@@ -13,7 +13,7 @@ use tomo_agent::{
     exec::Exec,
     identity,
 };
-use tomo_proto::api::overview::Overview;
+use tomo_proto::{api::overview::Overview, wire::handshake::TOO_MANY_ENROLMENTS};
 use tomo_tests::{daemon::TestDaemon, eventually::eventually_within};
 
 use crate::{
@@ -46,7 +46,7 @@ impl Fleet {
             under_way.spawn(async move {
                 let token = daemon.enrolment(&name(number), &[("fleet", "bench")]).await;
                 while let Err(error) = identity::enroll(&token, &state).await {
-                    assert!(format!("{error:#}").contains("too many"), "{error:#}");
+                    assert!(format!("{error:#}").contains(TOO_MANY_ENROLMENTS), "{error:#}");
                     sleep(Duration::from_millis(100)).await;
                 }
             });

@@ -33,6 +33,7 @@ use tomo_proto::{
     },
     error::ErrorCode,
     model::user::Scope,
+    wire::handshake::TOO_MANY_ENROLMENTS,
 };
 
 /// What the policy file of `tomo local` says: deploys, backups, other containers and terminals into them, nothing privileged.
@@ -46,9 +47,9 @@ const POLICY: &str = "# What Tomo may do on this machine. Written once by `tomo 
 
 /// Name of the token that `--headless` prints.
 const TOKEN: &str = "local";
-/// Made-up agents that enroll at a time, what a daemon says that takes no more of them now, and when it is asked again.
+/// Made-up agents that enroll at a time.
 const AT_A_TIME: usize = 16;
-const TOO_MANY: &str = "too many enrolments";
+/// When a daemon is asked again that took no more of them.
 const SOON: Duration = Duration::from_millis(100);
 /// The engine's usual socket.
 const ENGINE: &str = "/var/run/docker.sock";
@@ -210,7 +211,7 @@ impl Local {
         let made = self.daemon.services().handle_person(&self.caller(), request).await.map_err(|error| error.error)?;
         // The daemon takes some a second from one address, also from its own.
         while let Err(error) = identity::enroll(made.token.reveal(), state).await {
-            if !format!("{error:#}").contains(TOO_MANY) {
+            if !format!("{error:#}").contains(TOO_MANY_ENROLMENTS) {
                 return Err(error);
             }
             sleep(SOON).await;

@@ -24,6 +24,10 @@ pub struct EnrolmentToken {
 /// Head of an enrolment token's text form.
 pub const ENROLMENT_TOKEN_PREFIX: &str = "tomo-enroll-";
 
+/// Why the daemon closes an enrolment connection, beside others, when it takes no more of them from an address now: it is no fault of
+/// the token's.
+pub const TOO_MANY_ENROLMENTS: &str = "too many enrolments: try again in a minute";
+
 /// Agent → daemon on an enrolment connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EnrollRequest {

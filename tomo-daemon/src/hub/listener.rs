@@ -14,7 +14,7 @@ use quinn::{
     crypto::rustls::{HandshakeData, QuicServerConfig},
 };
 use tokio::{sync::Semaphore, time::timeout};
-use tomo_proto::version::ENROLL_ALPN;
+use tomo_proto::{version::ENROLL_ALPN, wire::handshake::TOO_MANY_ENROLMENTS};
 
 use crate::{
     crypto,
@@ -128,6 +128,6 @@ async fn hand_over(shared: &Arc<Shared>, connection: quinn::Connection, enrolmen
     } else if enrolments.check_key(&connection.remote_address().ip()).is_ok() {
         enrolment::serve(shared, connection).await;
     } else {
-        connection.close(super::close::REFUSED, b"too many enrolments: try again in a minute");
+        connection.close(super::close::REFUSED, TOO_MANY_ENROLMENTS.as_bytes());
     }
 }

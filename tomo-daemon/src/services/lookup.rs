@@ -23,13 +23,17 @@ const FIRST: [(&str, &str); 4] = [
     ("secret", "tomo secret set NAME"),
 ];
 
+/// Those of all servers that a caller can see, by name.
+pub(super) fn seen<'a>(all: &'a [Server], caller: &Caller) -> Vec<&'a Server> {
+    let admitted = all.iter().filter(|server| caller.selectors.admit_server(&server.name, &server.labels));
+    let mut seen: Vec<&Server> = admitted.collect();
+    seen.sort_by(|left, right| left.name.cmp(&right.name));
+    seen
+}
+
 /// Servers a caller can see, by name.
 pub(super) fn servers(view: &ReadTx, caller: &Caller) -> Result<Vec<Server>, StoreError> {
-    let all = view.all::<Server>()?;
-    let seen = all.iter().filter(|server| caller.selectors.admit_server(&server.name, &server.labels));
-    let mut servers: Vec<Server> = seen.cloned().collect();
-    servers.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(servers)
+    Ok(seen(&view.all()?, caller).into_iter().cloned().collect())
 }
 
 /// Apps a caller can see with their servers, by name.

@@ -146,10 +146,8 @@ impl Handle<ServerList> for Services {
             })
         };
         let wanted = |server: &Server| request.names.is_empty() || request.names.contains(&server.name);
-        let seen = |server: &Server| caller.selectors.admit_server(&server.name, &server.labels);
-        let mut fitting: Vec<&Server> =
-            all.iter().filter(|server| wanted(server) && named(server) && seen(server)).collect();
-        fitting.sort_by(|left, right| left.name.cmp(&right.name));
+        let mut fitting = lookup::seen(&all, &caller);
+        fitting.retain(|server| wanted(server) && named(server));
         let spark = request.include.contains(&ServerListPart::Spark);
         let summarize = |server| self.context.summarize_server(server, &tenants, &settings, spark);
         let (total, servers) = match request.status {
