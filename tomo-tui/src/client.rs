@@ -27,9 +27,11 @@ use tomo_proto::{
     api::{
         Tool,
         person::{LoginAnswer, PersonRequest, Refresh, SecretText},
+        server::ServerList,
     },
     error::{ApiError, ErrorCode},
     id::SessionId,
+    model::server::ServerSummary,
 };
 
 pub(crate) use bridge::serve as serve_bridge;
@@ -42,6 +44,8 @@ pub(crate) use tomo_proto::api::person::SavedLogin as Saved;
 const ENDPOINT: &str = "/mcp/full";
 /// Longest wait for an answer.
 const CALL: Duration = Duration::from_secs(60);
+/// Servers of one answer: a large fleet at once would cost much memory for a moment.
+const SERVERS: u32 = 100;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Key of an error's data in a tool result's `_meta`.
 const ERROR_META: &str = "dev.tomo/error";
@@ -191,6 +195,23 @@ impl Client {
                 self.call_once(request).await
             }
             other => other,
+        }
+    }
+
+    /// All servers whose names or labels fit, by name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub(crate) async fn servers(&self, query: Option<String>) -> Result<Vec<ServerSummary>, ClientError> {
+        let mut request = ServerList { query, limit: Some(SERVERS), ..ServerList::default() };
+        let mut servers = Vec::new();
+        loop {
+            let page = self.call(&request).await?;
+            servers.extend(page.servers);
+            request.cursor = page.next_cursor;
+            if request.cursor.is_none() {
+                return Ok(servers);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use tomo_proto::model::ssh::InstallRights;
 
 use super::{Consent, name, pair, port};
@@ -104,16 +105,10 @@ pub(crate) enum ServerOrder {
     Load,
 }
 
-/// A span of time in seconds: 30s, 5m, 1h, or a number.
+/// A span of time in whole seconds.
 fn seconds(text: &str) -> Result<u32, String> {
-    let (number, factor) = match text.char_indices().last() {
-        Some((at, 's')) => (&text[..at], 1),
-        Some((at, 'm')) => (&text[..at], 60),
-        Some((at, 'h')) => (&text[..at], 3_600),
-        _ => (text, 1),
-    };
-    let seconds =
-        number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor)).filter(|seconds| *seconds > 0);
+    let span = text.parse::<SignedDuration>().ok();
+    let seconds = span.and_then(|span| u32::try_from(span.as_secs()).ok()).filter(|seconds| *seconds > 0);
     seconds.ok_or_else(|| "write it as 30s, 5m or 1h".to_owned())
 }
 

@@ -2,10 +2,10 @@
 
 use tomo_proto::{
     api::{
-        server::{SeriesPoints, ServerGet, ServerList, ServerMetrics, ServerMetricsAnswer, ServerPart, ServerRemove},
+        server::{SeriesPoints, ServerGet, ServerMetrics, ServerMetricsAnswer, ServerPart, ServerRemove},
         stock::ServerPrune,
     },
-    model::server::ServerSummary,
+    model::server::{ServerSummary, Vitals},
 };
 
 use crate::{
@@ -39,42 +39,23 @@ fn server_row(server: &ServerSummary) -> [String; 7] {
 
 const HEAD: [&str; 7] = ["NAME", "STATUS", "CPU", "MEM", "DISK", "LOAD", "CONTAINERS"];
 
-/// Servers on all pages.
-async fn all_servers(client: &Client, query: Option<String>) -> anyhow::Result<Vec<ServerSummary>> {
-    let mut request = ServerList { query, limit: Some(1_000), ..ServerList::default() };
-    let mut servers = Vec::new();
-    loop {
-        let mut answer = client.call(&request).await?;
-        servers.append(&mut answer.servers);
-        if answer.next_cursor.is_none() {
-            return Ok(servers);
-        }
-        request.cursor = answer.next_cursor;
-    }
-}
-
 /// Puts servers, which come by name, in order; those without a figure come last.
 fn arrange(servers: &mut [ServerSummary], by: ServerOrder) {
-    let figure = |server: &ServerSummary| {
-        let vitals = server.vitals.as_ref()?;
-        Some(match by {
-            ServerOrder::Mem => vitals.memory_ratio(),
-            ServerOrder::Disk => vitals.disk_ratio,
-            ServerOrder::Load => vitals.load1,
-            ServerOrder::Cpu | ServerOrder::Name | ServerOrder::Status => vitals.cpu_ratio,
-        })
+    let figure: fn(&Vitals) -> f64 = match by {
+        ServerOrder::Name => return,
+        ServerOrder::Status => {
+            return servers.sort_by_key(|server| {
+                let places = ["down", "degraded", "unknown", "no agent", "up"];
+                places.iter().position(|place| *place == server.status_text())
+            });
+        }
+        ServerOrder::Cpu => |vitals| vitals.cpu_ratio,
+        ServerOrder::Mem => Vitals::memory_ratio,
+        ServerOrder::Disk => |vitals| vitals.disk_ratio,
+        ServerOrder::Load => |vitals| vitals.load1,
     };
-    match by {
-        ServerOrder::Name => {}
-        ServerOrder::Status => servers.sort_by_key(|server| {
-            let places = ["down", "degraded", "unknown", "no agent", "up"];
-            places.iter().position(|place| *place == server.status_text())
-        }),
-        _ => servers.sort_by(|left, right| {
-            let of = |server| figure(server).unwrap_or(f64::NEG_INFINITY);
-            of(right).total_cmp(&of(left))
-        }),
-    }
+    let of = |server: &ServerSummary| server.vitals.as_ref().map_or(f64::NEG_INFINITY, figure);
+    servers.sort_by(|left, right| of(right).total_cmp(&of(left)));
 }
 
 /// What a range came to, a row for each series.
@@ -115,7 +96,7 @@ fn name_of(series: &SeriesPoints) -> String {
 pub(super) async fn server(client: &Client, command: ServerCommand, as_json: bool) -> anyhow::Result<()> {
     match command {
         ServerCommand::List { query, sort } => {
-            let mut servers = all_servers(client, query).await?;
+            let mut servers = client.servers(query).await?;
             arrange(&mut servers, sort);
             if as_json {
                 return output::json(&servers);

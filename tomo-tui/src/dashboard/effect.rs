@@ -65,8 +65,6 @@ use crate::{
 
 /// Apps that one list holds at the most.
 const LIST_LIMIT: u32 = 1_000;
-/// Servers of one answer: a large fleet at once would cost much memory for a moment.
-const PAGE: u32 = 100;
 /// What stands for a secret's value in an environment.
 const SECRET: &str = "secret://";
 /// Waits between two tries to reach the daemon.
@@ -340,7 +338,7 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
         Effect::Whoami => Answer::Whoami(client.call(&AuthWhoami {}).await),
         Effect::Login(login) => Answer::Login(client.person(&login).await),
         Effect::Overview => Answer::Overview(client.call(&Overview::default()).await.map(Box::new)),
-        Effect::Servers => Answer::Servers(servers(client).await),
+        Effect::Servers => Answer::Servers(client.servers(None).await),
         Effect::Rows { names, spark } => {
             let include = if spark { vec![ServerListPart::Spark] } else { Vec::new() };
             let limit = u32::try_from(names.len()).ok();
@@ -528,19 +526,6 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
         | Effect::Suspend
         | Effect::Quit => return None,
     })
-}
-
-async fn servers(client: &Client) -> Result<Vec<ServerSummary>, ClientError> {
-    let mut servers = Vec::new();
-    let mut request = ServerList { limit: Some(PAGE), ..ServerList::default() };
-    loop {
-        let page = client.call(&request).await?;
-        servers.extend(page.servers);
-        request.cursor = page.next_cursor;
-        if request.cursor.is_none() {
-            return Ok(servers);
-        }
-    }
 }
 
 async fn registries(client: &Client) -> Result<Vec<Registry>, ClientError> {
