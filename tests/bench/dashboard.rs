@@ -11,7 +11,7 @@ use std::{
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use tokio::{
-    sync::mpsc,
+    sync::watch,
     time::{Instant, sleep, timeout},
 };
 use tomo_tests::{cli::Tomo, daemon::TestDaemon, program};
@@ -37,8 +37,8 @@ struct Screen {
     _master: Box<dyn portable_pty::MasterPty + Send>,
     keyboard: Box<dyn std::io::Write + Send>,
     bytes: Arc<AtomicU64>,
-    /// When something of it came.
-    arrivals: mpsc::UnboundedReceiver<Instant>,
+    /// When something of it came last.
+    arrivals: watch::Receiver<Instant>,
     cpu: Cpu,
     pid: u32,
     first_frame: Duration,
@@ -50,7 +50,7 @@ impl Screen {
         let mut reader = pair.master.try_clone_reader().expect("it can be read");
         let bytes = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&bytes);
-        let (arrived, arrivals) = mpsc::unbounded_channel();
+        let (arrived, arrivals) = watch::channel(Instant::now());
         std::thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
@@ -76,12 +76,12 @@ impl Screen {
         let mut waits = Vec::new();
         for key in keys.bytes() {
             sleep(Duration::from_millis(37)).await;
-            while self.arrivals.try_recv().is_ok() {}
+            self.arrivals.mark_unchanged();
             let pressed = Instant::now();
             self.keyboard.write_all(&[key]).and_then(|()| self.keyboard.flush()).expect("it can be typed");
-            let answered = timeout(Duration::from_secs(2), self.arrivals.recv()).await;
-            let answered = answered.expect("a key is answered").expect("it runs");
-            waits.push(answered.duration_since(pressed).as_secs_f64() * 1e3);
+            let answered = timeout(Duration::from_secs(2), self.arrivals.changed()).await;
+            answered.expect("a key is answered").expect("it runs");
+            waits.push(self.arrivals.borrow().duration_since(pressed).as_secs_f64() * 1e3);
         }
         waits.sort_by(f64::total_cmp);
         waits
