@@ -33,7 +33,7 @@ use tomo_proto::{
     },
     compose::Finding,
     error::ErrorCode,
-    model::{metric::names, plan::Plan, registry::Registry, server::ServerSummary, stock::Item},
+    model::{metric::names, plan::Plan, registry::Registry, stock::Item},
 };
 
 use crate::{
