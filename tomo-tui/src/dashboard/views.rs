@@ -34,6 +34,7 @@ use ratatui::{
     layout::Rect,
     style::Style,
     text::{Line, Span},
+    widgets::{Clear, Widget as _},
 };
 use unicode_width::UnicodeWidthStr as _;
 
@@ -385,6 +386,8 @@ fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     lines.truncate(TOAST_LINES);
     let height = u16::try_from(lines.len()).unwrap_or(1);
     let (_, area) = split_bottom(body, height);
+    // Nothing of the style of what is below shows through.
+    Clear.render(area, canvas.buffer);
     for (row, line) in area.rows().zip(lines) {
         let filled = format!(" {line:<width$}", width = usize::from(row.width).saturating_sub(1));
         canvas.text(row, &filled, style.patch(theme.selected));

@@ -1,5 +1,7 @@
 //! What the views show, what keys and clicks do in them, and what is refused.
 
+use ratatui::{buffer::Cell, style::Modifier};
+
 use super::*;
 
 #[test]
@@ -391,4 +393,18 @@ fn the_time_of_what_is_under_way_goes_on() {
     let done = Operation { ended_at: Some(NOW), ..operation(OperationStatus::Succeeded) };
     dashboard.send(Event::Answer(Answer::Operation(id, Ok(Box::new(done)))));
     assert_eq!(dashboard.state.next_due(), None);
+}
+
+#[test]
+fn nothing_of_what_a_message_covers_shows_through() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let reason = "the connection was closed".to_owned();
+    dashboard
+        .send(Event::LinkDown(ClientError::NotConnected { url: "https://tomo.example.com:8666".to_owned(), reason }));
+    let buffer = dashboard.buffer(80, 24);
+    let rows: Vec<&[Cell]> = buffer.content().chunks(80).collect();
+    let text = |row: &[Cell]| row.iter().map(Cell::symbol).collect::<String>();
+    let message = rows.iter().find(|row| text(row).contains("the connection was")).expect("it is told");
+    assert!(message.iter().all(|cell| cell.modifier == message[0].modifier), "{message:?}");
+    assert!(!message[0].modifier.contains(Modifier::DIM), "{message:?}");
 }
