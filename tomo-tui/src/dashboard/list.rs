@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     cmp::Ordering,
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     fmt::Debug,
     hash::Hash,
 };
@@ -88,6 +88,9 @@ pub(crate) type Order = (usize, bool);
 #[derive(Debug)]
 pub(crate) struct List<T: Listed> {
     items: Vec<T>,
+    /// Where each of them is in `items`.
+    places: HashMap<T::Key, usize>,
+    /// Places of those that fit the filter, in the order they are shown.
     shown: Vec<usize>,
     pub(crate) table: TableState,
     pub(crate) sort: Option<Order>,
@@ -105,6 +108,7 @@ impl<T: Listed> Default for List<T> {
     fn default() -> Self {
         Self {
             items: Vec::new(),
+            places: HashMap::new(),
             shown: Vec::new(),
             table: TableState::default(),
             sort: None,
@@ -178,7 +182,7 @@ impl<T: Listed> List<T> {
     /// Marks everything between the beginning of a range and the selected one.
     fn extend_range(&mut self) {
         let Some((from, before)) = &self.range else { return };
-        let Some(from) = self.shown.iter().position(|place| self.items[*place].key() == *from) else {
+        let Some(from) = self.shown_at(from) else {
             self.range = None;
             return;
         };
@@ -200,10 +204,7 @@ impl<T: Listed> List<T> {
 
     /// What is gone is no longer marked.
     fn keep_marks(&mut self) {
-        if !self.marked.is_empty() {
-            let there: HashSet<T::Key> = self.items.iter().map(Listed::key).collect();
-            self.marked.retain(|key| there.contains(key));
-        }
+        self.marked.retain(|key| self.places.contains_key(key));
     }
 
     /// What is in the window that was drawn last.
@@ -211,42 +212,53 @@ impl<T: Listed> List<T> {
         self.table.in_sight(self.shown.len()).filter_map(|place| self.get(place))
     }
 
-    fn places(&self) -> HashMap<T::Key, usize> {
-        self.items.iter().enumerate().map(|(place, item)| (item.key(), place)).collect()
+    /// Where something is shown.
+    fn shown_at(&self, key: &T::Key) -> Option<usize> {
+        let place = self.places.get(key)?;
+        self.shown.iter().position(|shown| shown == place)
+    }
+
+    /// Keeps the selection on a thing; if that is gone or hidden, where it was.
+    fn select(&mut self, key: Option<&T::Key>) {
+        let place = key.and_then(|key| self.shown_at(key));
+        self.table.selected = place.unwrap_or(self.table.selected).min(self.shown.len().saturating_sub(1));
     }
 
     /// Takes a fresh list over; the selection stays on the same thing.
     pub(crate) fn replace(&mut self, mut items: Vec<T>) {
         let selected = self.selected().map(Listed::key);
-        let places = self.places();
         for item in &mut items {
-            if let Some(place) = places.get(&item.key()) {
+            if let Some(place) = self.places.get(&item.key()) {
                 item.keep(&mut self.items[*place]);
             }
         }
+        self.places = items.iter().enumerate().map(|(place, item)| (item.key(), place)).collect();
         self.items = items;
         self.loaded = true;
         self.keep_marks();
-        self.arrange(selected);
+        self.arrange(selected.as_ref());
     }
 
-    /// Takes changed items over: those that are new are added.
+    /// Takes changed items over: those that are new are added. Only these are looked at, however long the list is.
     pub(crate) fn merge(&mut self, changed: Vec<T>) {
         let selected = self.selected().map(Listed::key);
-        let mut places = self.places();
+        let mut moved = Vec::with_capacity(changed.len());
         for mut item in changed {
-            match places.get(&item.key()) {
-                Some(place) => {
-                    item.keep(&mut self.items[*place]);
-                    self.items[*place] = item;
+            match self.places.entry(item.key()) {
+                Entry::Occupied(place) => {
+                    let place = *place.get();
+                    item.keep(&mut self.items[place]);
+                    self.items[place] = item;
+                    moved.push(place);
                 }
-                None => {
-                    places.insert(item.key(), self.items.len());
+                Entry::Vacant(place) => {
+                    moved.push(*place.insert(self.items.len()));
                     self.items.push(item);
                 }
             }
         }
-        self.arrange(selected);
+        self.rearrange(moved);
+        self.select(selected.as_ref());
     }
 
     /// Sorts by the next column that is shown, and by none after the last.
@@ -272,32 +284,63 @@ impl<T: Listed> List<T> {
         self.table.selected = 0;
     }
 
-    fn arrange(&mut self, selected: Option<T::Key>) {
+    /// Those of some places that fit the filter, in their order.
+    fn sifted(&self, places: impl Iterator<Item = usize>) -> Vec<usize> {
         let filter = Filter::parse(&self.filter);
         let mut matcher = FuzzyMatcher::default();
-        let items = &self.items;
-        self.shown = (0..items.len())
+        let mut fitting: Vec<usize> = places
             .filter(|place| {
                 filter.is_empty() || {
-                    let cells = items[*place].cells();
+                    let cells = self.items[*place].cells();
                     let cells: Vec<(&str, &str)> = cells.iter().map(|(name, cell)| (*name, cell.as_ref())).collect();
                     filter.fits(&cells, &mut matcher)
                 }
             })
             .collect();
-        let by = |order: Option<Order>, left: usize, right: usize| match order {
-            Some((column, downwards)) => {
-                let order = items[left].compare(&items[right], column);
-                if downwards { order.reverse() } else { order }
-            }
+        fitting.sort_unstable_by(|left, right| self.place_order(*left, *right));
+        fitting
+    }
+
+    /// Which of two items comes first, as far as the list's order says.
+    fn order(&self, left: &T, right: &T) -> Ordering {
+        let by = |order: Option<Order>| match order {
+            Some((column, true)) => left.compare(right, column).reverse(),
+            Some((column, false)) => left.compare(right, column),
             None => Ordering::Equal,
         };
-        let (sort, then) = (self.sort, self.then);
-        if sort.is_some() {
-            self.shown.sort_by(|left, right| by(sort, *left, *right).then_with(|| by(then, *left, *right)));
+        by(self.sort).then_with(|| by(self.then))
+    }
+
+    /// Which of two places comes first; of equals, the one that came first.
+    fn place_order(&self, left: usize, right: usize) -> Ordering {
+        self.order(&self.items[left], &self.items[right]).then(left.cmp(&right))
+    }
+
+    /// Filters and sorts everything anew.
+    fn arrange(&mut self, selected: Option<&T::Key>) {
+        self.shown = self.sifted(0..self.items.len());
+        self.select(selected);
+    }
+
+    /// Filters and sorts some places anew; the others stay in their order.
+    fn rearrange(&mut self, moved: Vec<usize>) {
+        let mut is_moved = vec![false; self.items.len()];
+        moved.iter().for_each(|place| is_moved[*place] = true);
+        let mut staying = std::mem::take(&mut self.shown);
+        staying.retain(|place| !is_moved[*place]);
+        let mut moved = self.sifted(moved.into_iter());
+        // One may have changed twice.
+        moved.dedup();
+        let mut shown = Vec::with_capacity(staying.len() + moved.len());
+        let mut rest = staying.as_slice();
+        for place in moved {
+            let (before, after) = rest.split_at(rest.partition_point(|other| self.place_order(*other, place).is_lt()));
+            shown.extend_from_slice(before);
+            shown.push(place);
+            rest = after;
         }
-        let place = selected.and_then(|key| self.shown.iter().position(|place| items[*place].key() == key));
-        self.table.selected = place.unwrap_or(self.table.selected).min(self.shown.len().saturating_sub(1));
+        shown.extend_from_slice(rest);
+        self.shown = shown;
     }
 }
 
@@ -309,7 +352,7 @@ impl<T: Listed> AnyList for List<T> {
     fn set_filter(&mut self, filter: String) {
         let selected = self.selected().map(Listed::key);
         self.filter = filter;
-        self.arrange(selected);
+        self.arrange(selected.as_ref());
     }
 
     fn sort_on(&mut self, column: usize) {
@@ -414,6 +457,8 @@ pub(crate) fn step(table: &mut TableState, action: Action, rows: usize, page: is
 
 #[cfg(test)]
 mod tests {
+    use proptest::{collection::vec, prelude::*};
+
     use super::*;
     use crate::dashboard::widgets::table::growing;
 
@@ -463,6 +508,39 @@ mod tests {
         list.set_filter(String::new());
         list.replace(Vec::new());
         assert_eq!((list.table.selected, list.selected().is_none()), (0, true));
+    }
+
+    #[test]
+    fn merging_arranges_as_fetching_everything_anew_does() {
+        const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        let arranged = (any::<Option<(bool, bool)>>(), any::<Option<bool>>(), any::<bool>());
+        let batches = vec(vec((0..NAMES.len(), 0..4_u32), 0..6), 1..6);
+        proptest!(|((sort, then, filtered) in arranged, batches in batches)| {
+            let list = || {
+                let mut list = List::<Item>::default();
+                list.sort = sort.map(|(by_size, downwards)| (usize::from(by_size), downwards));
+                list.then = then.map(|downwards| (0, downwards));
+                list.set_filter(if filtered { "size:1".to_owned() } else { String::new() });
+                list
+            };
+            let (mut merged, mut all) = (list(), Vec::<Item>::new());
+            for batch in batches {
+                for (name, size) in &batch {
+                    match all.iter_mut().find(|item| item.0 == NAMES[*name]) {
+                        Some(item) => item.1 = *size,
+                        None => all.push(Item(NAMES[*name], *size)),
+                    }
+                }
+                let selected = merged.selected().map(|item| item.0);
+                merged.merge(batch.into_iter().map(|(name, size)| Item(NAMES[name], size)).collect());
+                let mut anew = list();
+                anew.replace(all.iter().map(|item| Item(item.0, item.1)).collect());
+                prop_assert_eq!(names(&merged), names(&anew));
+                if let Some(selected) = selected.filter(|selected| names(&anew).contains(selected)) {
+                    prop_assert_eq!(merged.selected().map(|item| item.0), Some(selected));
+                }
+            }
+        });
     }
 
     #[test]

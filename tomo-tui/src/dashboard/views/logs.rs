@@ -169,7 +169,7 @@ impl LogsView {
     /// The text of the line that a search has come to, or of the one at the bottom of the screen.
     pub(crate) fn line(&self) -> Option<String> {
         let number = self.current.or_else(|| self.at_bottom())?;
-        self.spool.get(number).map(|line| line.text.to_owned())
+        self.spool.get(number).map(|line| line.text)
     }
 
     /// Where it may be written, at this time (UTC ms).

@@ -26,7 +26,7 @@ impl LogsView {
             place -= 1;
             let number = self.number_at(place);
             let Some(line) = number.and_then(|number| self.spool.get(number)) else { break };
-            let rows = self.look.rows(line, usize::from(body.width), &paint, number == self.current);
+            let rows = self.look.rows(&line, usize::from(body.width), &paint, number == self.current);
             for row in rows.iter().rev() {
                 if y == body.y {
                     break;

@@ -100,7 +100,7 @@ impl LogsView {
     fn rows(&self, place: usize) -> usize {
         let plain = Paint::new(None, self.spool.service_width(), None);
         let line = self.number_at(place).and_then(|number| self.spool.get(number));
-        line.map_or(1, |line| self.look.rows(line, self.area.get().0, &plain, false).len())
+        line.map_or(1, |line| self.look.rows(&line, self.area.get().0, &plain, false).len())
     }
 
     /// Shown lines below the last one of a screen that begins with the oldest.

@@ -56,18 +56,12 @@ impl<'a> Paint<'a> {
 
 impl Look {
     /// The rows of a line, none wider than `width` columns.
-    pub(super) fn rows(
-        self,
-        line: Spooled<'_>,
-        width: usize,
-        paint: &Paint<'_>,
-        is_current: bool,
-    ) -> Vec<Line<'static>> {
+    pub(super) fn rows(self, line: &Spooled, width: usize, paint: &Paint<'_>, is_current: bool) -> Vec<Line<'static>> {
         let mut spans = Vec::new();
         if self.times {
             spans.push(Span::styled(time(line.at_ms, "%H:%M:%S.%3f "), paint.dim));
         }
-        if let Some((place, name)) = line.service {
+        if let Some((place, name)) = &line.service {
             let name = format!("{name:<width$} │ ", width = paint.service_width);
             spans.push(Span::styled(name, paint.services[place % paint.services.len()]));
         }
@@ -77,7 +71,7 @@ impl Look {
             Kind::Mark => paint.dim,
         };
         let mut rows = Vec::new();
-        for text in self.texts(line.text) {
+        for text in self.texts(&line.text) {
             mark(&text, style, paint.search, paint.found[usize::from(is_current)], &mut spans);
             rows.extend(fold(std::mem::take(&mut spans), width, self.wrap));
         }
@@ -89,10 +83,10 @@ impl Look {
     }
 
     /// A line as the one row of a file, with its date where times are shown.
-    pub(super) fn in_a_file(self, line: Spooled<'_>) -> String {
+    pub(super) fn in_a_file(self, line: &Spooled) -> String {
         let time = if self.times { time(line.at_ms, "%Y-%m-%dT%H:%M:%S.%3f%:z ") } else { String::new() };
-        let service = line.service.map_or_else(String::new, |(_, name)| format!("{name} | "));
-        let text = Self { wrap: false, ..self }.texts(line.text).concat();
+        let service = line.service.as_ref().map_or_else(String::new, |(_, name)| format!("{name} | "));
+        let text = Self { wrap: false, ..self }.texts(&line.text).concat();
         format!("{time}{service}{text}")
     }
 
@@ -173,8 +167,8 @@ mod tests {
     use crate::dashboard::theme::{Depth, Glyphs, Inks};
 
     fn rows(text: &str, width: usize, look: Look) -> Vec<String> {
-        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text };
-        let rows = look.rows(line, width, &Paint::default(), false).into_iter();
+        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text: text.to_owned() };
+        let rows = look.rows(&line, width, &Paint::default(), false).into_iter();
         rows.map(|row| row.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
     }
 
@@ -183,10 +177,10 @@ mod tests {
         let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Braille);
         let search = Regex::new("b+").expect("is one");
         let paint = Paint::new(Some(&theme), 0, Some(&search));
-        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text: "abbcb" };
+        let line = Spooled { at_ms: 0, service: None, kind: Kind::Output, text: "abbcb".to_owned() };
         let look = Look { wrap: true, times: false, json: false };
         let marked = |is_current| {
-            let rows = look.rows(line, 3, &paint, is_current);
+            let rows = look.rows(&line, 3, &paint, is_current);
             let spans = rows.into_iter().flat_map(|row| row.spans).collect::<Vec<_>>();
             spans.into_iter().filter(|span| !span.style.add_modifier.is_empty()).collect::<Vec<_>>()
         };
@@ -215,9 +209,10 @@ mod tests {
         let paint = Theme::new(&Inks::default(), Depth::True, Glyphs::Braille);
         let paint = Paint::new(Some(&paint), 5, None);
         let look = Look { wrap: false, times: false, json: false };
-        let spans = |place, name| {
-            let line = Spooled { at_ms: 0, service: Some((place, name)), kind: Kind::Output, text: "x" };
-            look.rows(line, 40, &paint, false).remove(0).spans
+        let spans = |place, name: &str| {
+            let line =
+                Spooled { at_ms: 0, service: Some((place, name.to_owned())), kind: Kind::Output, text: "x".to_owned() };
+            look.rows(&line, 40, &paint, false).remove(0).spans
         };
         let (one, other, again) = (spans(0, "web"), spans(1, "store"), spans(6, "last"));
         assert_eq!((one[0].content.as_ref(), other[0].content.as_ref()), ("web   │ ", "store │ "));

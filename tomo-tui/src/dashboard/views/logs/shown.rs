@@ -33,6 +33,6 @@ impl Shown {
 
     fn write_line(&self, number: u64, out: &mut impl io::Write) -> io::Result<()> {
         let Some(line) = self.spool.get(number) else { return Ok(()) };
-        writeln!(out, "{}", self.look.in_a_file(line))
+        writeln!(out, "{}", self.look.in_a_file(&line))
     }
 }

@@ -7,10 +7,13 @@ use std::{
 
 use regex_lite::{Regex, RegexBuilder};
 
-use super::{json::Said, spool::Spool};
+use super::{
+    json::Said,
+    spool::{Spool, Stretch},
+};
 
-/// Text of one part.
-const PART_BYTES: usize = 256 << 10;
+/// Stretches of one part.
+const PART_STRETCHES: usize = 8;
 /// A part that takes longer is given back as far as it came.
 const PART_TIME: Duration = Duration::from_millis(200);
 /// What an expression may become; a line costs so much at the most.
@@ -47,10 +50,10 @@ pub(super) struct Sift {
 pub(crate) struct Part {
     purpose: Purpose,
     turn: u64,
-    /// The number of its first line.
+    /// The number of the first line to look at.
     first: u64,
-    /// Each line with a line feed behind it.
-    text: String,
+    /// They are unpacked where they are looked at. Each has the number of its first line.
+    stretches: Vec<(u64, Stretch)>,
     /// Whether a JSON object counts as it is shown.
     json: bool,
     /// A line has to fit all of them.
@@ -76,15 +79,18 @@ impl Part {
     fn within(self, time: Duration) -> Sifted {
         let began = Instant::now();
         let (mut next, mut hits) = (self.first, Vec::new());
-        for line in self.text.split_terminator('\n') {
-            let said = self.json.then(|| Said::of(line)).flatten().map(Said::in_one_row);
-            let shown = said.as_deref().unwrap_or(line);
-            if self.expressions.iter().all(|expression| expression.is_match(shown)) {
-                hits.push(next);
-            }
-            next += 1;
-            if began.elapsed() >= time {
-                break;
+        'stretches: for (first, stretch) in self.stretches {
+            let block = stretch.into_block();
+            for line in block.texts(usize::try_from(next.saturating_sub(first)).unwrap_or(usize::MAX)) {
+                let said = self.json.then(|| Said::of(line)).flatten().map(Said::in_one_row);
+                let shown = said.as_deref().unwrap_or(line);
+                if self.expressions.iter().all(|expression| expression.is_match(shown)) {
+                    hits.push(next);
+                }
+                next += 1;
+                if began.elapsed() >= time {
+                    break 'stretches;
+                }
             }
         }
         Sifted { purpose: self.purpose, turn: self.turn, next, hits }
@@ -156,9 +162,9 @@ impl Sift {
         }
         let first = self.next.max(spool.gone());
         self.is_out = true;
-        let text = spool.part(first, PART_BYTES).to_owned();
+        let stretches = spool.stretches(first).take(PART_STRETCHES).collect();
         let expressions = [regex].into_iter().chain(filter.cloned()).collect();
-        Some(Part { purpose, turn: self.turn, first, text, json, expressions })
+        Some(Part { purpose, turn: self.turn, first, stretches, json, expressions })
     }
 
     /// Takes over what came of a part, if that still counts.
@@ -216,7 +222,7 @@ mod tests {
         assert_eq!(sift.hits(), &[0, 2]);
         take(&mut spool, &["none", "Get /y"]);
         let part = sift.part(Purpose::Filter, None, false, &spool).expect("there is more to look at");
-        assert_eq!((part.first, part.text.as_str()), (3, "none\nGet /y\n"), "only what is new");
+        assert_eq!(part.first, 3, "only what is new");
         assert!(sift.part(Purpose::Filter, None, false, &spool).is_none(), "one part at a time");
         sift.take(part.sift(), &spool);
         assert_eq!(sift.hits(), &[0, 2, 4]);
