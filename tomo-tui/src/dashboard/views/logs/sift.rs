@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Stretches of one part.
-const PART_STRETCHES: usize = 8;
+const PART_STRETCHES: usize = 16;
 /// A part that takes longer is given back as far as it came.
 const PART_TIME: Duration = Duration::from_millis(200);
 /// What an expression may become; a line costs so much at the most.
