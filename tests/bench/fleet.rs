@@ -1,7 +1,8 @@
 //! A thousand made-up agents on one daemon: how soon all are connected, and what they cost it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use futures::{StreamExt as _, stream};
 use tempfile::TempDir;
 use tokio::{
     task::JoinSet,
@@ -35,25 +36,16 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     /// Enrolls agents; none runs yet.
-    pub(crate) async fn enroll(daemon: &Arc<TestDaemon>, count: usize) -> Self {
+    pub(crate) async fn enroll(daemon: &TestDaemon, count: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let mut under_way = JoinSet::new();
-        for number in 0..count {
-            if under_way.len() >= AT_A_TIME {
-                under_way.join_next().await.expect("one is under way").expect("it is enrolled");
+        let enroll = async |number: usize| {
+            let token = daemon.enrolment(&name(number), &[("fleet", "bench")]).await;
+            while let Err(error) = identity::enroll(&token, &folder.path().join(number.to_string())).await {
+                assert!(format!("{error:#}").contains(TOO_MANY_ENROLMENTS), "{error:#}");
+                sleep(Duration::from_millis(100)).await;
             }
-            let (daemon, state) = (Arc::clone(daemon), folder.path().join(number.to_string()));
-            under_way.spawn(async move {
-                let token = daemon.enrolment(&name(number), &[("fleet", "bench")]).await;
-                while let Err(error) = identity::enroll(&token, &state).await {
-                    assert!(format!("{error:#}").contains(TOO_MANY_ENROLMENTS), "{error:#}");
-                    sleep(Duration::from_millis(100)).await;
-                }
-            });
-        }
-        while let Some(enrolled) = under_way.join_next().await {
-            enrolled.expect("it is enrolled");
-        }
+        };
+        stream::iter(0..count).for_each_concurrent(AT_A_TIME, enroll).await;
         Self { folder, agents: Vec::new(), count }
     }
 
@@ -90,11 +82,10 @@ pub(crate) async fn all_connected(daemon: &TestDaemon, count: usize) -> Duration
 }
 
 pub(crate) async fn run(windows: Windows) -> Vec<Row> {
-    let daemon = Arc::new(TestDaemon::spawn().await);
+    let mut daemon = TestDaemon::spawn().await;
     let began = Instant::now();
     let mut fleet = Fleet::enroll(&daemon, AGENTS).await;
     eprintln!("  {AGENTS} enrolled in {:.1} s", began.elapsed().as_secs_f64());
-    let mut daemon = Arc::into_inner(daemon).expect("nobody else holds it");
     fleet.start();
     let first = all_connected(&daemon, AGENTS).await;
     // The first samples and facts of all are in.

@@ -119,10 +119,9 @@ impl Side {
 }
 
 pub(crate) async fn run(windows: Windows) -> Vec<Row> {
-    let daemon = Arc::new(TestDaemon::spawn().await);
+    let mut daemon = TestDaemon::spawn().await;
     let mut fleet = Fleet::enroll(&daemon, SERVERS).await;
     fleet.start();
-    let mut daemon = Arc::into_inner(daemon).expect("nobody else holds it");
     all_connected(&daemon, SERVERS).await;
     let mut tokens = Vec::new();
     // Nobody may ask more than 200 times a second.

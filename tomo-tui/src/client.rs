@@ -1,8 +1,9 @@
 //! The one client of the daemon, for the dashboard and the CLI: MCP for everything, `/person/…` for what no tool may carry.
 //!
-//! The only module that knows rmcp's client side.
+//! The only module that knows rmcp's client side. Tools are called without it, see [`call`].
 
 mod bridge;
+mod call;
 mod credentials;
 mod http;
 mod terminal;
@@ -16,8 +17,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rmcp::{
     ClientHandler, ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::{
-        CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification,
-        SubscriptionFilter,
+        ClientCapabilities, ClientConfig, Implementation, ProtocolVersion, ServerNotification, SubscriptionFilter,
     },
     service::RunningService,
     transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
@@ -35,6 +35,7 @@ use tomo_proto::{
 };
 
 pub(crate) use bridge::serve as serve_bridge;
+use call::{Call, NoAnswer};
 pub(crate) use credentials::{Profile, folder, folder_of_home, profiles, saved, state_folder, typed_path, write_own};
 pub(crate) use http::vouch;
 pub(crate) use terminal::Terminal;
@@ -42,13 +43,9 @@ pub(crate) use tomo_proto::api::person::SavedLogin as Saved;
 
 /// Everything the caller may use.
 const ENDPOINT: &str = "/mcp/full";
-/// Longest wait for an answer.
-const CALL: Duration = Duration::from_secs(60);
 /// Servers of one answer: a large fleet at once would cost much memory for a moment.
 const SERVERS: u32 = 100;
 const CONNECT: Duration = Duration::from_secs(5);
-/// Key of an error's data in a tool result's `_meta`.
-const ERROR_META: &str = "dev.tomo/error";
 
 /// Which daemon, and as whom.
 #[derive(Debug, Clone)]
@@ -216,43 +213,33 @@ impl Client {
     }
 
     async fn call_once<T: Tool>(&self, request: &T) -> Result<T::Answer, ClientError> {
-        let service = self.service().await?;
-        let arguments = match serde_json::to_value(request) {
-            Ok(serde_json::Value::Object(arguments)) => arguments,
-            _ => {
-                return Err(
-                    ApiError::new(ErrorCode::Invalid, format!("the arguments of {} do not encode", T::NAME)).into()
-                );
+        let body = serde_json::to_vec(&Call::of(request)).map_err(|error| {
+            ApiError::new(ErrorCode::Invalid, format!("the arguments of {} do not encode: {error}", T::NAME))
+        })?;
+        let headers = [("mcp-protocol-version", call::VERSION), ("mcp-method", call::METHOD), ("mcp-name", T::NAME)];
+        let answered = match self.shared.http.exchange(ENDPOINT, body, &headers, self.bearer()).await {
+            Ok(answered) => answered,
+            Err(ClientError::Api(error)) if error.code == ErrorCode::Unauthenticated => return Err(self.signed_out()),
+            Err(ClientError::Api(error)) if error.code == ErrorCode::Internal => {
+                return Err(self.not_connected(&error.message));
             }
+            Err(other) => return Err(other),
         };
-        let call = service.call_tool(CallToolRequestParams::new(T::NAME).with_arguments(arguments));
-        let result = match timeout(CALL, call).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => return Err(self.failed(&error.to_string()).await),
-            Err(_) => return Err(self.failed("no answer in time").await),
-        };
-        if result.is_error == Some(true) {
-            let data = result.meta.as_ref().and_then(|meta| meta.get(ERROR_META)).cloned();
-            let error = data.and_then(|data| serde_json::from_value::<ApiError>(data).ok()).unwrap_or_else(|| {
-                let text = result.content.first().and_then(|content| content.as_text()).map(|text| text.text.clone());
-                ApiError::new(
-                    ErrorCode::Internal,
-                    text.unwrap_or_else(|| "the daemon refused without a reason".to_owned()),
-                )
-            });
-            if error.code == ErrorCode::Unauthenticated {
-                return Err(self.signed_out());
-            }
-            return Err(error.into());
-        }
-        let answer = result.structured_content.unwrap_or_default();
-        serde_json::from_value(answer).map_err(|error| {
-            ApiError::new(
+        call::answer(&answered).map_err(|error| match error {
+            NoAnswer::Refused(error) if error.code == ErrorCode::Unauthenticated => self.signed_out(),
+            NoAnswer::Refused(error) => error.into(),
+            NoAnswer::Protocol(reason) => self.not_connected(&reason),
+            NoAnswer::NotUnderstood(reason) => ApiError::new(
                 ErrorCode::Internal,
-                format!("the answer of {} is not understood ({error}): the daemon may be of another release", T::NAME),
+                format!("the answer of {} is not understood ({reason}): the daemon may be of another release", T::NAME),
             )
-            .into()
+            .into(),
         })
+    }
+
+    fn not_connected(&self, reason: &str) -> ClientError {
+        let reason = tomo_proto::text::display_line(reason, 200);
+        ClientError::NotConnected { url: self.shared.target.url.clone(), reason }
     }
 
     /// Why nobody is signed in.
@@ -271,13 +258,12 @@ impl Client {
         self.shared.service.lock().await.take();
         let body = serde_json::Value::Object(serde_json::Map::new());
         let asked = timeout(CONNECT, self.shared.http.post(ENDPOINT, &body, self.bearer())).await;
-        let url = self.shared.target.url.clone();
         match asked {
             Ok(Err(ClientError::Api(error))) if error.code == ErrorCode::Unauthenticated => self.signed_out(),
             // HTTP answers, but not with a refusal of the daemon's: what MCP said counts.
             Ok(Err(told)) if !matches!(&told, ClientError::Api(error) if error.code == ErrorCode::Internal) => told,
             _ if reason.contains(http::NOT_PINNED) => ClientError::Certificate(http::without_prefix(reason)),
-            _ => ClientError::NotConnected { url, reason: tomo_proto::text::display_line(reason, 200) },
+            _ => self.not_connected(reason),
         }
     }
 

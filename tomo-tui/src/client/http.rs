@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
     client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -19,6 +20,8 @@ use crate::client::ClientError;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_secs(5);
+/// What an answer may be: a message, or events.
+const ACCEPT: &str = "application/json, text/event-stream";
 
 pub(super) struct Http {
     url: String,
@@ -86,14 +89,30 @@ impl Http {
         body: &serde_json::Value,
         bearer: Option<String>,
     ) -> Result<serde_json::Value, ClientError> {
-        let mut request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).json(body);
+        let body = serde_json::to_vec(body).unwrap_or_default();
+        let answered = self.exchange(path, body, &[], bearer).await?;
+        Ok(serde_json::from_slice(&answered).unwrap_or_default())
+    }
+
+    /// Posts JSON and waits for all of the answer (60 s at most).
+    pub(super) async fn exchange(
+        &self,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&'static str, &'static str)],
+        bearer: Option<String>,
+    ) -> Result<Bytes, ClientError> {
+        let mut request = self.client.post(format!("{}{path}", self.base)).timeout(TIMEOUT).body(body);
+        request = request.header("content-type", "application/json").header("accept", ACCEPT);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         if let Some(bearer) = bearer {
             request = request.bearer_auth(bearer);
         }
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let response = self.accepted(path, response).await?;
-        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
-        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+        response.bytes().await.map_err(|error| self.unreachable(&error))
     }
 
     /// Posts a body that goes on for as long as its answer does.

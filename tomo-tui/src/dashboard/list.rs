@@ -517,9 +517,9 @@ mod tests {
         let batches = vec(vec((0..NAMES.len(), 0..4_u32), 0..6), 1..6);
         proptest!(|((sort, then, filtered) in arranged, batches in batches)| {
             let list = || {
-                let mut list = List::<Item>::default();
-                list.sort = sort.map(|(by_size, downwards)| (usize::from(by_size), downwards));
-                list.then = then.map(|downwards| (0, downwards));
+                let sort = sort.map(|(by_size, downwards)| (usize::from(by_size), downwards));
+                let then = then.map(|downwards| (0, downwards));
+                let mut list = List::<Item> { sort, then, ..List::default() };
                 list.set_filter(if filtered { "size:1".to_owned() } else { String::new() });
                 list
             };
