@@ -98,7 +98,8 @@ struct Refused {
     is_error: bool,
     #[serde(default)]
     content: Vec<Content>,
-    _meta: Option<Refusal>,
+    #[serde(rename = "_meta")]
+    meta: Option<Refusal>,
 }
 
 #[derive(Deserialize)]
@@ -144,7 +145,7 @@ fn message(body: &[u8]) -> &[u8] {
 
 impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
-        if let Some(refusal) = refused._meta {
+        if let Some(refusal) = refused.meta {
             return refusal.error;
         }
         let text = refused.content.into_iter().find_map(|content| content.text);
