@@ -408,3 +408,24 @@ fn nothing_of_what_a_message_covers_shows_through() {
     assert!(message.iter().all(|cell| cell.modifier == message[0].modifier), "{message:?}");
     assert!(!message[0].modifier.contains(Modifier::DIM), "{message:?}");
 }
+
+#[test]
+fn a_question_that_is_answered_with_no_says_what_was_not_done() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2");
+    for no in ["esc", "n", "enter"] {
+        dashboard.press("R");
+        assert!(dashboard.press(no).is_empty(), "{no}");
+        assert!(dashboard.state.layer.is_none(), "{no}");
+        dashboard.shows("nothing was done: restart app web-1/shop");
+        dashboard.state.toasts.dismiss();
+    }
+    dashboard.press("3 A esc");
+    dashboard.shows("nothing was done: deploy shop on web-1");
+    // Whoever goes on typing has not said no to anything.
+    dashboard.state.toasts.dismiss();
+    dashboard.press("1 a tab");
+    dashboard.type_in("web-9");
+    dashboard.press("esc enter");
+    assert!(!dashboard.screen().contains("nothing was done"), "{}", dashboard.screen());
+}
