@@ -334,35 +334,62 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         return;
     }
     // With marks, what can be done to all of them comes first.
-    let of_marked = |entry: &Entry| state.is_done_to_marked(entry.action);
-    let mut entries: Vec<_> =
-        action::in_context(state.context()).filter(|entry| entry.footer > 0 || of_marked(entry)).collect();
-    entries.sort_by_key(|entry| (!of_marked(entry), entry.footer));
+    let of_marked = |shortcut: &Shortcut| state.is_done_to_marked(shortcut.action);
+    let mut shortcuts: Vec<_> = action::in_context(state.context())
+        .map(|entry| Shortcut::of(state, entry))
+        .filter(|it| !it.key.is_empty())
+        .collect();
+    shortcuts.retain(|it| it.place > 0 || of_marked(it));
+    shortcuts.sort_by_key(|it| (!of_marked(it), it.place));
     // The ways back and out, and how to learn the rest, stay in sight, whatever else has room.
-    let key = |entry: &Entry| state.keys.of(state.context(), entry.action).first().map(|key| (*key).to_owned());
-    entries.retain(|entry| key(entry).is_some());
-    let key = |entry: &Entry| key(entry).unwrap_or_default();
-    let width = |entry: &Entry| u16::try_from(key(entry).width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
-    let always = [Action::Back, Action::Help, Action::Quit].map(action::row);
-    let reserved = always.iter().map(|entry| width(entry) + 2).sum::<u16>();
+    let always = [Action::Back, Action::Help, Action::Quit].map(|action| Shortcut::of(state, action::row(action)));
+    let reserved = always.iter().map(|it| it.width() + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
-    let mut put = |entry: &Entry, x: u16| {
-        let off = state.disabled(entry.action).is_some();
-        let place = Rect { x, width: width(entry).min(area.right().saturating_sub(x)), ..area };
+    let mut put = |it: &Shortcut, x: u16| {
+        let off = state.disabled(it.action).is_some();
+        let place = Rect { x, width: it.width().min(area.right().saturating_sub(x)), ..area };
         let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
-        let spans = vec![Span::styled(key(entry), key_style), Span::styled(format!(" {}", entry.title), style)];
+        let spans = vec![Span::styled(it.key.clone(), key_style), Span::styled(format!(" {}", it.word), style)];
         canvas.line(place, &Line::from(spans));
-        canvas.hits.add(place, Hit::Act(entry.action));
-        x.saturating_add(width(entry) + 2)
+        canvas.hits.add(place, Hit::Act(it.action));
+        x.saturating_add(it.width() + 2)
     };
-    for entry in entries {
-        if x.saturating_add(width(entry)).saturating_add(reserved) > area.right() {
+    for shortcut in shortcuts {
+        if x.saturating_add(shortcut.width()).saturating_add(reserved) > area.right() {
             break;
         }
-        x = put(entry, x);
+        x = put(&shortcut, x);
     }
-    for entry in always {
-        x = put(entry, x.max(area.x));
+    for shortcut in always {
+        x = put(&shortcut, x.max(area.x));
+    }
+}
+
+/// What the footer says of an action where one is.
+struct Shortcut {
+    action: Action,
+    /// Its place, 0 for none.
+    place: u8,
+    /// Empty if it has no key.
+    key: String,
+    word: &'static str,
+}
+
+impl Shortcut {
+    fn of(state: &State, entry: &Entry) -> Self {
+        let key =
+            || state.keys.of(state.context(), entry.action).first().map_or_else(String::new, |key| (*key).to_owned());
+        let (place, key, word) = match (state.context(), entry.action) {
+            // The times of a log stand together, and what it copies is a line.
+            (Context::Logs, Action::LogMinutes(1)) => (1, state.keys.of_times(), "since"),
+            (Context::Logs, Action::Copy) => (2, key(), "copy line"),
+            _ => (entry.footer, key(), entry.title),
+        };
+        Self { action: entry.action, place, key, word }
+    }
+
+    fn width(&self) -> u16 {
+        u16::try_from(self.key.width() + 1 + self.word.width()).unwrap_or(u16::MAX)
     }
 }
 
