@@ -2,7 +2,7 @@
 
 use tomo_proto::{
     api::{person::DeleteRegistry, terminal::TerminalOf},
-    model::{stock::Item, user::Scope},
+    model::{agent::AgentState, server::ServerSummary, stock::Item, user::Scope},
 };
 
 use crate::dashboard::{
@@ -13,7 +13,7 @@ use crate::dashboard::{
         choice::Choice,
         compose::ComposeForm,
         confirm::Confirm,
-        deploy::DeployForm,
+        deploy::{DeployForm, Destination},
         help::Help,
         jump::JumpForm,
         make::{Made, MakeForm},
@@ -146,7 +146,7 @@ impl State {
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Deploy => self.deploy(),
             Action::ImportCompose => {
-                let form = ComposeForm::new(self.server_names(), self.server_on_screen());
+                let form = ComposeForm::new(self.destinations(), self.server_on_screen());
                 self.layer = Some(Layer::Compose(Box::new(form)));
             }
             Action::Redeploy => self.redeploy(),
@@ -453,9 +453,18 @@ impl State {
         self.servers.items().iter().map(|server| server.name.clone()).collect()
     }
 
+    /// The servers, each with what stands against an app there, as far as is known.
+    fn destinations(&self) -> Vec<Destination> {
+        let one = |server: &ServerSummary| Destination {
+            server: server.name.clone(),
+            against: lacks_engine(server).then(|| "no container engine answers there: install or start one".to_owned()),
+        };
+        self.servers.items().iter().map(one).collect()
+    }
+
     /// Opens the form of a new app: that of a template, where one is on screen.
     fn deploy(&mut self) {
-        let servers = self.server_names();
+        let servers = self.destinations();
         let form = match &self.view {
             View::Catalog => {
                 let Some(template) = self.catalog.selected() else { return };
@@ -502,6 +511,12 @@ impl State {
             1 => "An operation is under way. It goes on without the dashboard.".to_owned(),
             _ => format!("{running} operations are under way. They go on without the dashboard."),
         };
-        self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
+        self.layer =
+            Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit).of("the dashboard")));
     }
+}
+
+/// Whether a server is known to have no engine that answers: its agent is there and has told its figures.
+fn lacks_engine(server: &ServerSummary) -> bool {
+    server.agent == AgentState::Online && server.vitals.is_some() && server.containers.is_none()
 }

@@ -429,3 +429,22 @@ fn a_question_that_is_answered_with_no_says_what_was_not_done() {
     dashboard.press("esc enter");
     assert!(!dashboard.screen().contains("nothing was done"), "{}", dashboard.screen());
 }
+
+#[test]
+fn a_server_without_an_engine_is_named_so_in_the_form_and_gets_no_deploy() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let without = ServerSummary { containers: None, ..server(1, ServerStatus::Up) };
+    let servers = std::iter::once(without).chain((2..=200).map(|number| server(number, ServerStatus::Up)));
+    dashboard.send(Event::Answer(Answer::Servers(Ok(servers.collect()))));
+    dashboard.press("n");
+    dashboard.shows("web-1 › 1/200  ✗ no container engine answers there");
+    dashboard.type_in("nginx:1.27");
+    dashboard.press("tab");
+    dashboard.type_in("shop-2");
+    assert!(dashboard.press("ctrl-s").is_empty());
+    dashboard.shows("✗ no container engine answers there: install or start one");
+    // One of many is found by typing.
+    dashboard.type_in("-187");
+    dashboard.shows("web-187 › 187/200  /-187");
+    assert!(dashboard.press("ctrl-s").iter().any(|effect| matches!(effect, Effect::Deploy(_))));
+}
