@@ -166,7 +166,11 @@ impl View {
                 logs::LogOf::App(_) => &["apps", &view.name, "log"],
                 logs::LogOf::Container { server, .. } => &["servers", server, &view.name, "log"],
             },
-            Self::Diagnosis(view) => &["apps", &view.name, "why"],
+            Self::Diagnosis(view) => match view.app.split_once('/') {
+                None => &["apps", &view.name, "why"],
+                // A container's that is no app's.
+                Some((server, _)) => &["servers", server, &view.name, "why"],
+            },
             Self::Plans => &["plans"],
             Self::Plan(view) => &["plans", &view.id],
             Self::Operations => &["operations"],
