@@ -3,6 +3,7 @@
 use ratatui::{buffer::Cell, style::Modifier};
 
 use super::*;
+use crate::dashboard::action::{Action, Context};
 
 #[test]
 fn it_paints_before_the_daemon_answers() {
@@ -447,4 +448,17 @@ fn a_server_without_an_engine_is_named_so_in_the_form_and_gets_no_deploy() {
     dashboard.type_in("-187");
     dashboard.shows("web-187 › 187/200  /-187");
     assert!(dashboard.press("ctrl-s").iter().any(|effect| matches!(effect, Effect::Deploy(_))));
+}
+
+#[test]
+fn whoever_comes_back_is_told_once_why_it_does_not_begin_with_the_overview() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let mut again = Dashboard::empty();
+    again.state.restore(dashboard.state.memory());
+    assert!(!again.screen().contains("where you left it"), "{}", again.screen());
+    dashboard.press("enter");
+    let mut again = Dashboard::empty();
+    again.state.keys.bind(Context::Global, Action::ShowOverview, vec!["F".to_owned()]);
+    again.state.restore(dashboard.state.memory());
+    again.shows("where you left it: servers › web-1; press F for the overview");
 }
