@@ -3,7 +3,7 @@
 use ratatui::{buffer::Cell, style::Modifier};
 
 use super::*;
-use crate::dashboard::action::{Action, Context};
+use crate::dashboard::action::{self, Action, Context};
 
 #[test]
 fn it_paints_before_the_daemon_answers() {
@@ -461,4 +461,21 @@ fn whoever_comes_back_is_told_once_why_it_does_not_begin_with_the_overview() {
     again.state.keys.bind(Context::Global, Action::ShowOverview, vec!["F".to_owned()]);
     again.state.restore(dashboard.state.memory());
     again.shows("where you left it: servers › web-1; press F for the overview");
+}
+
+#[test]
+fn the_end_of_the_help_is_reached_by_one_key_and_a_mark_tells_that_there_is_more() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("?");
+    let screen = dashboard.screen();
+    assert!(
+        screen.lines().any(|line| line.trim_end_matches(['│', ' ']).ends_with("more") && line.contains("↓ ")),
+        "{screen}"
+    );
+    dashboard.press("end");
+    let last = action::in_context(Context::Overview).last().expect("there are some");
+    dashboard.shows(last.title);
+    assert!(!dashboard.screen().contains("more │"), "{}", dashboard.screen());
+    dashboard.press("home");
+    assert_eq!(dashboard.screen(), screen);
 }
