@@ -40,7 +40,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::dashboard::{
     action::{self, Action, Context, Entry},
-    canvas::{Canvas, Hit, split_bottom, split_top},
+    canvas::{Canvas, Hit, cut_line, fitting, split_bottom, split_top},
     list::{AnyList, List, Listed},
     state::{Link, State},
     toast::Kind,
@@ -305,12 +305,14 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     while right.len() > 1 && right.iter().map(Span::width).sum::<usize>() > room {
         right.remove(0);
     }
-    canvas.line(area, &left);
     let right = Line::from(right);
     let taken = u16::try_from(right.width()).unwrap_or(u16::MAX);
-    if usize::from(taken) <= width {
-        canvas.line(Rect { x: area.right() - taken - u16::from(area.width > taken), width: taken, ..area }, &right);
+    if usize::from(taken) > width {
+        canvas.line(area, &cut_line(left, usize::from(area.width)));
+        return;
     }
+    canvas.line(area, &cut_line(left, width.saturating_sub(usize::from(taken) + 1)));
+    canvas.line(Rect { x: area.right() - taken - u16::from(area.width > taken), width: taken, ..area }, &right);
 }
 
 fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
@@ -400,21 +402,28 @@ impl Shortcut {
 /// The newest message, above the footer; a lost daemon is one as long as it is lost.
 fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     let theme = canvas.theme;
-    let (style, text) = match (state.toasts.newest(), &state.link) {
-        (Some((Kind::Info, text)), _) => (theme.accent, text.to_owned()),
-        (Some((Kind::Warning, text)), _) => (theme.warn, text.to_owned()),
-        (Some((Kind::Error, text)), _) => (
-            theme.bad,
-            match state.toasts.waiting() {
-                0 | 1 => format!("{text}  (Esc)"),
-                more => format!("{text}  (Esc; {} more)", more - 1),
-            },
-        ),
-        (None, Link::Lost { reason, .. }) => (theme.warn, format!("{reason}; trying again")),
+    let (style, text, end) = match (state.toasts.newest(), &state.link) {
+        (Some((Kind::Info, text)), _) => (theme.accent, text, String::new()),
+        (Some((Kind::Warning, text)), _) => (theme.warn, text, String::new()),
+        (Some((Kind::Error, text)), _) => {
+            let end = match state.toasts.waiting() {
+                0 | 1 => " (Esc)".to_owned(),
+                more => format!(" (Esc; {} more)", more - 1),
+            };
+            (theme.bad, text, end)
+        }
+        (None, Link::Lost { reason, .. }) => (theme.warn, reason.as_str(), "; trying again".to_owned()),
         (None, _) => return,
     };
-    let mut lines = wrap(&text, usize::from(body.width).saturating_sub(4));
-    lines.truncate(TOAST_LINES);
+    let room = usize::from(body.width).saturating_sub(4);
+    let mut lines = wrap(&format!("{text}{end}"), room);
+    if lines.len() > TOAST_LINES {
+        lines.truncate(TOAST_LINES);
+        if let Some(last) = lines.last_mut() {
+            // How it ends stays in sight.
+            *last = format!("{}{end}", fitting(format!("{last} …"), room.saturating_sub(end.width())));
+        }
+    }
     let height = u16::try_from(lines.len()).unwrap_or(1);
     let (_, area) = split_bottom(body, height);
     // Nothing of the style of what is below shows through.

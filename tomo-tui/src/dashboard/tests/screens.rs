@@ -3,7 +3,10 @@
 use ratatui::{buffer::Cell, style::Modifier};
 
 use super::*;
-use crate::dashboard::action::{self, Action, Context};
+use crate::dashboard::{
+    action::{self, Action, Context},
+    toast::Kind,
+};
 
 #[test]
 fn it_paints_before_the_daemon_answers() {
@@ -478,4 +481,30 @@ fn the_end_of_the_help_is_reached_by_one_key_and_a_mark_tells_that_there_is_more
     assert!(!dashboard.screen().contains("more │"), "{}", dashboard.screen());
     dashboard.press("home");
     assert_eq!(dashboard.screen(), screen);
+}
+
+#[test]
+fn a_message_that_is_longer_than_its_room_ends_with_a_mark() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.state.toasts.push(Kind::Warning, "word ".repeat(200), NOW);
+    let row = dashboard.screen().lines().nth(22).map(str::to_owned).unwrap_or_default();
+    assert!(row.ends_with("word …"), "{row}");
+    dashboard.state.toasts.dismiss();
+    dashboard.state.toasts.push(Kind::Error, "x".repeat(2_000), NOW);
+    let row = dashboard.screen().lines().nth(22).map(str::to_owned).unwrap_or_default();
+    assert!(row.ends_with("x… (Esc)"), "{row}");
+    dashboard.state.toasts.dismiss();
+    dashboard.state.toasts.push(Kind::Error, "it is short", NOW);
+    dashboard.shows(" it is short (Esc)");
+}
+
+#[test]
+fn a_header_without_room_is_cut_with_a_mark() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("7");
+    for (width, head) in [(20, " tomo › use… ● live "), (16, " tomo ›… ● live "), (40, " tomo › users")] {
+        let buffer = dashboard.buffer(width, 5);
+        let row: String = (0..width).map(|x| buffer[(x, 0)].symbol()).collect();
+        assert!(row.starts_with(head), "{row:?}");
+    }
 }
