@@ -165,11 +165,13 @@ pub fn check_name(name: &str) -> Result<(), String> {
     if name.len() > 48 {
         return Err("a name has at most 48 characters".to_owned());
     }
+    let rules = "a-z, 0-9, \".\", \"_\" and \"-\" only, and begins and ends with a letter or digit";
+    if name.is_empty() {
+        return Err(format!("a name is wanted: it has {rules}"));
+    }
     let bytes = name.as_bytes();
     if !edge(bytes.first().copied()) || !edge(bytes.last().copied()) || !bytes.iter().copied().all(inner) {
-        return Err(
-            "a name has a-z, 0-9, \".\", \"_\" and \"-\" only, and begins and ends with a letter or digit".to_owned()
-        );
+        return Err(format!("a name has {rules}"));
     }
     Ok(())
 }
@@ -185,6 +187,8 @@ mod tests {
         }
         for bad in ["", "-a", "a-", "A", "a b", "a/b", "..", "é", "a\u{202e}b", &"x".repeat(49)] {
             assert!(check_name(bad).is_err(), "{bad}");
+            let is_missing = check_name(bad).is_err_and(|why| why.starts_with("a name is wanted: it has a-z"));
+            assert_eq!(is_missing, bad.is_empty(), "{bad}");
         }
     }
 }

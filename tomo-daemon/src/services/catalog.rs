@@ -119,12 +119,12 @@ impl Services {
         let Some(id) = &request.template else {
             return match (request.answers.is_empty(), request.spec == AppSpec::default()) {
                 (false, _) => Err(invalid("answers belong to a template, and none is named", "answers")),
-                (true, true) => Err(invalid("app_deploy needs spec or template", "spec").with_next("catalog_list {}")),
+                (true, true) => Err(invalid("a deploy needs spec or template", "spec").with_next("catalog_list {}")),
                 (true, false) => Ok(()),
             };
         };
         if request.spec != AppSpec::default() {
-            return Err(invalid("app_deploy takes spec or template, not both", "template"));
+            return Err(invalid("a deploy takes spec or template, not both", "template"));
         }
         let template = self.context.template(id).await?.template;
         let render = |answers: &BTreeMap<String, String>| {

@@ -85,8 +85,8 @@ impl Handle<ServerMetrics> for Services {
             let metric = name.split('/').next().unwrap_or_default();
             if !names::ALL.iter().any(|known| known.0 == metric) {
                 let known = names::ALL.iter().map(|known| known.0);
-                return Err(lookup::not_found("metric", metric, known, "server_metrics with metrics left out")
-                    .with_field("metrics"));
+                let usual = format!("server_metrics {{\"server\":\"{}\"}}", server.name);
+                return Err(lookup::not_found("metric", metric, known, &usual).with_field("metrics"));
             }
         }
         let container = request.app.as_ref().map(|app| format!("tomo-{app}"));

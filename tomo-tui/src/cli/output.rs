@@ -212,6 +212,7 @@ mod tests {
             ("server_list {}", "tomo server list"),
             (r#"server_get {"server":"web-1"}"#, "tomo server get web-1"),
             (r#"container_get {"container":"db","server":"web-1"}"#, "tomo container get web-1 db"),
+            (r#"server_metrics {"server":"web-1"}"#, "tomo server metrics web-1"),
             (r#"server_prune {"all":true,"server":"web-1"}"#, "tomo server prune web-1 --all"),
             ("auth_whoami {}", "tomo whoami"),
             ("app_deploy {}", "tomo app deploy NAME --server SERVER --image IMAGE"),

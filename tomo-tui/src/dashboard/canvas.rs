@@ -165,12 +165,32 @@ impl Canvas<'_> {
     }
 }
 
+/// A styled line of so many cells at most, with a mark where it is cut.
+pub(crate) fn cut_line(line: Line<'static>, cells: usize) -> Line<'static> {
+    let mut room = cells;
+    if line.width() <= room {
+        return line;
+    }
+    let mut cut = Vec::new();
+    for span in line.spans {
+        let width = span.width();
+        if width >= room {
+            // What follows is cut, so that even one that fits needs the mark.
+            cut.push(Span::styled(fitting(format!("{} ", span.content), room), span.style));
+            break;
+        }
+        room -= width;
+        cut.push(span);
+    }
+    Line::from(cut)
+}
+
 /// A line of so many cells at most, with a mark where it is cut: letters may be two cells wide.
-fn fitting(line: String, cells: usize) -> String {
+pub(crate) fn fitting(line: String, cells: usize) -> String {
     if line.width() <= cells {
         return line;
     }
-    let mut room = cells.saturating_sub(1);
+    let Some(mut room) = cells.checked_sub(1) else { return String::new() };
     let mut cut = String::new();
     for letter in line.graphemes(true) {
         let Some(rest) = room.checked_sub(letter.width()) else { break };
@@ -207,6 +227,17 @@ pub(crate) fn split_left(area: Rect, width: u16) -> (Rect, Rect) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_styled_line_is_cut_with_a_mark_and_keeps_its_styles() {
+        let line = || Line::from(vec![Span::raw(" tomo"), Span::raw(" › "), Span::raw("日本語")]);
+        for (cells, cut) in
+            [(14, " tomo › 日本語"), (13, " tomo › 日本…"), (9, " tomo › …"), (8, " tomo ›…"), (5, " tom…"), (1, "…")]
+        {
+            assert_eq!(cut_line(line(), cells).to_string(), cut, "{cells}");
+        }
+        assert_eq!(cut_line(line(), 0).to_string(), "");
+    }
 
     #[test]
     fn a_line_is_cut_where_its_cells_end_and_says_so() {

@@ -40,7 +40,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::dashboard::{
     action::{self, Action, Context, Entry},
-    canvas::{Canvas, Hit, split_bottom, split_top},
+    canvas::{Canvas, Hit, cut_line, fitting, split_bottom, split_top},
     list::{AnyList, List, Listed},
     state::{Link, State},
     toast::Kind,
@@ -166,7 +166,11 @@ impl View {
                 logs::LogOf::App(_) => &["apps", &view.name, "log"],
                 logs::LogOf::Container { server, .. } => &["servers", server, &view.name, "log"],
             },
-            Self::Diagnosis(view) => &["apps", &view.name, "why"],
+            Self::Diagnosis(view) => match view.app.split_once('/') {
+                None => &["apps", &view.name, "why"],
+                // A container's that is no app's.
+                Some((server, _)) => &["servers", server, &view.name, "why"],
+            },
             Self::Plans => &["plans"],
             Self::Plan(view) => &["plans", &view.id],
             Self::Operations => &["operations"],
@@ -301,12 +305,14 @@ fn header(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     while right.len() > 1 && right.iter().map(Span::width).sum::<usize>() > room {
         right.remove(0);
     }
-    canvas.line(area, &left);
     let right = Line::from(right);
     let taken = u16::try_from(right.width()).unwrap_or(u16::MAX);
-    if usize::from(taken) <= width {
-        canvas.line(Rect { x: area.right() - taken - u16::from(area.width > taken), width: taken, ..area }, &right);
+    if usize::from(taken) > width {
+        canvas.line(area, &cut_line(left, usize::from(area.width)));
+        return;
     }
+    canvas.line(area, &cut_line(left, width.saturating_sub(usize::from(taken) + 1)));
+    canvas.line(Rect { x: area.right() - taken - u16::from(area.width > taken), width: taken, ..area }, &right);
 }
 
 fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
@@ -334,56 +340,90 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         return;
     }
     // With marks, what can be done to all of them comes first.
-    let of_marked = |entry: &Entry| state.is_done_to_marked(entry.action);
-    let mut entries: Vec<_> =
-        action::in_context(state.context()).filter(|entry| entry.footer > 0 || of_marked(entry)).collect();
-    entries.sort_by_key(|entry| (!of_marked(entry), entry.footer));
+    let of_marked = |shortcut: &Shortcut| state.is_done_to_marked(shortcut.action);
+    let mut shortcuts: Vec<_> = action::in_context(state.context())
+        .map(|entry| Shortcut::of(state, entry))
+        .filter(|it| !it.key.is_empty())
+        .collect();
+    shortcuts.retain(|it| it.place > 0 || of_marked(it));
+    shortcuts.sort_by_key(|it| (!of_marked(it), it.place));
     // The ways back and out, and how to learn the rest, stay in sight, whatever else has room.
-    let key = |entry: &Entry| state.keys.of(state.context(), entry.action).first().map(|key| (*key).to_owned());
-    entries.retain(|entry| key(entry).is_some());
-    let key = |entry: &Entry| key(entry).unwrap_or_default();
-    let width = |entry: &Entry| u16::try_from(key(entry).width() + 1 + entry.title.width()).unwrap_or(u16::MAX);
-    let always = [Action::Back, Action::Help, Action::Quit].map(action::row);
-    let reserved = always.iter().map(|entry| width(entry) + 2).sum::<u16>();
+    let always = [Action::Back, Action::Help, Action::Quit].map(|action| Shortcut::of(state, action::row(action)));
+    let reserved = always.iter().map(|it| it.width() + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
-    let mut put = |entry: &Entry, x: u16| {
-        let off = state.disabled(entry.action).is_some();
-        let place = Rect { x, width: width(entry).min(area.right().saturating_sub(x)), ..area };
+    let mut put = |it: &Shortcut, x: u16| {
+        let off = state.disabled(it.action).is_some();
+        let place = Rect { x, width: it.width().min(area.right().saturating_sub(x)), ..area };
         let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
-        let spans = vec![Span::styled(key(entry), key_style), Span::styled(format!(" {}", entry.title), style)];
+        let spans = vec![Span::styled(it.key.clone(), key_style), Span::styled(format!(" {}", it.word), style)];
         canvas.line(place, &Line::from(spans));
-        canvas.hits.add(place, Hit::Act(entry.action));
-        x.saturating_add(width(entry) + 2)
+        canvas.hits.add(place, Hit::Act(it.action));
+        x.saturating_add(it.width() + 2)
     };
-    for entry in entries {
-        if x.saturating_add(width(entry)).saturating_add(reserved) > area.right() {
+    for shortcut in shortcuts {
+        if x.saturating_add(shortcut.width()).saturating_add(reserved) > area.right() {
             break;
         }
-        x = put(entry, x);
+        x = put(&shortcut, x);
     }
-    for entry in always {
-        x = put(entry, x.max(area.x));
+    for shortcut in always {
+        x = put(&shortcut, x.max(area.x));
+    }
+}
+
+/// What the footer says of an action where one is.
+struct Shortcut {
+    action: Action,
+    /// Its place, 0 for none.
+    place: u8,
+    /// Empty if it has no key.
+    key: String,
+    word: &'static str,
+}
+
+impl Shortcut {
+    fn of(state: &State, entry: &Entry) -> Self {
+        let key =
+            || state.keys.of(state.context(), entry.action).first().map_or_else(String::new, |key| (*key).to_owned());
+        let (place, key, word) = match (state.context(), entry.action) {
+            // The times of a log stand together, and what it copies is a line.
+            (Context::Logs, Action::LogMinutes(1)) => (1, state.keys.of_times(), "since"),
+            (Context::Logs, Action::Copy) => (2, key(), "copy line"),
+            _ => (entry.footer, key(), entry.title),
+        };
+        Self { action: entry.action, place, key, word }
+    }
+
+    fn width(&self) -> u16 {
+        u16::try_from(self.key.width() + 1 + self.word.width()).unwrap_or(u16::MAX)
     }
 }
 
 /// The newest message, above the footer; a lost daemon is one as long as it is lost.
 fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
     let theme = canvas.theme;
-    let (style, text) = match (state.toasts.newest(), &state.link) {
-        (Some((Kind::Info, text)), _) => (theme.accent, text.to_owned()),
-        (Some((Kind::Warning, text)), _) => (theme.warn, text.to_owned()),
-        (Some((Kind::Error, text)), _) => (
-            theme.bad,
-            match state.toasts.waiting() {
-                0 | 1 => format!("{text}  (Esc)"),
-                more => format!("{text}  (Esc; {} more)", more - 1),
-            },
-        ),
-        (None, Link::Lost { reason, .. }) => (theme.warn, format!("{reason}; trying again")),
+    let (style, text, end) = match (state.toasts.newest(), &state.link) {
+        (Some((Kind::Info, text)), _) => (theme.accent, text, String::new()),
+        (Some((Kind::Warning, text)), _) => (theme.warn, text, String::new()),
+        (Some((Kind::Error, text)), _) => {
+            let end = match state.toasts.waiting() {
+                0 | 1 => " (Esc)".to_owned(),
+                more => format!(" (Esc; {} more)", more - 1),
+            };
+            (theme.bad, text, end)
+        }
+        (None, Link::Lost { reason, .. }) => (theme.warn, reason.as_str(), "; trying again".to_owned()),
         (None, _) => return,
     };
-    let mut lines = wrap(&text, usize::from(body.width).saturating_sub(4));
-    lines.truncate(TOAST_LINES);
+    let room = usize::from(body.width).saturating_sub(4);
+    let mut lines = wrap(&format!("{text}{end}"), room);
+    if lines.len() > TOAST_LINES {
+        lines.truncate(TOAST_LINES);
+        if let Some(last) = lines.last_mut() {
+            // How it ends stays in sight.
+            *last = format!("{}{end}", fitting(format!("{last} …"), room.saturating_sub(end.width())));
+        }
+    }
     let height = u16::try_from(lines.len()).unwrap_or(1);
     let (_, area) = split_bottom(body, height);
     // Nothing of the style of what is below shows through.

@@ -49,6 +49,20 @@ impl Keymap {
         own.or_else(|| in_context(context).find(fits)).map(|entry| entry.action)
     }
 
+    /// The keys of a log's times, the first and the last where they are neighbors; empty without any.
+    pub(crate) fn of_times(&self) -> String {
+        let times = TABLE.iter().filter(|entry| matches!(entry.action, Action::LogMinutes(_)));
+        let keys: Vec<&str> = times.filter_map(|entry| self.of(Context::Logs, entry.action).first().copied()).collect();
+        let follows = |pair: &[&str]| match (pair[0].as_bytes(), pair[1].as_bytes()) {
+            ([one], [next]) => one.checked_add(1) == Some(*next),
+            _ => false,
+        };
+        match keys.as_slice() {
+            [first, .., last] if keys.windows(2).all(follows) => format!("{first}-{last}"),
+            _ => keys.join(" "),
+        }
+    }
+
     /// How a text calls an action's key: the first one, or how it is found if it has none.
     pub(crate) fn name(&self, action: Action) -> String {
         let entry = row(action);
@@ -83,6 +97,19 @@ mod tests {
         assert_eq!(keys.meaning(Context::Apps, pressed), Some(Action::StartApp));
         assert_eq!(keys.meaning(Context::Overview, pressed), None);
         assert_eq!(keys.meaning(Context::Overview, key("s")), Some(Action::Sort));
+    }
+
+    #[test]
+    fn the_times_of_a_log_have_the_keys_that_they_were_given() {
+        let mut keys = Keymap::default();
+        assert_eq!(keys.of_times(), "1-6");
+        keys.bind(Context::Logs, Action::LogMinutes(5), vec!["F".to_owned()]);
+        assert_eq!(keys.of_times(), "1 F 3 4 5 6");
+        for minutes in [1, 5, 15, 60, 180, 360] {
+            keys.bind(Context::Global, Action::LogMinutes(minutes), Vec::new());
+            keys.bind(Context::Logs, Action::LogMinutes(minutes), Vec::new());
+        }
+        assert_eq!(keys.of_times(), "");
     }
 
     #[test]

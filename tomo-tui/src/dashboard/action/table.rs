@@ -43,7 +43,14 @@ const fn change(
 
 /// A time of which a log shows all lines.
 const fn since(action: Action, title: &'static str, keys: &'static [&'static str]) -> Entry {
-    entry(action, title, "Reads the log anew from that time on, oldest lines first.", keys, LOGS, 0)
+    entry(
+        action,
+        title,
+        "Reads the log anew from that time on, oldest lines first; the palette finds the view of this key.",
+        keys,
+        LOGS,
+        0,
+    )
 }
 
 const GLOBAL: &[Context] = &[Context::Global];
@@ -543,21 +550,14 @@ pub(crate) const TABLE: &[Entry] = &[
         0,
     ),
     entry(Action::SmallerList, "smaller list", "The same the other way round: all, half, usual.", &["_"], PANES, 0),
-    entry(
-        Action::LogTail,
-        "tail, 1-6 since",
-        "Begins anew with the newest lines. In a log 1 to 6 choose a time and no view: : finds those.",
-        &["0"],
-        LOGS,
-        1,
-    ),
+    entry(Action::LogTail, "tail", "Begins anew with the newest lines, and follows them.", &["0"], LOGS, 1),
     since(Action::LogMinutes(1), "last minute", &["1"]),
     since(Action::LogMinutes(5), "last 5 min", &["2"]),
     since(Action::LogMinutes(15), "last 15 min", &["3"]),
     since(Action::LogMinutes(60), "last hour", &["4"]),
     since(Action::LogMinutes(180), "last 3 h", &["5"]),
     since(Action::LogMinutes(360), "last 6 h", &["6"]),
-    entry(Action::LogPause, "pause", "Stops or goes on following.", &["space", "p"], LOGS, 2),
+    entry(Action::LogPause, "pause", "Stops or goes on following.", &["space", "p"], LOGS, 3),
     entry(
         Action::LogSearch,
         "search",
@@ -583,7 +583,7 @@ pub(crate) const TABLE: &[Entry] = &[
         LOGS,
         2,
     ),
-    entry(Action::LogWrap, "wrap", "Breaks long lines, or cuts them.", &["w"], LOGS, 3),
+    entry(Action::LogWrap, "wrap", "Breaks long lines, or cuts them.", &["w"], LOGS, 4),
     entry(Action::LogTimes, "times", "Shows or hides the time of each line.", &["t"], LOGS, 4),
     entry(
         Action::LogJson,
@@ -625,7 +625,7 @@ pub(crate) const TABLE: &[Entry] = &[
     entry(
         Action::Copy,
         "copy",
-        "Copies the name of what is selected to the clipboard; in a log, the line that was found or the last one shown.",
+        "Copies the name of what is selected to the clipboard; in a log, the marked line: the one found, or the last in sight.",
         &["y"],
         GLOBAL,
         0,

@@ -8,7 +8,7 @@ use crate::{
     args::ComposeFile,
     dashboard::{
         canvas::{Canvas, Hit, centered, split_top},
-        layers::deploy::{DeployRequest, each, pairs},
+        layers::deploy::{DeployRequest, Destination, destination, each, pairs},
         widgets::form::{Field, Form, FormEvent},
     },
     format::wrap,
@@ -51,17 +51,15 @@ pub(crate) struct ComposeForm {
 }
 
 impl ComposeForm {
-    pub(crate) fn new(servers: Vec<String>, server: Option<&str>) -> Self {
+    pub(crate) fn new(servers: Vec<Destination>, server: Option<&str>) -> Self {
         let name = |text: &str| if text.is_empty() { Ok(()) } else { check_name(text) };
         let file = |text: &str| if text.trim().is_empty() { Err("a file is needed".to_owned()) } else { Ok(()) };
-        let only = servers.len() == 1;
-        let server = Field::choice("server", "Server", servers).value(server.unwrap_or_default());
         let form = Form::new(vec![
             Field::path("file", "Compose file")
                 .placeholder("compose.yaml")
                 .help("On this computer; values for its ${NAME}s are taken from .env beside it")
                 .check(file),
-            if only { server.fixed() } else { server },
+            destination(servers, server.unwrap_or_default()),
             Field::text("name", "Name").placeholder("the file's own").check(name),
             Field::lines("set", "Values")
                 .placeholder("NAME=VALUE")

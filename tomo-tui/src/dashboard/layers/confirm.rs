@@ -53,6 +53,8 @@ enum Choice {
 #[derive(Debug)]
 pub(crate) struct Confirm {
     title: String,
+    /// What is left undone where the answer is no; empty where nobody has to be told.
+    what: String,
     content: Content,
     buttons: Vec<(String, Choice)>,
     focus: usize,
@@ -77,9 +79,12 @@ enum Content {
 
 impl Confirm {
     fn new(title: &str, content: Content, buttons: Vec<(String, Choice)>) -> Self {
-        let title = title.to_owned();
+        let mut letters = title.chars();
+        let what =
+            letters.next().map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()));
         Self {
-            title,
+            title: title.to_owned(),
+            what,
             content,
             buttons,
             focus: 0,
@@ -89,6 +94,16 @@ impl Confirm {
             scroll: 0,
             scroll_end: Cell::new(0),
         }
+    }
+
+    /// Names what it is done to, for whoever says no.
+    pub(crate) fn of(self, target: &str) -> Self {
+        Self { what: format!("{} {target}", self.what), ..self }
+    }
+
+    /// What is left undone where the answer is no.
+    pub(crate) fn undone(&self) -> Option<&str> {
+        (!self.what.is_empty()).then_some(self.what.as_str())
     }
 
     /// Asks before an effect.
@@ -113,7 +128,7 @@ impl Confirm {
 
     /// Asks before an effect that cannot be undone: the name of what it is done to has to be typed.
     pub(crate) fn by_name(title: &str, question: String, yes: &str, name: &str, effect: Effect) -> Self {
-        Self { typed: Some((name.to_owned(), String::new())), ..Self::question(title, question, yes, effect) }
+        Self { typed: Some((name.to_owned(), String::new())), ..Self::question(title, question, yes, effect) }.of(name)
     }
 
     /// Shows a host's key, and how it compares with the one that was agreed to before; whoever finds it right goes on with an effect.
@@ -130,7 +145,8 @@ impl Confirm {
             display_line(&scan.algorithm, 40),
             display_line(&scan.host_key, 80)
         );
-        Self::question("Is this the host?", question, "It is the right key", effect)
+        let what = format!("connect to {}", display_line(place, 120));
+        Self { what, ..Self::question("Is this the host?", question, "It is the right key", effect) }
     }
 
     /// Asks whether an app's volumes go with it; what comes next is a plan.
@@ -143,7 +159,7 @@ impl Confirm {
         ];
         let text =
             format!("Remove {name} from {server}. The plan is shown next; nothing changes before you agree to it.");
-        Self::new("Remove app", Content::Text(text), buttons)
+        Self::new("Remove app", Content::Text(text), buttons).of(&format!("{server}/{name}"))
     }
 
     /// Asks what is to be cleared away; what comes next is a plan.
@@ -162,13 +178,14 @@ impl Confirm {
             "Clear away what nothing uses on {server}. The plan is shown next, with each thing and its size; nothing changes \
              before you agree to it. An app's things stay, and volumes too, unless you say otherwise."
         );
-        Self::new("Prune", Content::Text(text), buttons)
+        Self::new("Prune", Content::Text(text), buttons).of(server)
     }
 
     /// Asks before typed text is lost.
     pub(crate) fn leave_form() -> Self {
         let buttons = vec![("Go on typing".to_owned(), Choice::Cancel), ("Discard".to_owned(), Choice::Discard)];
-        Self::new("Leave the form", Content::Text("What you typed is lost.".to_owned()), buttons)
+        let what = String::new();
+        Self { what, ..Self::new("Leave the form", Content::Text("What you typed is lost.".to_owned()), buttons) }
     }
 
     /// Shows a plan. `own`: this person asked for it just now, so agreeing also carries it out.
@@ -182,7 +199,8 @@ impl Confirm {
         let typed = (plan.approval == Approval::Human).then(|| (plan.target.clone(), String::new()));
         let title = format!("Plan {}", plan.plan);
         let own = own.then(|| plan.plan.to_string());
-        Self { typed, own, ..Self::new(&title, Content::Plan(Box::new(plan)), buttons) }
+        let what = plan.summary.clone();
+        Self { typed, own, what, ..Self::new(&title, Content::Plan(Box::new(plan)), buttons) }
     }
 
     /// A paste cannot stand for a name that is to be typed.
@@ -233,6 +251,7 @@ impl Confirm {
                     'l' => self.focus = (self.focus + 1).min(self.buttons.len() - 1),
                     'k' => self.scroll(Action::Up),
                     'j' => self.scroll(Action::Down),
+                    'n' => return Some(self.no()),
                     _ => {}
                 },
             },

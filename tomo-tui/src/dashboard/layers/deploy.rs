@@ -96,16 +96,32 @@ pub(crate) fn secret_name(app: &str, variable: &str, taken: &[String]) -> String
     names.find(|name| !taken.contains(name)).unwrap_or_default()
 }
 
-/// The fields of where an app runs and what it is called.
-fn place(name: Field, servers: Vec<String>, server: &str) -> [Field; 2] {
+/// A server that an app may go to, and what stands against it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Destination {
+    pub(crate) server: String,
+    pub(crate) against: Option<String>,
+}
+
+/// The field of the server that an app goes to: the given one, or the first that can take it.
+pub(super) fn destination(servers: Vec<Destination>, server: &str) -> Field {
     let only = servers.len() == 1;
-    let server = Field::choice("server", "Server", servers).value(server);
-    [name.help("Unique on its server, e.g. web").check(check_name), if only { server.fixed() } else { server }]
+    let first = servers.iter().find(|one| one.against.is_none()).map(|one| one.server.clone()).unwrap_or_default();
+    let against = servers.iter().filter_map(|one| Some((one.server.clone(), one.against.clone()?))).collect();
+    let names = servers.into_iter().map(|one| one.server).collect();
+    let field = Field::choice("server", "Server", names).help("Type a part of its name to find it").against(against);
+    let field = field.value(if server.is_empty() { &first } else { server });
+    if only { field.fixed() } else { field }
+}
+
+/// The fields of where an app runs and what it is called.
+fn place(name: Field, servers: Vec<Destination>, server: &str) -> [Field; 2] {
+    [name.help("Unique on its server, e.g. web").check(check_name), destination(servers, server)]
 }
 
 impl DeployForm {
     /// A form for a new app, on the given server if there is one.
-    pub(crate) fn new(servers: Vec<String>, server: Option<&str>) -> Self {
+    pub(crate) fn new(servers: Vec<Destination>, server: Option<&str>) -> Self {
         let spec = AppSpec::default();
         Self::filled("Deploy an app", None, servers, server, &spec)
     }
@@ -114,11 +130,12 @@ impl DeployForm {
     pub(crate) fn of(detail: &AppDetail) -> Self {
         let app = &detail.summary;
         let title = format!("Edit {}", app.name);
-        Self::filled(&title, Some(&app.name), vec![app.server.clone()], Some(&app.server), &detail.spec)
+        let there = Destination { server: app.server.clone(), against: None };
+        Self::filled(&title, Some(&app.name), vec![there], Some(&app.server), &detail.spec)
     }
 
     /// A form with the questions of a template.
-    pub(crate) fn of_template(template: Template, servers: Vec<String>) -> Self {
+    pub(crate) fn of_template(template: Template, servers: Vec<Destination>) -> Self {
         let title = format!("Deploy {}", tomo_proto::text::display_line(&template.name, 40));
         let place = place(Field::text("name", "Name").value(&template.id), servers, "");
         let fields = place.into_iter().chain(template::fields(&template)).collect();
@@ -127,7 +144,13 @@ impl DeployForm {
         Self { form, busy: false, template, base, title, error: None }
     }
 
-    fn filled(title: &str, name: Option<&str>, servers: Vec<String>, server: Option<&str>, spec: &AppSpec) -> Self {
+    fn filled(
+        title: &str,
+        name: Option<&str>,
+        servers: Vec<Destination>,
+        server: Option<&str>,
+        spec: &AppSpec,
+    ) -> Self {
         let lines = |lines: Vec<String>| lines.join("\n");
         let port_lines = spec.ports.iter().map(|port| {
             let loopback = if port.loopback { "127.0.0.1:" } else { "" };
@@ -303,9 +326,33 @@ impl DeployForm {
 mod tests {
     use super::*;
 
+    fn destinations(servers: &[(&str, Option<&str>)]) -> Vec<Destination> {
+        let one = |(server, against): &(&str, Option<&str>)| Destination {
+            server: (*server).to_owned(),
+            against: against.map(str::to_owned),
+        };
+        servers.iter().map(one).collect()
+    }
+
+    #[test]
+    fn a_server_that_takes_no_app_is_refused_with_the_reason_before_anything_is_sent() {
+        let servers = destinations(&[("a", Some("no engine")), ("b", None)]);
+        let mut form = DeployForm::new(servers.clone(), None);
+        assert_eq!(form.form.value("server"), "b", "the first that can take it");
+        form.form.set_value("image", "nginx:1.27");
+        form.form.set_value("name", "web");
+        form.form.set_value("server", "a");
+        let sent = form.form.submit();
+        assert!(form.follow(sent).is_none());
+        assert_eq!(form.form.first_error(), Some("no engine"));
+        assert_eq!(DeployForm::new(servers, Some("a")).form.value("server"), "a", "it is the one that was looked at");
+        form.form.set_value("server", "b");
+        assert_eq!(form.form.first_error(), None);
+    }
+
     #[test]
     fn secrets_go_their_own_way() {
-        let mut form = DeployForm::new(vec!["a".to_owned()], Some("a"));
+        let mut form = DeployForm::new(destinations(&[("a", None)]), Some("a"));
         form.form.set_value("image", "nginx:1.27");
         form.form.set_value("name", "web");
         form.form.set_value("env", "A=1\n\nB=x=y");
@@ -342,13 +389,13 @@ mod tests {
             services: [("db".to_owned(), AppSpec { image: "db:1".to_owned(), ..AppSpec::default() })].into(),
             ..AppSpec::default()
         };
-        let form = DeployForm::filled("t", Some("web"), vec!["a".to_owned()], Some("a"), &spec);
+        let form = DeployForm::filled("t", Some("web"), destinations(&[("a", None)]), Some("a"), &spec);
         assert_eq!(form.request().expect("complete").deploy.spec, spec);
     }
 
     #[test]
     fn a_refusal_goes_to_its_field() {
-        let mut form = DeployForm::new(vec!["a".to_owned()], None);
+        let mut form = DeployForm::new(destinations(&[("a", None)]), None);
         form.refused(Some("spec.ports"), "port 80 is taken".to_owned());
         assert!(form.error.is_none() && form.form.first_error().is_some());
         form.refused(None, "no".to_owned());

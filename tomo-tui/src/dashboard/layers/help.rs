@@ -7,6 +7,7 @@ use ratatui::{
     layout::{Position, Rect},
     style::Style,
     text::{Line, Span},
+    widgets::Widget as _,
 };
 
 use crate::dashboard::{
@@ -74,6 +75,8 @@ impl Help {
             KeyCode::Up => self.scroll(Action::Up),
             KeyCode::Down => self.scroll(Action::Down),
             KeyCode::PageUp => self.selected = self.selected.saturating_sub(10),
+            KeyCode::Home => self.selected = 0,
+            KeyCode::End => self.selected = self.entries().len().saturating_sub(1),
             KeyCode::PageDown => self.selected = (self.selected + 10).min(self.entries().len().saturating_sub(1)),
             KeyCode::Backspace => {
                 self.typed.pop();
@@ -120,6 +123,12 @@ impl Help {
             if offset + place == self.selected {
                 canvas.buffer.set_style(row, Style::reset().patch(canvas.theme.selected));
             }
+        }
+        let hidden = entries.len().saturating_sub(offset + height);
+        if hidden > 0 {
+            let at = Rect { height: 1, ..if whole.height > 0 { whole } else { search } };
+            let more = Line::styled(format!("↓ {hidden} more "), canvas.theme.dim).right_aligned();
+            more.render(at.intersection(canvas.buffer.area), canvas.buffer);
         }
         // Where a line has no room for all of it.
         if let Some(entry) = entries.get(self.selected) {

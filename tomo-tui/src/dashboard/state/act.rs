@@ -2,7 +2,7 @@
 
 use tomo_proto::{
     api::{person::DeleteRegistry, terminal::TerminalOf},
-    model::{stock::Item, user::Scope},
+    model::{agent::AgentState, server::ServerSummary, stock::Item, user::Scope},
 };
 
 use crate::dashboard::{
@@ -13,7 +13,7 @@ use crate::dashboard::{
         choice::Choice,
         compose::ComposeForm,
         confirm::Confirm,
-        deploy::DeployForm,
+        deploy::{DeployForm, Destination},
         help::Help,
         jump::JumpForm,
         make::{Made, MakeForm},
@@ -146,7 +146,7 @@ impl State {
             Action::Suspend => self.effects.push(Effect::Suspend),
             Action::Deploy => self.deploy(),
             Action::ImportCompose => {
-                let form = ComposeForm::new(self.server_names(), self.server_on_screen());
+                let form = ComposeForm::new(self.destinations(), self.server_on_screen());
                 self.layer = Some(Layer::Compose(Box::new(form)));
             }
             Action::Redeploy => self.redeploy(),
@@ -163,9 +163,9 @@ impl State {
                 if let Some(server) = self.server_on_screen().map(str::to_owned) {
                     let question =
                         format!("Tomo no longer goes to {server} by SSH until somebody enters a credential again.");
-                    let effect = Effect::ForgetCredential(server);
+                    let effect = Effect::ForgetCredential(server.clone());
                     let confirm = Confirm::question("Forget the credential", question, "Forget it", effect);
-                    self.layer = Some(Layer::Confirm(confirm));
+                    self.layer = Some(Layer::Confirm(confirm.of(&format!("of {server}"))));
                 }
             }
             Action::UpdateAgent => {
@@ -174,9 +174,9 @@ impl State {
                         "The newest release of the agent that was brought to the daemon goes to {server}. The host checks who signed \
                          it, tries it out for a minute, and puts the old program back unless the new one connects."
                     );
-                    let effect = Effect::UpdateAgent(server);
-                    self.layer =
-                        Some(Layer::Confirm(Confirm::question("Update the agent", question, "Update", effect)));
+                    let effect = Effect::UpdateAgent(server.clone());
+                    let confirm = Confirm::question("Update the agent", question, "Update", effect);
+                    self.layer = Some(Layer::Confirm(confirm.of(&format!("of {server}"))));
                 }
             }
             Action::UnlockVault => self.layer = Some(Layer::Unlock(Box::new(UnlockForm::new()))),
@@ -262,7 +262,8 @@ impl State {
                         plan.summary
                     );
                     let effect = Effect::Deny(plan.plan.to_string());
-                    self.layer = Some(Layer::Confirm(Confirm::question("Deny plan", question, "Deny", effect)));
+                    let confirm = Confirm::question("Deny plan", question, "Deny", effect).of(&plan.plan.to_string());
+                    self.layer = Some(Layer::Confirm(confirm));
                 }
             }
             Action::Cancel => {
@@ -273,8 +274,9 @@ impl State {
                         operation.target
                     );
                     let effect = Effect::Cancel(operation.operation.to_string());
-                    self.layer =
-                        Some(Layer::Confirm(Confirm::question("Cancel operation", question, "Stop it", effect)));
+                    let target = format!("{} of {}", operation.kind.as_str(), operation.target);
+                    let confirm = Confirm::question("Cancel operation", question, "Stop it", effect).of(&target);
+                    self.layer = Some(Layer::Confirm(confirm));
                 }
             }
             _ => {}
@@ -330,8 +332,10 @@ impl State {
                     false => "Nothing mounts it.".to_owned(),
                 };
                 let question = format!("Back up volume {} of {server} to the daemon. {meanwhile}", volume.name);
+                let target = format!("{server}/{}", volume.name);
                 let effect = Effect::BackUpVolume { server, volume: volume.name.clone(), stop };
-                self.layer = Some(Layer::Confirm(Confirm::question("Back up volume", question, "Back up", effect)));
+                let confirm = Confirm::question("Back up volume", question, "Back up", effect).of(&target);
+                self.layer = Some(Layer::Confirm(confirm));
             }
             _ if action == Action::ShowBackups => self.open(View::Backups(BackupsView::new(server))),
             _ => {}
@@ -354,8 +358,9 @@ impl State {
         let registry = known.registry.clone();
         let question =
             format!("Pulls from {registry} sign in as nobody from then on. The password cannot be read back.");
-        let effect = Effect::DeleteRegistry(DeleteRegistry { registry });
-        self.layer = Some(Layer::Confirm(Confirm::question("Forget the registry", question, "Forget it", effect)));
+        let effect = Effect::DeleteRegistry(DeleteRegistry { registry: registry.clone() });
+        let confirm = Confirm::question("Forget the registry", question, "Forget it", effect).of(&registry);
+        self.layer = Some(Layer::Confirm(confirm));
     }
 
     fn edit_settings(&mut self) {
@@ -396,11 +401,12 @@ impl State {
             _ => ("Restart container", "Restart", "It does not answer meanwhile."),
         };
         let question = format!("{verb} {name} on {server}, which is no app of Tomo. {then}");
+        let target = format!("{server}/{name}");
         let effect = Effect::Operate { action, server, container: name };
         if action == Action::StartApp {
             self.effects.push(effect);
         } else {
-            self.layer = Some(Layer::Confirm(Confirm::question(title, question, verb, effect)));
+            self.layer = Some(Layer::Confirm(Confirm::question(title, question, verb, effect).of(&target)));
         }
     }
 
@@ -411,6 +417,7 @@ impl State {
         }
         let Some(app) = self.app_on_screen() else { return };
         let (id, name, server) = (app.id.to_string(), app.name.clone(), app.server.clone());
+        let target = format!("{server}/{name}");
         self.layer = Some(Layer::Confirm(match action {
             Action::StartApp => {
                 self.effects.push(Effect::Start(id));
@@ -423,11 +430,11 @@ impl State {
             }
             Action::StopApp => {
                 let question = format!("Stop {name} on {server}. It keeps its data and can be started again.");
-                Confirm::question("Stop app", question, "Stop", Effect::Stop(id))
+                Confirm::question("Stop app", question, "Stop", Effect::Stop(id)).of(&target)
             }
             Action::RestartApp => {
                 let question = format!("Restart {name} on {server}. It does not answer meanwhile.");
-                Confirm::question("Restart app", question, "Restart", Effect::Restart(id))
+                Confirm::question("Restart app", question, "Restart", Effect::Restart(id)).of(&target)
             }
             _ => Confirm::removal(&name, &server, &id),
         }));
@@ -446,9 +453,18 @@ impl State {
         self.servers.items().iter().map(|server| server.name.clone()).collect()
     }
 
+    /// The servers, each with what stands against an app there, as far as is known.
+    fn destinations(&self) -> Vec<Destination> {
+        let one = |server: &ServerSummary| Destination {
+            server: server.name.clone(),
+            against: lacks_engine(server).then(|| "no container engine answers there: install or start one".to_owned()),
+        };
+        self.servers.items().iter().map(one).collect()
+    }
+
     /// Opens the form of a new app: that of a template, where one is on screen.
     fn deploy(&mut self) {
-        let servers = self.server_names();
+        let servers = self.destinations();
         let form = match &self.view {
             View::Catalog => {
                 let Some(template) = self.catalog.selected() else { return };
@@ -482,7 +498,8 @@ impl State {
     pub(super) fn quit(&mut self) {
         if let Some(under_way) = &self.together {
             let question = format!("{} is under way: what is not begun yet will not be.", under_way.progress());
-            self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
+            self.layer =
+                Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit).of("the dashboard")));
             return;
         }
         let running = self.overview.as_ref().map_or(0, |overview| overview.operations.len());
@@ -494,6 +511,12 @@ impl State {
             1 => "An operation is under way. It goes on without the dashboard.".to_owned(),
             _ => format!("{running} operations are under way. They go on without the dashboard."),
         };
-        self.layer = Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit)));
+        self.layer =
+            Some(Layer::Confirm(Confirm::question("Leave", question, "Leave", Effect::Quit).of("the dashboard")));
     }
+}
+
+/// Whether a server is known to have no engine that answers: its agent is there and has told its figures.
+fn lacks_engine(server: &ServerSummary) -> bool {
+    server.agent == AgentState::Online && server.vitals.is_some() && server.containers.is_none()
 }

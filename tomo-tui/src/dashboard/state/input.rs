@@ -365,7 +365,12 @@ impl State {
     }
 
     pub(super) fn decide(&mut self, decision: Decision) {
-        self.layer = self.below.take();
+        let asked = std::mem::replace(&mut self.layer, self.below.take());
+        if let (Decision::Cancel | Decision::Withdraw(_), Some(Layer::Confirm(asked))) = (&decision, &asked)
+            && let Some(what) = asked.undone()
+        {
+            self.toasts.push(Kind::Info, format!("nothing was done: {what}"), self.now_ms);
+        }
         match decision {
             Decision::Cancel => self.form_is_free(),
             Decision::Withdraw(plan) => {

@@ -39,9 +39,11 @@ impl State {
             (Err(NotSaved::Exists), Some(Layer::Save(form))) => {
                 form.sheet.free();
                 let question = format!("{} is there already. What is in it is lost.", saving.path);
+                let path = saving.path.clone();
                 let effect = Effect::SaveLog(Box::new(Saving { overwrite: true, ..saving }));
                 self.below = self.layer.take();
-                self.layer = Some(Layer::Confirm(Confirm::question("Overwrite", question, "Overwrite it", effect)));
+                let confirm = Confirm::question("Overwrite", question, "Overwrite it", effect).of(&path);
+                self.layer = Some(Layer::Confirm(confirm));
             }
             (Err(NotSaved::Failed(why)), Some(Layer::Save(form))) => form.sheet.refused(None, why),
             // Whoever has left the form hears of it all the same.

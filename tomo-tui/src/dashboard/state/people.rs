@@ -186,7 +186,7 @@ fn remove_key(key: &SshKey) -> Confirm {
         key.name, key.fingerprint, key.user_name
     );
     let effect = Effect::ChangePeople(Change::RemoveKey(RemoveKey { key: key.id.to_string() }));
-    Confirm::question("Remove the key", question, "Remove it", effect)
+    Confirm::question("Remove the key", question, "Remove it", effect).of(&key.name)
 }
 
 fn end_login(login: &Session, own: bool) -> Confirm {
@@ -196,7 +196,7 @@ fn end_login(login: &Session, own: bool) -> Confirm {
     };
     let question = format!("End the login of {} from {}. {whose}", login.user_name, login.ip_address);
     let effect = Effect::ChangePeople(Change::EndLogin(AuthSessionEnd { session: login.id.to_string() }));
-    Confirm::question("End the login", question, "End it", effect)
+    Confirm::question("End the login", question, "End it", effect).of(&format!("of {}", login.user_name))
 }
 
 fn revoke_token(token: &ApiToken) -> Confirm {
@@ -205,5 +205,5 @@ fn revoke_token(token: &ApiToken) -> Confirm {
         token.name, token.owner_name
     );
     let effect = Effect::ChangePeople(Change::RevokeToken(AuthTokenRevoke { token: token.id.to_string() }));
-    Confirm::question("Revoke the token", question, "Revoke it", effect)
+    Confirm::question("Revoke the token", question, "Revoke it", effect).of(&token.name)
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::dashboard::{
-    action::Context,
+    action::{Action, Context},
     list::{AnyList, Arrangement},
     memory::Memory,
     state::State,
+    toast::Kind,
     views::{View, app::AppView, server::ServerView},
 };
 
@@ -72,7 +73,21 @@ impl State {
         if let Some(view) = named(&memory.view, memory.of.as_deref()) {
             self.view = view;
             self.arrange_fresh();
+            self.tell_where_it_was_left();
         }
+    }
+
+    /// Says why it does not begin with the overview, and how one gets there.
+    fn tell_where_it_was_left(&mut self) {
+        let place = match &self.view {
+            View::Overview => return,
+            // Its name is not known yet.
+            View::App(_) => "an app".to_owned(),
+            view => view.path().join(" › "),
+        };
+        let key = self.keys.name(Action::ShowOverview);
+        let text = format!("where you left it: {place}; press {key} for the overview");
+        self.toasts.push(Kind::Info, text, self.now_ms);
     }
 
     /// Arranges the list of a view that was just made as it was the last time.

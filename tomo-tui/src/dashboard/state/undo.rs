@@ -96,7 +96,8 @@ impl State {
         let Some(Undo { says, .. }) = &self.undo else { return };
         let question = format!("Take the last change back: {says}");
         let effect = Effect::TakeBack(says.clone());
-        self.layer = Some(Layer::Confirm(Confirm::question("Undo", question, "Take it back", effect)));
+        let confirm = Confirm::question("Undo", question, "Take it back", effect).of(says);
+        self.layer = Some(Layer::Confirm(confirm));
     }
 
     /// Takes back what was asked about, if nothing else has been done meanwhile.

@@ -43,6 +43,15 @@ fn a_container_that_is_no_apps_is_opened_followed_and_operated_as_the_policy_all
 }
 
 #[test]
+fn why_a_container_does_not_work_is_told_below_its_server() {
+    let mut dashboard = on_container();
+    dashboard.press("W");
+    dashboard.shows("servers › web-1 › db › why");
+    dashboard.press("esc 2 W");
+    dashboard.shows("apps › shop › why");
+}
+
+#[test]
 fn a_container_becomes_an_app_and_what_it_would_lose_is_asked_about_first() {
     let mut dashboard = on_container();
     assert!(dashboard.press("A").is_empty());

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dashboard::{
+    action::{Action, Context},
     completion::Completion,
     log::{NotSaved, Saving},
 };
@@ -200,4 +201,58 @@ fn a_dashboard_that_the_daemon_shows_writes_no_file() {
     assert!(dashboard.press("ctrl-s").is_empty());
     assert!(dashboard.state.layer.is_none());
     dashboard.shows("the daemon shows this dashboard");
+}
+
+/// The rows of a screen that are reversed from side to side.
+fn marked_rows(dashboard: &mut Dashboard) -> Vec<String> {
+    let buffer = dashboard.buffer(80, 24);
+    let body = buffer.content().chunks(80).skip(2).take(21);
+    let marked = body.filter(|row| row.iter().all(|cell| cell.modifier.contains(Modifier::REVERSED)));
+    marked.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>().trim_end().to_owned()).collect()
+}
+
+fn copied(dashboard: &mut Dashboard) -> String {
+    let copied = dashboard.press("y").into_iter().find_map(|effect| match effect {
+        Effect::Copy(text) => Some(text),
+        _ => None,
+    });
+    // The message would lie over the line.
+    dashboard.state.toasts.dismiss();
+    copied.expect("copies")
+}
+
+#[test]
+fn the_line_that_is_copied_is_marked_and_the_footer_tells_the_key() {
+    for depth in [Depth::True, Depth::Mono] {
+        let mut dashboard = on_log();
+        dashboard.theme = Theme::new(&Inks::default(), depth, Glyphs::Braille);
+        dashboard.shows("y copy line");
+        assert_eq!(marked_rows(&mut dashboard), Vec::<String>::new(), "it follows");
+        assert_eq!(copied(&mut dashboard), "entry 99");
+        dashboard.press("up");
+        assert_eq!(marked_rows(&mut dashboard).len(), 1);
+        assert!(marked_rows(&mut dashboard)[0].ends_with("entry 98"));
+        assert_eq!(copied(&mut dashboard), "entry 98");
+        dashboard.press("/");
+        dashboard.type_in("entry 93");
+        dashboard.press("enter");
+        assert!(marked_rows(&mut dashboard)[0].ends_with("entry 93"));
+        assert_eq!(copied(&mut dashboard), "entry 93");
+        // What a search has come to and left behind is not copied unseen.
+        dashboard.press("g");
+        let shown = marked_rows(&mut dashboard);
+        let line = copied(&mut dashboard);
+        assert!(line != "entry 93" && shown[0].ends_with(&line), "{line}: {shown:?}");
+        // In sight again, it is the one at once.
+        dashboard.press("G");
+        assert!(marked_rows(&mut dashboard)[0].ends_with("entry 93"));
+    }
+}
+
+#[test]
+fn the_footer_says_the_keys_of_times_as_they_are_bound() {
+    let mut dashboard = on_log();
+    dashboard.shows(" 0 tail  1-6 since  ");
+    dashboard.state.keys.bind(Context::Logs, Action::LogMinutes(360), vec!["F".to_owned()]);
+    dashboard.shows(" 0 tail  1 2 3 4 5 F since  ");
 }

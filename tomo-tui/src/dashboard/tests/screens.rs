@@ -3,6 +3,10 @@
 use ratatui::{buffer::Cell, style::Modifier};
 
 use super::*;
+use crate::dashboard::{
+    action::{self, Action, Context},
+    toast::Kind,
+};
 
 #[test]
 fn it_paints_before_the_daemon_answers() {
@@ -407,4 +411,100 @@ fn nothing_of_what_a_message_covers_shows_through() {
     let message = rows.iter().find(|row| text(row).contains("the connection was")).expect("it is told");
     assert!(message.iter().all(|cell| cell.modifier == message[0].modifier), "{message:?}");
     assert!(!message[0].modifier.contains(Modifier::DIM), "{message:?}");
+}
+
+#[test]
+fn a_question_that_is_answered_with_no_says_what_was_not_done() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2");
+    for no in ["esc", "n", "enter"] {
+        dashboard.press("R");
+        assert!(dashboard.press(no).is_empty(), "{no}");
+        assert!(dashboard.state.layer.is_none(), "{no}");
+        dashboard.shows("nothing was done: restart app web-1/shop");
+        dashboard.state.toasts.dismiss();
+    }
+    dashboard.press("3 A esc");
+    dashboard.shows("nothing was done: deploy shop on web-1");
+    // Whoever goes on typing has not said no to anything.
+    dashboard.state.toasts.dismiss();
+    dashboard.press("1 a tab");
+    dashboard.type_in("web-9");
+    dashboard.press("esc enter");
+    assert!(!dashboard.screen().contains("nothing was done"), "{}", dashboard.screen());
+}
+
+#[test]
+fn a_server_without_an_engine_is_named_so_in_the_form_and_gets_no_deploy() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let without = ServerSummary { containers: None, ..server(1, ServerStatus::Up) };
+    let servers = std::iter::once(without).chain((2..=200).map(|number| server(number, ServerStatus::Up)));
+    dashboard.send(Event::Answer(Answer::Servers(Ok(servers.collect()))));
+    dashboard.press("n");
+    dashboard.shows("web-1 › 1/200  ✗ no container engine answers there");
+    dashboard.type_in("nginx:1.27");
+    dashboard.press("tab");
+    dashboard.type_in("shop-2");
+    assert!(dashboard.press("ctrl-s").is_empty());
+    dashboard.shows("✗ no container engine answers there: install or start one");
+    // One of many is found by typing.
+    dashboard.type_in("-187");
+    dashboard.shows("web-187 › 187/200  /-187");
+    assert!(dashboard.press("ctrl-s").iter().any(|effect| matches!(effect, Effect::Deploy(_))));
+}
+
+#[test]
+fn whoever_comes_back_is_told_once_why_it_does_not_begin_with_the_overview() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let mut again = Dashboard::empty();
+    again.state.restore(dashboard.state.memory());
+    assert!(!again.screen().contains("where you left it"), "{}", again.screen());
+    dashboard.press("enter");
+    let mut again = Dashboard::empty();
+    again.state.keys.bind(Context::Global, Action::ShowOverview, vec!["F".to_owned()]);
+    again.state.restore(dashboard.state.memory());
+    again.shows("where you left it: servers › web-1; press F for the overview");
+}
+
+#[test]
+fn the_end_of_the_help_is_reached_by_one_key_and_a_mark_tells_that_there_is_more() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("?");
+    let screen = dashboard.screen();
+    assert!(
+        screen.lines().any(|line| line.trim_end_matches(['│', ' ']).ends_with("more") && line.contains("↓ ")),
+        "{screen}"
+    );
+    dashboard.press("end");
+    let last = action::in_context(Context::Overview).last().expect("there are some");
+    dashboard.shows(last.title);
+    assert!(!dashboard.screen().contains("more │"), "{}", dashboard.screen());
+    dashboard.press("home");
+    assert_eq!(dashboard.screen(), screen);
+}
+
+#[test]
+fn a_message_that_is_longer_than_its_room_ends_with_a_mark() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.state.toasts.push(Kind::Warning, "word ".repeat(200), NOW);
+    let row = dashboard.screen().lines().nth(22).map(str::to_owned).unwrap_or_default();
+    assert!(row.ends_with("word …"), "{row}");
+    dashboard.state.toasts.dismiss();
+    dashboard.state.toasts.push(Kind::Error, "x".repeat(2_000), NOW);
+    let row = dashboard.screen().lines().nth(22).map(str::to_owned).unwrap_or_default();
+    assert!(row.ends_with("x… (Esc)"), "{row}");
+    dashboard.state.toasts.dismiss();
+    dashboard.state.toasts.push(Kind::Error, "it is short", NOW);
+    dashboard.shows(" it is short (Esc)");
+}
+
+#[test]
+fn a_header_without_room_is_cut_with_a_mark() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("7");
+    for (width, head) in [(20, " tomo › use… ● live "), (16, " tomo ›… ● live "), (40, " tomo › users")] {
+        let buffer = dashboard.buffer(width, 5);
+        let row: String = (0..width).map(|x| buffer[(x, 0)].symbol()).collect();
+        assert!(row.starts_with(head), "{row:?}");
+    }
 }

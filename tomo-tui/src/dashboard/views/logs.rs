@@ -89,6 +89,8 @@ pub(crate) struct LogsView {
     below: usize,
     /// Columns and rows of the lines on the screen.
     area: Cell<(usize, usize)>,
+    /// The number of the line at its top.
+    top: Cell<u64>,
 }
 
 impl LogsView {
@@ -115,6 +117,7 @@ impl LogsView {
             goes: false,
             below: 0,
             area: Cell::new((80, 10)),
+            top: Cell::new(0),
         })
     }
 
@@ -166,10 +169,21 @@ impl LogsView {
         Shown { spool: self.spool.clone(), numbers, look: self.look }
     }
 
-    /// The text of the line that a search has come to, or of the one at the bottom of the screen.
+    /// The line that is copied: the one that a search has come to, as long as it is in sight, or the one at the bottom of the screen.
+    fn copied(&self) -> Option<u64> {
+        let at_bottom = self.at_bottom()?;
+        let in_sight = self.top.get()..=at_bottom;
+        Some(self.current.filter(|number| in_sight.contains(number)).unwrap_or(at_bottom))
+    }
+
+    /// The text of the line that is copied.
     pub(crate) fn line(&self) -> Option<String> {
-        let number = self.current.or_else(|| self.at_bottom())?;
-        self.spool.get(number).map(|line| line.text)
+        self.spool.get(self.copied()?).map(|line| line.text)
+    }
+
+    /// Whether new lines come in at the bottom of the screen.
+    fn follows(&self) -> bool {
+        self.below == 0 && !self.paused && !self.ended
     }
 
     /// Where it may be written, at this time (UTC ms).

@@ -95,9 +95,25 @@ impl TimeChart<'_> {
         if area.is_empty() {
             return;
         }
-        let plot = plot_area(area);
+        let mut plot = plot_area(area);
         let window = Window::new(self.end_ms, self.span_ms, plot.width);
-        self.draw_title(Rect { height: 1, ..area }, window, zone, buf);
+        let head = Rect { height: 1, ..area };
+        let beside = usize::from(head.width).saturating_sub(self.title.width().min(usize::from(head.width) / 2) + 1);
+        let figures = self.figures(window, false);
+        let fit = figures.iter().map(Span::width).sum::<usize>() <= beside;
+        match self.series.len() {
+            _ if fit => self.draw_title(head, figures, window, zone, buf),
+            // A row of their own for the values of several, if the plot can spare one.
+            2.. if plot.height > 3 => {
+                self.draw_title(head, Vec::new(), window, zone, buf);
+                let own = Rect { y: plot.y, height: 1, ..area };
+                let figures = first_of(self.figures(window, true), usize::from(own.width));
+                Line::from(figures).right_aligned().render(own, buf);
+                plot = Rect { y: plot.y + 1, height: plot.height - 1, ..plot };
+            }
+            2.. => self.draw_title(head, first_of(self.figures(window, true), beside), window, zone, buf),
+            _ => self.draw_title(head, Vec::new(), window, zone, buf),
+        }
         if !plot.is_empty() {
             let top = self.top.filter(|top| top.is_finite() && *top > 0.0);
             let top = top.unwrap_or_else(|| format::axis_top(self.unit, self.highest(window)));
@@ -114,31 +130,41 @@ impl TimeChart<'_> {
         }
     }
 
-    fn draw_title(&self, row: Rect, window: Window, zone: &TimeZone, buf: &mut Buffer) {
+    /// The value of each series, at the crosshair or the newest one; `short` without what the axis says as well.
+    fn figures(&self, window: Window, short: bool) -> Vec<Span<'static>> {
         let crosshair = self.crosshair_ms.and_then(|at| window.cell_at(at));
-        let mut figures: Vec<Span<'_>> = Vec::new();
-        let mut room = usize::from(row.width).saturating_sub(self.title.width().min(usize::from(row.width) / 2) + 1);
-        for (place, series) in self.series.iter().enumerate() {
+        let figure = |(place, series): (usize, &ChartSeries<'_>)| {
             let value = match crosshair {
                 Some(cell) => self.mean(series, window.start_of(cell), window.start_of(cell + 1)),
                 None => self.range(series, window).rev().find_map(|at| value_at(series.avg, at)),
             };
             let text = value.map_or_else(|| format::UNKNOWN.to_owned(), |value| format::value(self.unit, value));
-            let (label, style) = if self.series.len() == 1 {
-                (format!("{text:>6}"), self.style_at(series.style, value.unwrap_or(0.0)).patch(self.theme.title))
+            if self.series.len() == 1 {
+                let style = self.style_at(series.style, value.unwrap_or(0.0)).patch(self.theme.title);
+                return Span::styled(format!("{text:>6}"), style);
+            }
+            let (marker, name) = (self.marker(place), display_line(series.name, 16));
+            let label = if short {
+                let blank = if name.is_empty() { "" } else { " " };
+                let marker = marker.map(String::from).unwrap_or_default();
+                format!(" {marker}{name}{blank}{}", text.trim_end_matches("/s"))
             } else {
-                let marker = self.marker(place).map(|marker| format!("{marker} ")).unwrap_or_default();
-                (format!("  {marker}{} {text:>6}", display_line(series.name, 16)), series.style)
+                let marker = marker.map(|marker| format!("{marker} ")).unwrap_or_default();
+                format!("  {marker}{name} {text:>6}")
             };
-            let Some(left) = room.checked_sub(label.width()) else { break };
-            room = left;
-            figures.push(Span::styled(label, style));
-        }
+            Span::styled(label, series.style)
+        };
+        self.series.iter().enumerate().map(figure).collect()
+    }
+
+    fn draw_title(&self, row: Rect, figures: Vec<Span<'static>>, window: Window, zone: &TimeZone, buf: &mut Buffer) {
+        let crosshair = self.crosshair_ms.and_then(|at| window.cell_at(at));
+        let has_figures = !figures.is_empty();
         let figures = Line::from(figures);
         let split = row.width - u16::try_from(figures.width()).unwrap_or(row.width).min(row.width);
         figures.render(Rect { x: row.x + split, width: row.width - split, ..row }, buf);
 
-        let left = usize::from(split).saturating_sub(usize::from(!self.series.is_empty()));
+        let left = usize::from(split).saturating_sub(usize::from(has_figures));
         let (end, _) = buf.set_stringn(row.x, row.y, display_line(self.title, left), left, self.theme.title);
         let note = match (crosshair, self.series.as_slice()) {
             (Some(cell), _) => time_text(window.start_of(cell), zone, "%b %d %H:%M:%S"),
@@ -328,6 +354,21 @@ impl Widget for TimeChart<'_> {
     }
 }
 
+/// As many of the figures as there is room for, with a mark where some are left out.
+fn first_of(mut figures: Vec<Span<'static>>, room: usize) -> Vec<Span<'static>> {
+    let widths = figures.iter().scan(0, |width, figure| {
+        *width += figure.width();
+        Some(*width)
+    });
+    let widths: Vec<usize> = widths.collect();
+    if widths.last().is_some_and(|all| *all > room) {
+        let fit = widths.iter().filter(|width| **width + 2 <= room).count();
+        figures.truncate(fit);
+        figures.push(Span::raw(" …"));
+    }
+    figures
+}
+
 /// Where the values go: below the title, above the times, right of the axis, as far as there is room for those.
 fn plot_area(area: Rect) -> Rect {
     let axis = if area.width >= 24 { AXIS_WIDTH } else { 0 };
@@ -502,6 +543,26 @@ mod tests {
         assert_eq!(drawn[0], "CPU                          • first    10%  + second    90%");
         assert!(drawn[1].ends_with("++++"), "{drawn:#?}");
         assert!(drawn[4].ends_with("••••"), "{drawn:#?}");
+    }
+
+    #[test]
+    fn the_values_of_several_series_have_a_row_of_their_own_where_the_title_leaves_them_no_room() {
+        let theme = theme(Depth::True, Glyphs::Braille);
+        let values: [[Option<f64>; 20]; 3] = [[Some(123e3); 20], [Some(45e3); 20], [Some(678e3); 20]];
+        let mut chart = chart(&theme, &[&values[0], &values[1], &values[2]]);
+        (chart.title, chart.unit, chart.top) = ("Network in+out", Unit::BytesPerSec, None);
+        for series in &mut chart.series {
+            series.name = "";
+        }
+        let drawn = lines(&draw(&chart, 39, 10));
+        assert_eq!(drawn[0], "Network in+out");
+        assert_eq!(drawn[1].trim_start(), "120K 43.9K 662K");
+        // Without a row to spare, what has no room is told by a mark.
+        let drawn = lines(&draw(&chart, 26, 5));
+        assert!(drawn[0].ends_with("120K …"), "{drawn:#?}");
+        // In a chart with room nothing is different.
+        let drawn = lines(&draw(&chart, 60, 10));
+        assert!(drawn[0].ends_with("120K/s   43.9K/s   662K/s"), "{drawn:#?}");
     }
 
     #[test]

@@ -258,7 +258,7 @@ impl Form {
 
     fn go(&mut self, place: usize) {
         if let Some(left) = self.fields.get_mut(self.focus).filter(|_| place != self.focus) {
-            left.touched = true;
+            left.left();
         }
         self.focus = place;
     }

@@ -22,10 +22,13 @@ impl LogsView {
         // A larger screen shows what comes after the oldest line, not nothing above it.
         let below = if self.below > 0 { self.below.min(self.above()) } else { 0 };
         let mut place = self.shown().saturating_sub(below);
+        let mut drawn = Vec::new();
         while y > body.y && place > 0 {
             place -= 1;
             let number = self.number_at(place);
             let Some(line) = number.and_then(|number| self.spool.get(number)) else { break };
+            self.top.set(number.unwrap_or_default());
+            let end = y;
             let rows = self.look.rows(&line, usize::from(body.width), &paint, number == self.current);
             for row in rows.iter().rev() {
                 if y == body.y {
@@ -34,6 +37,12 @@ impl LogsView {
                 y -= 1;
                 canvas.line(Rect { y, height: 1, ..body }, row);
             }
+            drawn.push((number, Rect { y, height: end - y, ..body }));
+        }
+        // While new lines come in, the last one is the one that is copied, and no mark runs along.
+        let marked = self.copied().filter(|number| !self.follows() || self.current == Some(*number));
+        if let Some((_, place)) = drawn.into_iter().find(|(number, _)| marked.is_some() && *number == marked) {
+            canvas.buffer.set_style(place, canvas.theme.selected);
         }
         if self.spool.is_empty() && body.height > 1 {
             let text = if self.waiting && self.cursor.is_none() { " loading" } else { " nothing was written yet" };

@@ -1,6 +1,6 @@
 //! One value that a form asks for: text, one of several, or some of several.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zeroize::Zeroizing;
@@ -24,6 +24,8 @@ pub(crate) struct Field {
     /// The field and the values of it with which this one is asked for; always without.
     pub(super) when: Option<(&'static str, &'static [&'static str])>,
     pub(super) check: Check,
+    /// Options of a choice that cannot be taken, and why.
+    pub(super) against: BTreeMap<String, String>,
     pub(super) input: Input,
     /// What is wrong with the value, by the field's own check.
     pub(super) error: Option<String>,
@@ -51,6 +53,8 @@ pub(super) enum Input {
         options: Vec<String>,
         chosen: usize,
         initial: usize,
+        /// What was typed to find one.
+        typed: String,
     },
     /// Lines with a check mark each, and the one that has the keys.
     Checks {
@@ -77,6 +81,7 @@ impl Field {
             fits: None,
             when: None,
             check: Check(Box::new(|_| Ok(()))),
+            against: BTreeMap::new(),
             input,
             error: None,
             refusal: None,
@@ -115,7 +120,7 @@ impl Field {
         label: impl Into<Cow<'static, str>>,
         options: Vec<String>,
     ) -> Self {
-        Self::new(id, label, Input::Choice { options, chosen: 0, initial: 0 })
+        Self::new(id, label, Input::Choice { options, chosen: 0, initial: 0, typed: String::new() })
     }
 
     /// Any of several lines, some of them checked at first; its value is those that are, below each other.
@@ -152,6 +157,20 @@ impl Field {
     pub(crate) fn check(mut self, check: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) -> Self {
         self.check = Check(Box::new(check));
         self
+    }
+
+    /// Says beside options of a choice why they cannot be taken.
+    pub(crate) fn against(mut self, against: BTreeMap<String, String>) -> Self {
+        self.against = against.clone();
+        self.check(move |value| against.get(value).map_or(Ok(()), |why| Err(why.clone())))
+    }
+
+    /// Ends what was begun in it: the keys go elsewhere.
+    pub(super) fn left(&mut self) {
+        self.touched = true;
+        if let Input::Choice { typed, .. } = &mut self.input {
+            typed.clear();
+        }
     }
 
     /// The value at first; the form is not dirty while it stays.
@@ -228,16 +247,39 @@ impl Field {
     pub(super) fn key(&mut self, key: KeyEvent) -> Edit {
         let edit = match &mut self.input {
             Input::Text(text) => text.key(key),
-            Input::Choice { options, chosen, .. } => {
+            Input::Choice { options, chosen, typed, .. } => {
                 let step = match key.code {
                     KeyCode::Left => options.len().saturating_sub(1),
                     KeyCode::Right | KeyCode::Char(' ') => 1,
-                    KeyCode::Char(first) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
-                        let starts = |step: &usize| options[(*chosen + step) % options.len()].starts_with(first);
-                        (1..=options.len()).find(starts).unwrap_or(0)
+                    KeyCode::Char(letter) if !key.modifiers.contains(KeyModifiers::CONTROL) => {
+                        typed.push(letter);
+                        if let Some(found) = found(options, typed) {
+                            *chosen = found;
+                            return self.edited(Edit::Changed);
+                        }
+                        // Nothing has it: the letter begins anew, from the next option on.
+                        *typed = letter.to_string();
+                        let starts =
+                            |step: &usize| fits(&options[(*chosen + step) % options.len()], typed) == Fit::Start;
+                        let next = (1..=options.len()).find(starts);
+                        let within = || found(options, typed).map(|at| at + options.len() - *chosen);
+                        match next.or_else(within) {
+                            Some(step) => step,
+                            None => {
+                                typed.clear();
+                                0
+                            }
+                        }
+                    }
+                    KeyCode::Backspace if typed.pop().is_some() => {
+                        *chosen = found(options, typed).unwrap_or(*chosen);
+                        return self.edited(Edit::Changed);
                     }
                     _ => return Edit::Ignored,
                 };
+                if matches!(key.code, KeyCode::Left | KeyCode::Right | KeyCode::Char(' ')) {
+                    typed.clear();
+                }
                 *chosen = (*chosen + step).checked_rem(options.len()).unwrap_or(0);
                 Edit::Changed
             }
@@ -262,6 +304,10 @@ impl Field {
                 _ => Edit::Ignored,
             },
         };
+        self.edited(edit)
+    }
+
+    fn edited(&mut self, edit: Edit) -> Edit {
         if edit == Edit::Changed {
             self.touched = true;
             self.unfinished = true;
@@ -269,4 +315,26 @@ impl Field {
         }
         edit
     }
+}
+
+/// How an option fits what was typed to find one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Start,
+    Within,
+    Not,
+}
+
+fn fits(option: &str, typed: &str) -> Fit {
+    match option.to_lowercase().find(&typed.to_lowercase()) {
+        Some(0) => Fit::Start,
+        Some(_) => Fit::Within,
+        None => Fit::Not,
+    }
+}
+
+/// The option that fits what was typed best: one that begins with it comes before one that has it within.
+fn found(options: &[String], typed: &str) -> Option<usize> {
+    let fitting = options.iter().enumerate().map(|(at, option)| (fits(option, typed), at));
+    fitting.filter(|(fit, _)| *fit != Fit::Not).min().map(|(_, at)| at)
 }

@@ -165,7 +165,7 @@ impl Form {
                 let cursor = text.draw(input, buf, style, dot, focused);
                 focused.then_some(cursor)
             }
-            Input::Choice { options, chosen, .. } => {
+            Input::Choice { options, chosen, typed, .. } => {
                 let option = display_line(&field.get(), usize::from(input.width));
                 let (left, right) = if theme.is_ascii() { ("< ", " >") } else { ("‹ ", " ›") };
                 let text = match (options.len(), field.fixed) {
@@ -174,7 +174,15 @@ impl Form {
                     (count, false) => format!("{left}{option}{right} {}/{count}", chosen + 1),
                 };
                 let style = if focused { theme.selected } else { theme.text };
-                buf.set_stringn(input.x, input.y, text, usize::from(input.width), style);
+                let (end, _) = buf.set_stringn(input.x, input.y, text, usize::from(input.width), style);
+                let search = if typed.is_empty() { String::new() } else { format!("  /{typed}") };
+                // What stands against it, unless that is said below.
+                let why = field.against.get(field.get().as_str()).filter(|_| errors.is_empty());
+                let why = why.map_or_else(String::new, |why| format!("  {mark}{why}"));
+                let room = usize::from(input.right().saturating_sub(end));
+                let (end, _) = buf.set_stringn(end, input.y, search, room, theme.accent);
+                let room = usize::from(input.right().saturating_sub(end));
+                buf.set_stringn(end, input.y, display_line(&why, room), room, theme.warn);
                 None
             }
             Input::Checks { options, checked, at, .. } => {

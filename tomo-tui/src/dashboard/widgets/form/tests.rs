@@ -258,3 +258,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn one_of_many_is_found_by_typing_a_part_of_it() {
+    let servers = (1..=200).map(|number| format!("web-{number}")).chain(["db-1".to_owned()]).collect();
+    let against = [("db-1".to_owned(), "no engine".to_owned())].into();
+    let mut form =
+        Form::new(vec![Field::choice("server", "Server", servers).against(against), Field::text("name", "Name")]);
+    press(&mut form, "187");
+    assert_eq!(form.value("server"), "web-187");
+    let rows = draw(&form, 60, 6, Glyphs::Braille).0;
+    assert!(rows[0].contains("‹ web-187 › 187/201  /187"), "{rows:?}");
+    // What nothing has begins anew with the letter.
+    press(&mut form, "d");
+    assert_eq!(form.value("server"), "db-1");
+    assert_eq!(form.first_error(), Some("no engine"));
+    press(&mut form, "right");
+    assert_eq!((form.value("server").as_str(), form.first_error()), ("web-1", None));
+    // The same letter goes on to the next one that begins with it.
+    press(&mut form, "ww");
+    assert_eq!(form.value("server"), "web-2");
+    press(&mut form, "q");
+    assert_eq!(form.value("server"), "web-2");
+    press(&mut form, "tab backtab 3");
+    let rows = draw(&form, 60, 6, Glyphs::Braille).0;
+    assert!(rows[0].contains("‹ web-3 › 3/201  /3"), "{rows:?}");
+}
