@@ -108,6 +108,39 @@ fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
 }
 
 #[test]
+fn nothing_of_a_plan_is_cut_before_somebody_agrees_to_it() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let command = Change {
+        op: ChangeOp::Add,
+        path: "command".to_owned(),
+        from: None,
+        to: Some(format!("sh -c {} | unexpected", "one two ".repeat(20).trim_end())),
+    };
+    let reason = format!("because {}of red", "a lot ".repeat(20));
+    let long = Plan { changes: vec![command], reason: Some(reason), ..plan(Approval::Confirm) };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![long] }))));
+    for keys in ["3 enter", "A"] {
+        dashboard.press(keys);
+        dashboard.shows("| unexpected");
+        dashboard.shows("red\"");
+    }
+}
+
+#[test]
+fn an_app_shows_where_it_listens_and_its_whole_command() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2 enter");
+    let mut detail = detail();
+    detail.summary.ports[0].loopback = true;
+    detail.spec.command = vec!["one".to_owned(); 40];
+    detail.spec.command.push("unexpected".to_owned());
+    dashboard.send(Event::Answer(Answer::App(AppId::from_u64(7).to_string(), Ok(Box::new(detail)))));
+    for text in ["127.0.0.1:8080:80", "one unexpected"] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
 fn a_plan_that_was_applied_shows_what_came_of_it() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let applied =
