@@ -141,6 +141,21 @@ fn an_app_shows_where_it_listens_and_its_whole_command() {
 }
 
 #[test]
+fn what_helps_a_failed_operation_is_said_in_words_for_people() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let error = OperationError {
+        code: ErrorCode::Internal,
+        message: "it ended at once".to_owned(),
+        next: Some("app_diagnose {\"app\":\"web-1/shop\"}".to_owned()),
+        field: None,
+    };
+    let failed = Operation { error: Some(error), ..operation(OperationStatus::Failed) };
+    dashboard.send(Event::Answer(Answer::Operations(Ok(OperationListAnswer { operations: vec![failed] }))));
+    dashboard.press("4 enter");
+    dashboard.shows("next: tomo app diagnose web-1/shop");
+}
+
+#[test]
 fn a_plan_that_was_applied_shows_what_came_of_it() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let applied =
