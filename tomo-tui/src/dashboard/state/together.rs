@@ -58,6 +58,7 @@ impl State {
         }
         let verb = match action {
             Action::RemoveApp | Action::RemoveServer | Action::Discard => "plan to remove",
+            Action::UpdateAgent => "update the agents of",
             other => action::row(other).title,
         };
         let (off, on): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| target.against.is_some());

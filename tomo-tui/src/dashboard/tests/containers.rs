@@ -177,3 +177,21 @@ fn a_container_shows_where_it_listens_and_its_whole_command() {
         dashboard.shows(text);
     }
 }
+
+#[test]
+fn a_containers_state_is_shown_whole() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    let restarting = Container { state: ContainerState::Restarting, ..container() };
+    let detail = ServerDetail {
+        summary: server(1, ServerStatus::Up),
+        facts: None,
+        containers: vec![restarting],
+        probe: None,
+        policy: None,
+        created_at: 0,
+        last_seen_at: None,
+    };
+    dashboard.send(Event::Answer(Answer::Server("web-1".to_owned(), Ok(Box::new(detail)))));
+    dashboard.shows("✗ restarting");
+}
