@@ -94,6 +94,16 @@ fn stopping_an_app_is_asked_about_and_no_has_the_keys() {
 }
 
 #[test]
+fn no_to_canceling_an_operation_is_not_called_cancel() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("4 X");
+    dashboard.shows("Stop \"deploy app shop\"");
+    dashboard.shows("[ Let it go on ] [ Stop it ]");
+    dashboard.press("esc space X");
+    dashboard.shows("[ Let them go on ] [ Cancel 1 ]");
+}
+
+#[test]
 fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     dashboard.press("3 A");
