@@ -79,12 +79,18 @@ impl Canvas<'_> {
         }
     }
 
-    /// Writes a line whose spans are safe already.
+    /// Writes a line whose spans are safe already, with a mark where it is cut.
     pub(crate) fn line(&mut self, area: Rect, line: &Line<'_>) {
         let area = area.intersection(self.buffer.area);
-        if !area.is_empty() {
-            self.buffer.set_line(area.x, area.y, line, area.width);
+        if area.is_empty() {
+            return;
         }
+        if line.width() <= usize::from(area.width) {
+            self.buffer.set_line(area.x, area.y, line, area.width);
+            return;
+        }
+        let (end, _) = self.buffer.set_line(area.x, area.y, line, area.width - 1);
+        self.buffer.set_stringn(end, area.y, "…", 1, self.theme.dim);
     }
 
     /// Puts characters of ASCII in place of our own signs beyond it, for terminals that show nothing else. Other people's stay as they are.
@@ -155,10 +161,12 @@ impl Canvas<'_> {
         use ratatui::widgets::{Block, Clear, Widget as _};
         Clear.render(area, self.buffer);
         self.hits.cover(area);
+        let room = usize::from(area.width.saturating_sub(4));
+        let title = format!(" {} ", fitting(display_line(title, room), room));
         let block = Block::bordered()
             .border_style(self.theme.accent)
             .border_set(border::ROUNDED)
-            .title(Span::styled(format!(" {title} "), self.theme.title));
+            .title(Span::styled(title, self.theme.title));
         let inner = block.inner(area);
         block.render(area, self.buffer);
         inner
@@ -227,6 +235,27 @@ pub(crate) fn split_left(area: Rect, width: u16) -> (Rect, Rect) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dashboard::theme::{Depth, Glyphs, Inks};
+
+    #[test]
+    fn a_line_of_spans_and_a_title_say_that_they_are_cut() {
+        let theme = Theme::new(&Inks::default(), Depth::Mono, Glyphs::Braille);
+        let (keys, mut hits) = (Keymap::default(), HitMap::default());
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 10, 4));
+        let mut canvas =
+            Canvas { buffer: &mut buffer, theme: &theme, keys: &keys, hits: &mut hits, now_ms: 0, cursor: None };
+        for (line, cells, cut) in
+            [("日本語", 6, "日 本 語 "), ("日本語", 5, "日 本 …"), ("日本語", 4, "日 …"), ("web", 2, "w…")]
+        {
+            canvas.buffer.reset();
+            canvas.line(Rect::new(0, 0, cells, 1), &Line::from(line));
+            let row: String = canvas.buffer.content[..10].iter().map(|cell| cell.symbol()).collect();
+            assert_eq!(row.trim_end(), cut.trim_end());
+        }
+        canvas.dialogue(Rect::new(0, 0, 10, 3), "Make an app");
+        let row: String = canvas.buffer.content[..10].iter().map(|cell| cell.symbol()).collect();
+        assert_eq!(row, "╭ Make … ╮");
+    }
 
     #[test]
     fn a_styled_line_is_cut_with_a_mark_and_keeps_its_styles() {

@@ -350,7 +350,8 @@ mod tests {
                     None
                 });
                 let unsure = after.content().iter().filter(|cell| cell.symbol().chars().nth(1).is_some()).count();
-                prop_assert!(bytes.len() <= usual.len() + 8 * unsure, "{} and {}", bytes.len(), usual.len());
+                // A way to each of them and one on from it.
+                prop_assert!(bytes.len() <= usual.len() + 16 * unsure, "{} and {}", bytes.len(), usual.len());
                 terminal.process(&bytes);
                 for y in 0..SIZE.height {
                     let mut x = 0;

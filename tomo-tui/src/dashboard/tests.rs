@@ -40,7 +40,9 @@ use tomo_proto::{
     model::{
         agent::AgentState,
         app::{AppDetail, AppSpec, AppStatus, AppSummary, LogLine, LogStream, PortSpec, Protocol},
-        container::{Container, ContainerConfig, ContainerDetail, ContainerMount, ContainerState, Health},
+        container::{
+            Container, ContainerConfig, ContainerDetail, ContainerMount, ContainerState, Health, PublishedPort,
+        },
         diagnosis::{Cause, CauseCode, Confidence, Diagnosis, Evidence, EvidenceSource, Untrusted},
         metric::{Unit, names},
         operation::{Operation, OperationError, OperationKind, OperationStatus},

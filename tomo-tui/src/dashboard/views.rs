@@ -51,6 +51,9 @@ use crate::format::{self, wrap};
 /// Most lines of a message.
 const TOAST_LINES: usize = 4;
 
+/// Most characters of a fact.
+const MOST_OF_A_FACT: usize = 4_000;
+
 /// Before the first cell of what is marked.
 const MARK: &str = "✓ ";
 
@@ -489,6 +492,15 @@ fn status_line(
 /// A name from outside, safe to show.
 fn safe(text: &str, width: u16) -> Line<'static> {
     Line::from(tomo_proto::text::display_line(text, usize::from(width)))
+}
+
+/// A fact in lines no wider than `width`, whole: they begin below each other, behind its name.
+fn fact(name: Span<'static>, text: &str, style: Style, width: usize) -> Vec<Line<'static>> {
+    let indent = name.width();
+    let parts = wrap(&tomo_proto::text::display_line(text, MOST_OF_A_FACT), width.saturating_sub(indent));
+    let mut name = Some(name);
+    let mut head = || name.take().unwrap_or_else(|| Span::raw(" ".repeat(indent)));
+    parts.into_iter().map(|part| Line::from(vec![head(), Span::styled(part, style)])).collect()
 }
 
 /// Traffic both ways.

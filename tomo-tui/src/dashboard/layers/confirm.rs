@@ -112,6 +112,14 @@ impl Confirm {
         Self::new(title, Content::Text(question), buttons)
     }
 
+    /// Names the button that leaves everything as it is.
+    pub(crate) fn or(mut self, no: &str) -> Self {
+        if let Some((label, _)) = self.buttons.first_mut() {
+            no.clone_into(label);
+        }
+        self
+    }
+
     /// Asks before something is done to several things, all of which the question names; plans are shown whole.
     pub(crate) fn several(title: &str, question: String, plans: Vec<Plan>, yes: &str, effect: Effect) -> Self {
         Self { content: Content::Plans(question, plans), ..Self::question(title, String::new(), yes, effect) }

@@ -268,14 +268,11 @@ impl State {
             }
             Action::Cancel => {
                 if let Some(operation) = self.operation_on_screen() {
-                    let question = format!(
-                        "Stop {} of {}; what it did so far is undone.",
-                        operation.kind.as_str(),
-                        operation.target
-                    );
+                    let what = operation.kind.as_str().replace('_', " ");
+                    let question = format!("Stop \"{what} {}\"; what it did so far is undone.", operation.target);
                     let effect = Effect::Cancel(operation.operation.to_string());
-                    let target = format!("{} of {}", operation.kind.as_str(), operation.target);
-                    let confirm = Confirm::question("Cancel operation", question, "Stop it", effect).of(&target);
+                    let confirm = Confirm::question("Cancel operation", question, "Stop it", effect);
+                    let confirm = confirm.or("Let it go on").of(&format!("\"{what} {}\"", operation.target));
                     self.layer = Some(Layer::Confirm(confirm));
                 }
             }

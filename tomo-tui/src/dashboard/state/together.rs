@@ -58,6 +58,7 @@ impl State {
         }
         let verb = match action {
             Action::RemoveApp | Action::RemoveServer | Action::Discard => "plan to remove",
+            Action::UpdateAgent => "update the agents of",
             other => action::row(other).title,
         };
         let (off, on): (Vec<Target>, Vec<Target>) = targets.into_iter().partition(|target| target.against.is_some());
@@ -84,7 +85,9 @@ impl State {
         let yes = if action == Action::Approve { "Approve and apply".to_owned() } else { title.clone() };
         let tasks = on.into_iter().map(|target| Task { name: target.name, effect: target.effect }).collect();
         let effect = Effect::Together { verb, tasks };
-        self.layer = Some(Layer::Confirm(Confirm::several(&title, text, plans, &yes, effect)));
+        let confirm = Confirm::several(&title, text, plans, &yes, effect);
+        self.layer =
+            Some(Layer::Confirm(if action == Action::Cancel { confirm.or("Let them go on") } else { confirm }));
         true
     }
 

@@ -165,3 +165,42 @@ fn a_volume_is_backed_up_and_its_backups_are_restored_drilled_verified_and_remov
         assert!(effects.iter().any(plans), "{effects:?}");
     }
 }
+
+#[test]
+fn a_container_shows_where_it_listens_and_its_whole_command() {
+    let mut dashboard = on_container();
+    dashboard.press("enter");
+    let mut detail = container_detail();
+    let port = |container, host, address: &str| PublishedPort {
+        container,
+        host,
+        address: address.to_owned(),
+        protocol: Protocol::Tcp.as_str().to_owned(),
+    };
+    detail.container.ports = vec![port(80, Some(8080), "127.0.0.1"), port(80, Some(8080), "::"), port(81, None, "")];
+    detail.config.command = vec!["one".to_owned(); 40];
+    detail.config.command.push("unexpected".to_owned());
+    let answer = Answer::Container("web-1".to_owned(), "db".to_owned(), Ok(Box::new(detail)));
+    dashboard.send(Event::Answer(answer));
+    for text in ["127.0.0.1:8080 → 80/tcp", "[::]:8080 → 80/tcp", "81/tcp, not published", "one unexpected"] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
+fn a_containers_state_is_shown_whole() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("enter");
+    let restarting = Container { state: ContainerState::Restarting, ..container() };
+    let detail = ServerDetail {
+        summary: server(1, ServerStatus::Up),
+        facts: None,
+        containers: vec![restarting],
+        probe: None,
+        policy: None,
+        created_at: 0,
+        last_seen_at: None,
+    };
+    dashboard.send(Event::Answer(Answer::Server("web-1".to_owned(), Ok(Box::new(detail)))));
+    dashboard.shows("✗ restarting");
+}

@@ -92,7 +92,7 @@ fn everything_is_usable_where_there_is_little_room() {
     assert!(rows(&mut dashboard).contains("&(: found open group"), "{}", rows(&mut dashboard));
     dashboard.press("esc ctrl-s");
     let screen = rows(&mut dashboard);
-    assert!(screen.contains("/tomo-shop-") && screen.contains("Save"), "{screen}");
+    assert!(screen.contains("tomo-shop-") && screen.contains("Save"), "{screen}");
 }
 
 #[test]

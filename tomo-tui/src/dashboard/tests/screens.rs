@@ -98,6 +98,16 @@ fn stopping_an_app_is_asked_about_and_no_has_the_keys() {
 }
 
 #[test]
+fn no_to_canceling_an_operation_is_not_called_cancel() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("4 X");
+    dashboard.shows("Stop \"deploy app shop\"");
+    dashboard.shows("[ Let it go on ] [ Stop it ]");
+    dashboard.press("esc space X");
+    dashboard.shows("[ Let them go on ] [ Cancel 1 ]");
+}
+
+#[test]
 fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     dashboard.press("3 A");
@@ -109,6 +119,54 @@ fn a_plan_is_shown_whole_and_what_was_shown_is_approved() {
         matches!(&effects[..], [Effect::Approve { request, apply: false }] if request.hash == "abc"),
         "{effects:?}"
     );
+}
+
+#[test]
+fn nothing_of_a_plan_is_cut_before_somebody_agrees_to_it() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let command = Change {
+        op: ChangeOp::Add,
+        path: "command".to_owned(),
+        from: None,
+        to: Some(format!("sh -c {} | unexpected", "one two ".repeat(20).trim_end())),
+    };
+    let reason = format!("because {}of red", "a lot ".repeat(20));
+    let long = Plan { changes: vec![command], reason: Some(reason), ..plan(Approval::Confirm) };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(PlanListAnswer { plans: vec![long] }))));
+    for keys in ["3 enter", "A"] {
+        dashboard.press(keys);
+        dashboard.shows("| unexpected");
+        dashboard.shows("red\"");
+    }
+}
+
+#[test]
+fn an_app_shows_where_it_listens_and_its_whole_command() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("2 enter");
+    let mut detail = detail();
+    detail.summary.ports[0].loopback = true;
+    detail.spec.command = vec!["one".to_owned(); 40];
+    detail.spec.command.push("unexpected".to_owned());
+    dashboard.send(Event::Answer(Answer::App(AppId::from_u64(7).to_string(), Ok(Box::new(detail)))));
+    for text in ["127.0.0.1:8080:80", "one unexpected"] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
+fn what_helps_a_failed_operation_is_said_in_words_for_people() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    let error = OperationError {
+        code: ErrorCode::Internal,
+        message: "it ended at once".to_owned(),
+        next: Some("app_diagnose {\"app\":\"web-1/shop\"}".to_owned()),
+        field: None,
+    };
+    let failed = Operation { error: Some(error), ..operation(OperationStatus::Failed) };
+    dashboard.send(Event::Answer(Answer::Operations(Ok(OperationListAnswer { operations: vec![failed] }))));
+    dashboard.press("4 enter");
+    dashboard.shows("next: tomo app diagnose web-1/shop");
 }
 
 #[test]

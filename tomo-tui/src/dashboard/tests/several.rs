@@ -190,7 +190,7 @@ fn containers_of_a_server_are_filtered_sorted_and_operated_together() {
 fn agents_of_several_servers_are_updated_but_for_those_that_are_away() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     dashboard.press("ctrl-a u");
-    dashboard.shows("Update agent 2");
+    dashboard.shows("Update the agents of 2");
     dashboard.shows("- web-3: the agent of web-3 is not connected");
     assert_eq!(names(&tasks(dashboard.press("tab enter"))), ["web-1", "web-2"]);
 }

@@ -13,6 +13,7 @@ use crate::dashboard::{
     action::Action,
     canvas::Canvas,
     views::{
+        self,
         apps::{health, ports},
         plan::{draw_scrolled, scroll},
         status_line,
@@ -61,8 +62,7 @@ impl AppView {
             lines.extend(wrap(&error, width).into_iter().map(|line| Line::styled(line, theme.bad)));
         }
         let mut fact = |name: &str, text: String, style: Style| {
-            let text = display_line(&text, width.saturating_sub(12));
-            lines.push(Line::from(vec![Span::styled(format!("{name:<11} "), theme.dim), Span::styled(text, style)]));
+            lines.extend(views::fact(Span::styled(format!("{name:<11} "), theme.dim), &text, style, width));
         };
         fact("image", app.image.clone(), theme.text);
         if let Some(check) = &detail.image_check {

@@ -140,11 +140,12 @@ pub(super) fn health(theme: &Theme, health: Health) -> Line<'static> {
     Line::from(Span::styled(health.as_str(), style))
 }
 
-/// `8080→80`, `53→53/udp`.
+/// `8080:80`, `127.0.0.1:53:53/udp`: as the form takes them.
 pub(super) fn ports(ports: &[PortSpec]) -> String {
     let one = |port: &PortSpec| {
         let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
-        format!("{}:{}{protocol}", port.host_text(), port.container)
+        let loopback = if port.loopback { "127.0.0.1:" } else { "" };
+        format!("{loopback}{}:{}{protocol}", port.host_text(), port.container)
     };
     ports.iter().map(one).collect::<Vec<_>>().join(" ")
 }

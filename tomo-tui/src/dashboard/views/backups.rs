@@ -2,15 +2,19 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use ratatui::{layout::Rect, text::Line};
+use ratatui::{
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
 use tomo_proto::model::volume_backup::{Drill, VolumeBackup};
 
 use crate::dashboard::{
     action::Action,
-    canvas::Canvas,
+    canvas::{Canvas, split_bottom},
     list::{List, Listed},
     theme::Theme,
-    views::{draw_list, safe},
+    views::{draw_list, fact, safe},
     widgets::table::{Column, column, growing, number},
 };
 use crate::format;
@@ -20,6 +24,11 @@ const MADE: usize = 1;
 const FILES: usize = 2;
 const SIZE: usize = 3;
 const PROOF: usize = 4;
+
+/// Rows below the list for what the selected one's last drill said, whole, with their title.
+const WHOLE: u16 = 4;
+/// Where fewer rows are there, the list has them all.
+const HIGH: u16 = 12;
 
 /// The view of one server's backups.
 #[derive(Debug)]
@@ -38,7 +47,26 @@ impl BackupsView {
         let [back, does] = [Action::Back, Action::BackUpVolume].map(|action| canvas.keys.name(action));
         let does = format!("{back} goes to its volumes; {does} on one of them backs it up");
         let empty = ["no volume of this server was backed up yet", &does];
-        draw_list(&self.list, canvas, area, &empty, |backup, index, width| cell(backup, index, width, now_ms, theme));
+        let (rows, whole) = split_bottom(area, if area.height < HIGH { 0 } else { WHOLE });
+        draw_list(&self.list, canvas, rows, &empty, |backup, index, width| cell(backup, index, width, now_ms, theme));
+        if let Some(backup) = self.list.selected() {
+            let inner = canvas.section(whole, &format!("{} of {}", backup.backup, backup.volume), false);
+            let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+            let (text, style) = proven(backup, now_ms, theme);
+            canvas.lines(
+                inner,
+                &fact(Span::styled("restore proven  ", theme.dim), &text, style, usize::from(inner.width)),
+            );
+        }
+    }
+}
+
+/// What the last drill came to, and when.
+fn proven(backup: &VolumeBackup, now_ms: u64, theme: &Theme) -> (String, Style) {
+    match &backup.drill {
+        None => ("never".to_owned(), theme.dim),
+        Some(drill) if drill.proven => (format!("{}, {}", format::age(now_ms, drill.at), drill.result), theme.good),
+        Some(drill) => (format!("failed: {}", drill.result), theme.bad),
     }
 }
 
@@ -98,13 +126,7 @@ fn cell(backup: &VolumeBackup, index: usize, width: u16, now_ms: u64, theme: &Th
         FILES => Line::from(backup.contents.files.to_string()),
         SIZE => Line::from(format::bytes(backup.contents.bytes)),
         PROOF => {
-            let (text, style) = match &backup.drill {
-                None => ("never".to_owned(), theme.dim),
-                Some(drill) if drill.proven => {
-                    (format!("{}, {}", format::age(now_ms, drill.at), drill.result), theme.good)
-                }
-                Some(drill) => (format!("failed: {}", drill.result), theme.bad),
-            };
+            let (text, style) = proven(backup, now_ms, theme);
             safe(&text, width).style(style)
         }
         _ => Line::styled(backup.backup.to_string(), theme.dim),

@@ -8,7 +8,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    model::container::{Container, ContainerDetail, ContainerState},
+    model::container::{Container, ContainerDetail, ContainerState, PublishedPort},
     text::display_line,
 };
 
@@ -17,6 +17,7 @@ use crate::dashboard::{
     canvas::Canvas,
     theme::Theme,
     views::{
+        self,
         apps::health,
         plan::{draw_scrolled, scroll},
     },
@@ -54,13 +55,9 @@ impl ContainerView {
         first.spans.push(Span::raw(format!("  on {}  ", display_line(&self.server, 40))));
         first.spans.extend(health(theme, container.health).spans);
         let mut lines: Vec<Line<'static>> = vec![first];
-        let width = usize::from(area.width).saturating_sub(12);
         let mut fact = |name: &str, text: &str, style: Style| {
-            if !text.is_empty() {
-                let text = display_line(text, width);
-                lines
-                    .push(Line::from(vec![Span::styled(format!("{name:<11} "), theme.dim), Span::styled(text, style)]));
-            }
+            let name = Span::styled(format!("{name:<11} "), theme.dim);
+            lines.extend(views::fact(name, text, style, usize::from(area.width)));
         };
         fact("image", &container.image, theme.text);
         if let Some(code) = container.exit_code {
@@ -81,8 +78,7 @@ impl ContainerView {
             fact("memory", &format::bytes(config.memory_limit_bytes), theme.text);
         }
         for port in &container.ports {
-            let host = port.host.map_or_else(|| "not published".to_owned(), |host| format!("{}:{host}", port.address));
-            fact("port", &format!("{}/{} {host}", port.container, port.protocol), theme.text);
+            fact("port", &published(port), theme.text);
         }
         for mount in &config.mounts {
             let mode = if mount.read_only { " (read-only)" } else { "" };
@@ -97,6 +93,16 @@ impl ContainerView {
             fact("label", &format!("{key}={value}"), theme.dim);
         }
         draw_scrolled(canvas, area, &lines, self.place, &self.end);
+    }
+}
+
+/// `127.0.0.1:8080 → 80/tcp`.
+fn published(port: &PublishedPort) -> String {
+    let inside = format!("{}/{}", port.container, port.protocol);
+    match port.host {
+        None => format!("{inside}, not published"),
+        Some(host) if port.address.contains(':') => format!("[{}]:{host} → {inside}", port.address),
+        Some(host) => format!("{}:{host} → {inside}", port.address),
     }
 }
 

@@ -15,13 +15,16 @@ use tomo_proto::{
     text::display_line,
 };
 
-use crate::dashboard::{
-    action::{self, Action},
-    canvas::{Canvas, split_top},
-    views::plan::{draw_scrolled, scroll},
-    widgets::gauge::gauge,
+use crate::{
+    cli::output::as_subcommand,
+    dashboard::{
+        action::{self, Action},
+        canvas::{Canvas, split_top},
+        views::plan::{draw_scrolled, scroll},
+        widgets::gauge::gauge,
+    },
+    format::{self, wrap},
 };
-use crate::format::{self, wrap};
 
 /// The view of one operation.
 #[derive(Debug)]
@@ -116,7 +119,9 @@ impl OperationView {
             };
             if let Some(next) = next {
                 lines.extend(
-                    wrap(&format!("next: {next}"), width).into_iter().map(|line| Line::styled(line, theme.accent)),
+                    wrap(&format!("next: {}", as_subcommand(&next)), width)
+                        .into_iter()
+                        .map(|line| Line::styled(line, theme.accent)),
                 );
             }
         }

@@ -143,9 +143,10 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
                 Severity::Warning => ('▲', theme.warn),
             };
             let subject = tomo_proto::text::display_line(&problem.subject, 24);
-            let line = Line::from(vec![Span::styled(format!("{symbol} {subject:<16} "), style)]);
+            let line = Line::from(vec![Span::styled(format!("{symbol} {subject}"), style)]);
             canvas.line(row, &line);
-            let used = u16::try_from(line.width()).unwrap_or(0).min(row.width);
+            // The blanks up to the message have no style: without colors it is a line below the text.
+            let used = u16::try_from(line.width()).unwrap_or(0).max(18).saturating_add(1).min(row.width);
             let mut message = problem.message.clone();
             if let Some(last) = problem.log.last() {
                 message = format!("{message}: {last}");

@@ -6,12 +6,14 @@ use ratatui::{
     layout::Rect,
     text::{Line, Span},
 };
-use tomo_proto::{
-    model::plan::{Approval, ChangeOp, Plan, PlanStatus},
-    text::display_line,
-};
+use tomo_proto::model::plan::{Approval, ChangeOp, Plan, PlanStatus};
 
-use crate::dashboard::{action::Action, canvas::Canvas, theme::Theme, views::status_line};
+use crate::dashboard::{
+    action::Action,
+    canvas::Canvas,
+    theme::Theme,
+    views::{fact, status_line},
+};
 use crate::format::{self, wrap};
 
 /// The view of one plan.
@@ -96,8 +98,8 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         };
         let (from, to) = (change.from.as_deref().unwrap_or_default(), change.to.as_deref().unwrap_or_default());
         let arrow = if from.is_empty() || to.is_empty() { "" } else { " → " };
-        let text = format!("{sign} {}: {from}{arrow}{to}", change.path);
-        lines.push(Line::styled(display_line(&text, width), style));
+        let text = format!("{}: {from}{arrow}{to}", change.path);
+        lines.extend(fact(Span::styled(format!("{sign} "), style), &text, style, width));
     }
     if plan.changes.is_empty() {
         lines.push(Line::styled("nothing changes", theme.dim));
@@ -123,12 +125,11 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         Approval::Human => "a person agrees by typing the target's name",
     };
     let mut fact = |name: &str, text: String| {
-        let text = format!("{name:<10} {text}");
-        lines.push(Line::styled(display_line(&text, width), theme.dim));
+        lines.extend(fact(Span::styled(format!("{name:<10} "), theme.dim), &text, theme.dim, width));
     };
     fact("asked by", format!("{}, {}", plan.requested_by, format::age(now_ms, plan.created_at)));
     if let Some(reason) = &plan.reason {
-        fact("reason", format!("\"{}\"", display_line(reason, 64)));
+        fact("reason", format!("\"{reason}\""));
     }
     if let Some(decided) = &plan.decided_by {
         fact("decided by", decided.clone());

@@ -6,15 +6,18 @@ use std::{
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
 
-use ratatui::{layout::Rect, text::Line};
+use ratatui::{
+    layout::Rect,
+    text::{Line, Span},
+};
 use tomo_proto::model::stock::Item;
 
 use crate::dashboard::{
     action::Action,
-    canvas::Canvas,
+    canvas::{Canvas, split_bottom},
     list::{List, Listed},
     theme::Theme,
-    views::{draw_list, safe},
+    views::{draw_list, fact, safe},
     widgets::table::{Column, column, growing, number},
 };
 use crate::format;
@@ -23,6 +26,11 @@ const KIND: usize = 0;
 const NAME: usize = 1;
 const SIZE: usize = 2;
 const USERS: usize = 3;
+
+/// Rows below the list for the names of the selected one, whole, with their title.
+const WHOLE: u16 = 5;
+/// Where fewer rows are there, the list has them all.
+const HIGH: u16 = 14;
 
 /// The view of one server's things.
 #[derive(Debug)]
@@ -40,7 +48,17 @@ impl StockView {
         let theme = canvas.theme;
         let pull = format!("press {} to pull an image", canvas.keys.name(Action::PullImage));
         let empty = ["no image, no volume, no network: the engine has nothing, or there is none", &pull];
-        draw_list(&self.list, canvas, area, &empty, |item, index, width| cell(item, index, width, theme));
+        let (rows, whole) = split_bottom(area, if area.height < HIGH { 0 } else { WHOLE });
+        draw_list(&self.list, canvas, rows, &empty, |item, index, width| cell(item, index, width, theme));
+        if let Some(item) = self.list.selected() {
+            let inner = canvas.section(whole, kind(item), false);
+            let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+            let line = |label: &'static str, text: &str| {
+                fact(Span::styled(label, theme.dim), text, theme.text, usize::from(inner.width))
+            };
+            let lines = [line("name     ", &name(item)), line("used by  ", &item.used_by().join(" "))].concat();
+            canvas.lines(inner, &lines);
+        }
     }
 }
 

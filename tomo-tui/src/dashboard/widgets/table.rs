@@ -184,10 +184,6 @@ fn put(canvas: &mut Canvas<'_>, area: Rect, line: &Line<'_>, right: bool) {
     let right = right || line.alignment == Some(Alignment::Right);
     let x = if right && width < area.width { area.x + area.width - width } else { area.x };
     canvas.line(Rect { x, width: area.width - (x - area.x), ..area }, line);
-    // What is cut off says so.
-    if width > area.width && area.width > 0 {
-        canvas.text(Rect { x: area.right() - 1, width: 1, ..area }, "…", canvas.theme.dim);
-    }
 }
 
 #[cfg(test)]

@@ -139,14 +139,28 @@ impl TextField {
         self.editor.move_cursor(CursorMove::Jump(place(line), place(behind)));
     }
 
+    /// Whether there are lines above and below those in sight.
+    pub(super) fn more_lines(&self, area: Rect, has_keys: bool) -> (bool, bool) {
+        let (top, _) = self.scroll(area, has_keys);
+        (top > 0, top + usize::from(area.height) < self.line_count())
+    }
+
     /// Draws its beginning, or the part around the cursor if it has the keys; where the terminal's cursor belongs.
     pub(super) fn draw(&self, area: Rect, buf: &mut Buffer, style: Style, dot: char, has_keys: bool) -> Position {
         let (top, left_of_cursor) = self.scroll(area, has_keys);
         for (row, (place, line)) in area.rows().zip(self.editor.lines().iter().enumerate().skip(top)) {
             let left = if place == self.cursor_line() { left_of_cursor } else { 0 };
             let right = left + usize::from(area.width);
+            // The cursor never stands where the marks of more do.
+            let marks = area.width >= 4;
+            let more = (marks && left > 0, marks && self.width(line) > right);
+            let (first, end) = (left + usize::from(more.0), right - usize::from(more.1));
+            for (x, _) in [(area.x, more.0), (area.right().saturating_sub(1), more.1)].iter().filter(|(_, more)| *more)
+            {
+                buf.set_stringn(*x, row.y, "…", 1, style);
+            }
             for (columns, grapheme, hidden) in self.graphemes(line) {
-                if columns.start >= left && columns.end <= right {
+                if columns.start >= first && columns.end <= end {
                     let x = area.x + u16::try_from(columns.start - left).unwrap_or_default();
                     let text = if hidden { dot.encode_utf8(&mut [0; 4]).to_owned() } else { grapheme.to_owned() };
                     buf.set_stringn(x, row.y, text, columns.len(), style);
@@ -291,13 +305,13 @@ mod tests {
     fn the_cursor_stays_in_sight() {
         let mut field = TextField::new(false, Hidden::Nothing);
         field.set("0123456789");
-        assert_eq!(drawn(&field, 6, 1), (vec!["56789 ".to_owned()], Position::new(5, 0)));
+        assert_eq!(drawn(&field, 6, 1), (vec!["…6789 ".to_owned()], Position::new(5, 0)));
         field.key(KeyEvent::from(KeyCode::Home));
-        assert_eq!(drawn(&field, 6, 1), (vec!["012345".to_owned()], Position::new(0, 0)));
+        assert_eq!(drawn(&field, 6, 1), (vec!["01234…".to_owned()], Position::new(0, 0)));
         field.set("日本語日本語");
         assert_eq!(
             drawn(&field, 6, 1),
-            (vec![" 本 語  ".to_owned()], Position::new(5, 0)),
+            (vec!["…本 語  ".to_owned()], Position::new(5, 0)),
             "a wide character fills two cells"
         );
     }
@@ -306,10 +320,10 @@ mod tests {
     fn only_the_line_with_the_cursor_is_scrolled_and_none_without_the_keys() {
         let mut field = TextField::new(true, Hidden::Nothing);
         field.set("a short\n0123456789");
-        assert_eq!(drawn(&field, 6, 2).0, ["a shor", "56789 "]);
+        assert_eq!(drawn(&field, 6, 2).0, ["a sho…", "…6789 "]);
         let mut buffer = Buffer::empty(Rect::new(0, 0, 6, 1));
         field.draw(buffer.area, &mut buffer, Style::new(), '•', false);
-        assert_eq!(buffer.content.iter().map(|cell| cell.symbol()).collect::<String>(), "a shor");
+        assert_eq!(buffer.content.iter().map(|cell| cell.symbol()).collect::<String>(), "a sho…");
     }
 
     #[test]

@@ -10,7 +10,6 @@ use tomo_proto::{
         server::ServerDetail,
         ssh::{Ssh, SshAuth, SshProbe, SshSudo},
     },
-    text::display_line,
     wire::command::Command,
 };
 
@@ -19,8 +18,9 @@ use crate::{
     dashboard::{
         action::{Action, Keymap},
         theme::Theme,
+        views::fact,
     },
-    format::{self, wrap},
+    format,
 };
 
 impl ServerView {
@@ -36,12 +36,7 @@ impl ServerView {
         const LABEL: usize = 13;
         let mut lines = vec![Line::styled("By SSH", theme.title)];
         let add = |lines: &mut Vec<Line<'static>>, label: &str, text: &str, style: Style| {
-            let text = display_line(text, 2_000);
-            for (place, part) in wrap(&text, width.saturating_sub(LABEL)).into_iter().enumerate() {
-                let label = if place == 0 { label } else { "" };
-                let label = Span::styled(format!("{label:<LABEL$}"), theme.dim);
-                lines.push(Line::from(vec![label, Span::styled(part, style)]));
-            }
+            lines.extend(fact(Span::styled(format!("{label:<LABEL$}"), theme.dim), text, style, width));
         };
         let [connect, edit, test, forget] =
             [Action::ConnectServer, Action::EditServer, Action::TestServer, Action::ForgetCredential]

@@ -32,12 +32,12 @@ impl Listed for Container {
     const COLUMNS: &'static [Column] = &[
         growing("CONTAINER", 16, 0),
         growing("APP", 10, 2),
-        column("STATE", 11, 0),
+        column("STATE", 12, 0),
         column("HEALTH", 9, 4),
         number("CPU", 6, 1),
         number("MEM", 6, 1),
         number("NET", 8, 3),
-        growing("IMAGE", 16, 2),
+        growing("IMAGE", 15, 2),
         number("UP", 8, 5),
     ];
 

@@ -106,14 +106,8 @@ impl Form {
                 buf.set_stringn(row.x, row.y, line, usize::from(row.width), theme.dim);
             }
         }
-        let (up, down) = if theme.is_ascii() { ("^", "v") } else { ("▴", "▾") };
-        let edge = area.right() - 1;
-        if layout.scrolled > 0 {
-            buf.set_string(edge, layout.body.y, up, theme.dim);
-        }
-        if layout.scrolled + usize::from(layout.body.height) <= layout.button {
-            buf.set_string(edge, layout.body.bottom() - 1, down, theme.dim);
-        }
+        let more = (layout.scrolled > 0, layout.scrolled + usize::from(layout.body.height) <= layout.button);
+        draw_more(area.right() - 1, layout.body, more, buf, theme);
         cursor
     }
 
@@ -150,6 +144,15 @@ impl Form {
         if input.is_empty() {
             return None;
         }
+        let more = match &field.input {
+            Input::Text(text) => text.more_lines(input, focused),
+            Input::Choice { .. } => (false, false),
+            Input::Checks { options, .. } => {
+                let first = field.first_check();
+                (first > 0, first + usize::from(input.height) < options.len())
+            }
+        };
+        draw_more(input.right(), input, more, buf, theme);
         let style = match field.fixed {
             true => theme.dim,
             false => theme.text.add_modifier(Modifier::UNDERLINED),
@@ -196,6 +199,17 @@ impl Form {
                 None
             }
         }
+    }
+}
+
+/// Marks in a column that there is more above and below what is in sight.
+fn draw_more(column: u16, sight: Rect, (above, below): (bool, bool), buf: &mut Buffer, theme: &Theme) {
+    let (up, down) = if theme.is_ascii() { ("^", "v") } else { ("▴", "▾") };
+    if above {
+        buf.set_stringn(column, sight.y, up, 1, theme.dim);
+    }
+    if below {
+        buf.set_stringn(column, sight.bottom() - 1, down, 1, theme.dim);
     }
 }
 

@@ -284,3 +284,21 @@ fn one_of_many_is_found_by_typing_a_part_of_it() {
     let rows = draw(&form, 60, 6, Glyphs::Braille).0;
     assert!(rows[0].contains("‹ web-3 › 3/201  /3"), "{rows:?}");
 }
+
+#[test]
+fn what_does_not_fit_a_field_is_marked() {
+    let hosts = (1..=10).map(|number| (format!("web-{number}"), true)).collect();
+    let mut form = Form::new(vec![Field::checks("hosts", "Hosts", hosts), Field::lines("env", "Environment")]);
+    let marks = |form: &Form| {
+        let (rows, ..) = draw(form, 60, 30, Glyphs::Braille);
+        rows.iter().filter_map(|row| row.chars().last().filter(|last| "▴▾".contains(*last))).collect::<String>()
+    };
+    assert_eq!(marks(&form), "▾");
+    press(&mut form, "down down down down down down down down");
+    assert_eq!(marks(&form), "▴▾");
+    press(&mut form, "down");
+    assert_eq!(marks(&form), "▴");
+    form.set_value("env", &"A=1\n".repeat(9));
+    press(&mut form, "tab");
+    assert_eq!(marks(&form), "▴▴");
+}
