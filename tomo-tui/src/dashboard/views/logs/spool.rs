@@ -19,7 +19,7 @@ use unicode_width::UnicodeWidthStr as _;
 pub(super) const LINES: usize = 1_000_000;
 /// Memory that packed lines take.
 const PACKED_BYTES: usize = 8 << 20;
-/// Text and starts of the lines that are packed together.
+/// Text and heads of the lines that are packed together.
 const BLOCK_BYTES: usize = 16 << 10;
 /// Blocks that stay unpacked: a screen of which each line comes from a block of its own has to find them again.
 const UNPACKED: usize = 64;
