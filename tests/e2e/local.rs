@@ -109,7 +109,7 @@ async fn one_command_shows_this_machine_and_a_made_up_fleet_and_goes_on_where_it
     .await;
     let made_up: Vec<_> = servers.iter().filter(|server| server.labels.contains_key("demo")).collect();
     assert_eq!(made_up.len(), 3);
-    assert!(made_up.iter().all(|server| server.cpu_spark.len() == 60), "they have a past: {made_up:?}");
+    assert!(made_up.iter().all(|server| server.cpu_spark.len() == 40), "they have a past: {made_up:?}");
     let this = servers.iter().find(|server| !server.labels.contains_key("demo")).expect("this machine").clone();
 
     // The token reads and plans; only the person at the socket is an admin.

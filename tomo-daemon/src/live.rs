@@ -26,9 +26,9 @@ use tomo_proto::{
 use crate::{clock::Clock, store::SampleBlock};
 
 /// Points kept for sparklines,
-pub const SPARK_SAMPLES: usize = 60;
+pub const SPARK_SAMPLES: usize = 40;
 /// one for each span of this length: how closely a server is sampled does not change what its sparkline shows.
-const SPARK_STEP_MS: u64 = 10_000;
+const SPARK_STEP_MS: u64 = 15_000;
 /// Time that the sparklines show.
 pub(crate) const SPARK_SPAN_MS: u64 = 600_000;
 

@@ -75,7 +75,7 @@ impl Canvas<'_> {
         let area = area.intersection(self.buffer.area);
         if !area.is_empty() {
             let safe = fitting(display_line(text, usize::from(area.width)), usize::from(area.width));
-            self.buffer.set_stringn(area.x, area.y, safe, usize::from(area.width), style);
+            self.write(area.x, area.y, &safe, area.width, style);
         }
     }
 
@@ -85,12 +85,28 @@ impl Canvas<'_> {
         if area.is_empty() {
             return;
         }
-        if line.width() <= usize::from(area.width) {
-            self.buffer.set_line(area.x, area.y, line, area.width);
-            return;
+        let is_cut = width_of(line) > usize::from(area.width);
+        let end = area.right() - u16::from(is_cut);
+        let mut x = area.x;
+        for span in &line.spans {
+            x = self.write(x, area.y, &span.content, end - x, line.style.patch(span.style));
         }
-        let (end, _) = self.buffer.set_line(area.x, area.y, line, area.width - 1);
-        self.buffer.set_stringn(end, area.y, "…", 1, self.theme.dim);
+        if is_cut {
+            self.write(x, area.y, "…", 1, self.theme.dim);
+        }
+    }
+
+    /// Writes safe text into cells of the buffer, so many at most; where it ends.
+    fn write(&mut self, x: u16, y: u16, text: &str, cells: u16, style: Style) -> u16 {
+        if !text.chars().all(is_plain) {
+            return self.buffer.set_stringn(x, y, text, usize::from(cells), style).0;
+        }
+        let mut end = x;
+        for (x, letter) in (x..x + cells).zip(text.chars()) {
+            self.buffer[(x, y)].set_char(letter).set_style(style);
+            end = x + 1;
+        }
+        end
     }
 
     /// Puts characters of ASCII in place of our own signs beyond it, for terminals that show nothing else. Other people's stay as they are.
@@ -171,6 +187,18 @@ impl Canvas<'_> {
         block.render(area, self.buffer);
         inner
     }
+}
+
+/// Whether a character fills one cell whatever stands beside it: ASCII, boxes, blocks and braille. Nearly all that is drawn is, and
+/// need not be looked at for letters of several characters.
+fn is_plain(letter: char) -> bool {
+    matches!(letter, ' '..='~' | '\u{2500}'..='\u{259f}' | '\u{2800}'..='\u{28ff}')
+}
+
+/// Cells that a line of safe text fills.
+pub(crate) fn width_of(line: &Line<'_>) -> usize {
+    let width = |text: &str| if text.chars().all(is_plain) { text.chars().count() } else { text.width() };
+    line.spans.iter().map(|span| width(&span.content)).sum()
 }
 
 /// A styled line of so many cells at most, with a mark where it is cut.

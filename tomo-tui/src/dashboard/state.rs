@@ -63,7 +63,7 @@ const SERVER_MS: u64 = 10;
 /// Least time between two fetches because other rows came into sight.
 const SCROLL_MS: u64 = 200;
 /// Time between two points of a sparkline.
-const SPARK_MS: u64 = 10_000;
+const SPARK_MS: u64 = 15_000;
 
 /// How the daemon can be reached.
 #[derive(Debug)]

@@ -104,9 +104,9 @@ fn server(number: u64, status: ServerStatus) -> ServerSummary {
         containers: Some(ContainerCount { running: 1, total: 2 }),
         ssh: None,
         apps: 1,
-        cpu_spark: (0..60).collect(),
-        memory_spark: vec![40; 60],
-        network_spark: (0..60).map(|value| value * 1_000).collect(),
+        cpu_spark: (0..40).collect(),
+        memory_spark: vec![40; 40],
+        network_spark: (0..40).map(|value| value * 1_000).collect(),
     }
 }
 

@@ -38,17 +38,22 @@ const LOAD: usize = 8;
 const CONTAINERS: usize = 9;
 const UPTIME: usize = 10;
 
+/// The column of a sparkline, which has two points to a cell.
+const fn sparks(rank: u8) -> Column {
+    Column { most: 20, ..growing("", 10, rank) }
+}
+
 impl Listed for ServerSummary {
     type Key = ServerId;
     const COLUMNS: &'static [Column] = &[
         growing("NAME", 16, 0),
         column("STATUS", 10, 0),
         number("CPU", 5, 0),
-        growing("", 10, 3),
+        sparks(3),
         number("MEM", 5, 0),
         number("DISK", 5, 1),
         number("NET", 9, 2),
-        growing("", 10, 6),
+        sparks(6),
         number("LOAD", 6, 4),
         number("CONT", 6, 5),
         number("UP", 8, 7),
@@ -215,7 +220,8 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         CPU => load(vitals.cpu_ratio),
         CPU_SPARK => {
             let values: Vec<f64> = last(&server.cpu_spark, width).iter().map(|value| f64::from(*value)).collect();
-            Line::from(sparkline(&values, Some(100.0), usize::from(width), theme))
+            // Of one color with the figure beside it: which server is busy is seen at a glance, and a change of color is twenty bytes.
+            Line::from(sparkline(&values, Some(100.0), usize::from(width), theme.glyphs, theme.load(vitals.cpu_ratio)))
         }
         MEMORY => load(vitals.memory_ratio()),
         DISK => load(vitals.disk_ratio),
@@ -223,7 +229,7 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         NET_SPARK => {
             #[expect(clippy::cast_precision_loss, reason = "eight levels are shown")]
             let values: Vec<f64> = last(&server.network_spark, width).iter().map(|value| *value as f64).collect();
-            Line::from(sparkline(&values, None, usize::from(width), theme))
+            Line::from(sparkline(&values, None, usize::from(width), theme.glyphs, theme.series[0]))
         }
         LOAD => Line::from(format!("{:.2}", vitals.load1)),
         CONTAINERS => server

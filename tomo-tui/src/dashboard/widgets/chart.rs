@@ -691,7 +691,7 @@ mod tests {
                         frame.render_widget(chart, area);
                     }
                     for (place, values) in (0_u16..).zip(&series[4..]) {
-                        let line = Line::from(sparkline(values, Some(1.0), 20, &theme));
+                        let line = Line::from(sparkline(values, Some(1.0), 20, theme.glyphs, theme.series[0]));
                         frame.render_widget(Paragraph::new(line), Rect::new(10, 18 + place, 20, 1));
                     }
                 })

@@ -1,16 +1,16 @@
 //! The recent past of one value in one row, for cells of tables.
 
-use ratatui::text::Span;
+use ratatui::{style::Style, text::Span};
 
 use super::plot::{Brush, Column, paint};
-use crate::dashboard::theme::Theme;
+use crate::dashboard::theme::Glyphs;
 
 /// Draws the last values that fit, against `top` or the highest of them. What is not a number is a gap.
 ///
 /// Cells are cut from the front of `values`, so an owner who drops old values in twos makes the line scroll by whole
 /// cells, which halves what a terminal has to repaint.
-pub(crate) fn sparkline(values: &[f64], top: Option<f64>, width: usize, theme: &Theme) -> Vec<Span<'static>> {
-    let brush = Brush::bar(theme.glyphs);
+pub(crate) fn sparkline(values: &[f64], top: Option<f64>, width: usize, glyphs: Glyphs, style: Style) -> Span<'static> {
+    let brush = Brush::bar(glyphs);
     let cells = values.len().div_ceil(brush.columns());
     let dropped = (cells.saturating_sub(width) * brush.columns()).min(values.len());
     let shown = &values[dropped..];
@@ -18,19 +18,14 @@ pub(crate) fn sparkline(values: &[f64], top: Option<f64>, width: usize, theme: &
     let top = top.unwrap_or_else(|| shown.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max));
     let mut text = " ".repeat(width.saturating_sub(cells));
     text.extend(paint(&columns, 1, top, brush, true));
-    vec![Span::styled(text, theme.series[0])]
+    Span::styled(text, style)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::theme::{Depth, Glyphs, Inks};
-
     fn drawn(values: &[f64], top: Option<f64>, width: usize, glyphs: Glyphs) -> String {
-        sparkline(values, top, width, &Theme::new(&Inks::default(), Depth::True, glyphs))
-            .iter()
-            .map(|span| &*span.content)
-            .collect()
+        sparkline(values, top, width, glyphs, Style::new()).content.into_owned()
     }
 
     #[test]

@@ -8,33 +8,39 @@ use ratatui::{
     text::{Line, Span},
 };
 
-use crate::dashboard::canvas::{Canvas, Hit};
+use crate::dashboard::canvas::{Canvas, Hit, width_of};
 
 /// One column.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Column {
     pub(crate) title: &'static str,
     pub(crate) width: u16,
-    /// Takes what room is left.
-    pub(crate) grows: bool,
+    /// What it grows to where there is room.
+    pub(crate) most: u16,
     pub(crate) right: bool,
     /// Where room is short, the highest goes first; 0 always stays.
     pub(crate) rank: u8,
 }
 
+impl Column {
+    fn grows(&self) -> bool {
+        self.most > self.width
+    }
+}
+
 /// Makes a column of a fixed width.
 pub(crate) const fn column(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, grows: false, right: false, rank }
+    Column { title, width, most: width, right: false, rank }
 }
 
 /// Makes a column of a fixed width whose cells are numbers.
 pub(crate) const fn number(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, grows: false, right: true, rank }
+    Column { right: true, ..column(title, width, rank) }
 }
 
-/// Makes a column of at least a width that takes what room is left.
+/// Makes a column of at least a width that takes what room is left, up to thrice that: eyes lose the row otherwise.
 pub(crate) const fn growing(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, grows: true, right: false, rank }
+    Column { most: width.saturating_mul(3), ..column(title, width, rank) }
 }
 
 /// Which row is selected, and which one is on top.
@@ -93,17 +99,16 @@ fn arrange(columns: &[Column], hidden: &[usize], width: u16) -> Vec<(usize, u16,
         };
         shown.retain(|index| *index != last);
     }
-    let mut growing = u16::try_from(shown.iter().filter(|index| columns[**index].grows).count()).unwrap_or(1);
+    let mut growing = u16::try_from(shown.iter().filter(|index| columns[**index].grows()).count()).unwrap_or(1);
     let mut spare = width.saturating_sub(needed(&shown));
     let mut places = Vec::with_capacity(shown.len());
     let mut x = 0;
     for index in shown {
         let column = &columns[index];
-        // A third of the room at the most for one column: eyes lose the row otherwise.
         let mut extra = 0;
-        if column.grows {
+        if column.grows() {
             // What one does not take, those after it may.
-            extra = (spare / growing.max(1)).min(column.width.saturating_mul(2));
+            extra = (spare / growing.max(1)).min(column.most - column.width);
             growing -= 1;
         }
         spare -= extra;
@@ -180,7 +185,7 @@ impl Table<'_> {
 }
 
 fn put(canvas: &mut Canvas<'_>, area: Rect, line: &Line<'_>, right: bool) {
-    let width = u16::try_from(line.width()).unwrap_or(u16::MAX);
+    let width = u16::try_from(width_of(line)).unwrap_or(u16::MAX);
     let right = right || line.alignment == Some(Alignment::Right);
     let x = if right && width < area.width { area.x + area.width - width } else { area.x };
     canvas.line(Rect { x, width: area.width - (x - area.x), ..area }, line);
