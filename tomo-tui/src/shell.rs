@@ -139,8 +139,8 @@ async fn pass_on(mut terminal: Terminal, shown: &mut Shown) -> io::Result<Ended>
     }
 }
 
-/// How large this terminal is.
-fn size() -> TerminalSize {
+/// How large this terminal is; one that does not know is taken for 80x24.
+pub(crate) fn size() -> TerminalSize {
     let (columns, rows) = tcgetwinsize(io::stdout()).map_or((0, 0), |size| (size.ws_col, size.ws_row));
     if columns == 0 || rows == 0 { TerminalSize { columns: 80, rows: 24 } } else { TerminalSize { columns, rows } }
 }

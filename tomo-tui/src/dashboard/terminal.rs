@@ -27,10 +27,13 @@ use rustix::{
 use tokio::sync::mpsc;
 use tomo_proto::text::display_line;
 
-use crate::dashboard::{
-    event::Event,
-    painter::{Painter, sequence},
-    reader::{Gate, read_events},
+use crate::{
+    dashboard::{
+        event::Event,
+        painter::{Painter, sequence},
+        reader::{Gate, read_events},
+    },
+    shell,
 };
 
 /// Exit code after the terminal went away, as a shell counts a hang-up.
@@ -136,8 +139,8 @@ impl Screen {
     /// # Errors
     /// The terminal cannot be written to.
     pub(crate) fn draw(&mut self, title: String, draw: impl FnOnce(&mut Buffer) -> Option<Position>) -> io::Result<()> {
-        let (width, height) = terminal::size()?;
-        let frame = self.painter.paint(Size { width, height }, draw);
+        let size = shell::size();
+        let frame = self.painter.paint(Size { width: size.columns, height: size.rows }, draw);
         if frame.is_empty() && title == self.title {
             return Ok(());
         }
