@@ -52,7 +52,7 @@ async fn page_through(terminal: &mut Terminal, marks: &[String]) {
 }
 
 /// What a subcommand prints, for people and as JSON, has each of these and nothing that is obeyed.
-async fn prints(tomo: &Tomo, arguments: &[&str], marks: &[String]) {
+pub(crate) async fn prints(tomo: &Tomo, arguments: &[&str], marks: &[String]) {
     for more in [&[][..], &["--json"]] {
         let said = tomo.run(arguments.iter().chain(more)).await;
         for shown in [&said.stdout, &said.stderr] {

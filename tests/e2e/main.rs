@@ -35,6 +35,7 @@ mod flood;
 mod halves;
 mod harness;
 mod hostile_daemon;
+mod hostile_facts;
 mod hostile_names;
 mod image_updates;
 mod jwt;

@@ -6,6 +6,7 @@ use tomo_proto::{
         stock::ServerPrune,
     },
     model::server::{ServerSummary, Vitals},
+    text::display_line,
 };
 
 use crate::{
@@ -17,6 +18,11 @@ use crate::{
     client::Client,
     format::{UNKNOWN, bytes, value},
 };
+
+/// A word from outside, made safe before others stand beside it: what begins a sequence in one would swallow the next.
+fn alone(word: &str) -> String {
+    display_line(word, usize::MAX)
+}
 
 fn percent(ratio: f64) -> String {
     format!("{:.0}%", ratio * 100.0)
@@ -130,15 +136,15 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             if let Some(facts) = &answer.facts {
                 line(format!(
                     "\n{} · {} · {} cores · {}",
-                    facts.os,
-                    facts.kernel,
+                    alone(&facts.os),
+                    alone(&facts.kernel),
                     facts.cpu_count,
                     bytes(facts.memory_total_bytes)
                 ));
                 for filesystem in &facts.filesystems {
                     line(format!(
                         "{}  {} of {}",
-                        filesystem.mount,
+                        alone(&filesystem.mount),
                         bytes(filesystem.used_bytes),
                         bytes(filesystem.total_bytes)
                     ));
@@ -148,7 +154,10 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
                 }
             }
             if let Some(policy) = &answer.policy {
-                let list = |items: &[String]| if items.is_empty() { "nothing".to_owned() } else { items.join(", ") };
+                let list = |items: &[String]| {
+                    let items: Vec<_> = items.iter().map(|item| alone(item)).collect();
+                    if items.is_empty() { "nothing".to_owned() } else { items.join(", ") }
+                };
                 line(format!(
                     "the host's policy allows {}; of what Tomo did not make {}; images {}; ports {}; bind mounts below {}; terminals {}",
                     list(&policy.verbs),
