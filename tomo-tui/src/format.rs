@@ -1,7 +1,7 @@
 //! Figures as people read them: three digits, one unit, no longer than they must be.
 
 use tomo_proto::model::{
-    app::{AppDetail, Revision},
+    app::{AppDetail, PortSpec, Revision},
     image::ImageCheck,
     metric::Unit,
     spec::SECRET_REFERENCE,
@@ -198,6 +198,16 @@ pub(crate) fn place_of(detail: &AppDetail, revision: &Revision, until: impl Fn(u
     }
     let kept = detail.kept.as_ref().filter(|kept| kept.revision == revision.id);
     kept.map_or_else(String::new, |kept| until(kept.until))
+}
+
+/// `8080:80`, `127.0.0.1:53:53/udp`: how the ports of an app are published, as the form takes them.
+pub(crate) fn ports(ports: &[PortSpec]) -> String {
+    let one = |port: &PortSpec| {
+        let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
+        let loopback = if port.loopback { "127.0.0.1:" } else { "" };
+        format!("{loopback}{}:{}{protocol}", port.host_text(), port.container)
+    };
+    ports.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

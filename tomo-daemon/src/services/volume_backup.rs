@@ -289,10 +289,11 @@ pub(super) fn note_drill(
     let (proven, result) = match (operation.status, &operation.error) {
         (OperationStatus::Succeeded, _) => {
             let contents = &record.backup.contents;
+            let files = if contents.files == 1 { "1 file".to_owned() } else { format!("{} files", contents.files) };
             let compared = if facts.get("checksum") == Some(&contents.checksum) {
-                format!("{} files read back identical, by checksum", contents.files)
+                format!("{files} read back identical, by checksum")
             } else {
-                format!("{} files read back, which the engine there packs another way", contents.files)
+                format!("{files} read back, which the engine there packs another way")
             };
             let app = facts.get("app").map_or_else(
                 || "no app mounts it".to_owned(),

@@ -16,6 +16,7 @@ use crate::{
         show, spec,
     },
     client::{Client, ClientError},
+    format,
     shell::{self, Exited},
 };
 
@@ -27,14 +28,12 @@ pub(super) async fn app(client: &Client, command: AppCommand, as_json: bool) -> 
                 return output::json(&answer.apps);
             }
             let rows = answer.apps.iter().map(|app| {
-                let ports: Vec<_> =
-                    app.ports.iter().map(|port| format!("{}→{}", port.host_text(), port.container)).collect();
                 [
                     app.name.clone(),
                     app.server.clone(),
                     app.status.as_str().to_owned(),
                     if app.update { format!("{} (another in the registry)", app.image) } else { app.image.clone() },
-                    ports.join(" "),
+                    format::ports(&app.ports),
                 ]
             });
             table(["NAME", "SERVER", "STATUS", "IMAGE", "PORTS"], rows.collect());

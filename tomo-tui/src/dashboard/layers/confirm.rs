@@ -321,15 +321,16 @@ impl Confirm {
         let inner = canvas.dialogue(frame, &self.title);
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
         let (body, foot) = split_bottom(inner, below);
-        let hidden = lines.len().saturating_sub(usize::from(body.height));
+        // What there is no room for is counted in a row of its own.
+        let (body, count) = split_bottom(body, u16::from(lines.len() > usize::from(body.height)));
+        let hidden = lines.len() - usize::from(body.height).min(lines.len());
         self.scroll_end.set(u16::try_from(hidden).unwrap_or(u16::MAX));
         let from = usize::from(self.scroll).min(hidden);
         canvas.lines(body, &lines[from..]);
-        if hidden > from && body.height > 0 {
+        if hidden > from {
             let more = format!("↓ {} more", hidden - from);
-            let at = Rect { y: body.y + body.height - 1, height: 1, ..body };
-            canvas
-                .line(at, &Line::styled(format!("{more:>width$}", width = usize::from(body.width)), canvas.theme.dim));
+            let line = Line::styled(format!("{more:>width$}", width = usize::from(count.width)), canvas.theme.dim);
+            canvas.line(count, &line);
         }
         if let Some((wanted, typed)) = &self.typed {
             let ask = format!("This cannot be undone. Type \"{}\" to go on:", display_line(wanted, 48));

@@ -253,6 +253,9 @@ impl State {
     /// Why nothing like this can be done with the app at hand.
     fn app_does_not_fit(&self, action: Action) -> Option<String> {
         match self.app_on_screen() {
+            None if matches!(&self.view, View::Diagnosis(view) if view.app.contains('/')) => {
+                Some("the container is no app's".to_owned())
+            }
             None => Some("no app is selected".to_owned()),
             Some(app) => self.app_is_off(app, action),
         }

@@ -101,7 +101,7 @@ fn of_a_large_fleet_only_what_is_in_sight_is_fetched_each_second() {
     let mut whole = 0;
     for second in 2..=30 {
         let effects = dashboard.state.update(overview_changed(), NOW + second * 1_000);
-        assert_eq!(rows_asked(&effects), [(names.clone(), second % 10 == 1)], "after {second} s");
+        assert_eq!(rows_asked(&effects), [(names.clone(), second % 15 == 1)], "after {second} s");
         if effects.iter().any(|effect| matches!(effect, Effect::Servers)) {
             whole += 1;
             dashboard.state.update(Event::Answer(Answer::Servers(Ok(fleet(false)))), NOW + second * 1_000);

@@ -15,7 +15,7 @@ use crate::{
         list::Listed,
         state::State,
         views::{draw_list, safe},
-        widgets::table::{Column, column, growing, number},
+        widgets::table::{Column, column, growing, number, prose},
     },
     format::{self, wrap},
 };
@@ -72,7 +72,7 @@ fn level(severity: Severity, theme: &crate::dashboard::theme::Theme) -> Line<'st
 impl Listed for Alert {
     type Key = (String, Severity, String);
     const COLUMNS: &'static [Column] =
-        &[column("LEVEL", 10, 0), growing("WHERE", 14, 0), growing("WHAT", 30, 0), number("SINCE", 9, 1)];
+        &[column("LEVEL", 10, 0), growing("WHERE", 14, 0), prose("WHAT", 30, 0), number("SINCE", 9, 1)];
 
     /// A figure in it may change while it stays the same problem.
     fn key(&self) -> Self::Key {

@@ -14,7 +14,7 @@ use crate::dashboard::{
     canvas::Canvas,
     views::{
         self,
-        apps::{health, ports},
+        apps::health,
         plan::{draw_scrolled, scroll},
         status_line,
     },
@@ -85,7 +85,7 @@ impl AppView {
             fact("backup", format!("of {} {made}; {proof}", last.volume), style);
         }
         if !app.ports.is_empty() {
-            fact("ports", ports(&app.ports), theme.text);
+            fact("ports", format::ports(&app.ports), theme.text);
         }
         if let (Some(cores), Some(memory)) = (app.cpu_cores, app.memory_bytes) {
             let limit = detail

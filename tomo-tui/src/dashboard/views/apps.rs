@@ -9,7 +9,7 @@ use ratatui::{
 use tomo_proto::{
     id::AppId,
     model::{
-        app::{AppStatus, AppSummary, PortSpec},
+        app::{AppStatus, AppSummary},
         container::Health,
     },
 };
@@ -123,7 +123,7 @@ fn cell(app: &AppSummary, index: usize, width: u16, theme: &Theme, now_ms: u64) 
         CPU => app.cpu_cores.map_or_else(Line::default, |cores| Line::from(format!("{cores:.2}"))),
         MEMORY => app.memory_bytes.map_or_else(Line::default, |bytes| Line::from(format::bytes(bytes))),
         RESTARTS => Line::from(if app.restarts == 0 { String::new() } else { app.restarts.to_string() }),
-        PORTS => safe(&ports(&app.ports), width),
+        PORTS => safe(&format::ports(&app.ports), width),
         IMAGE if app.update => safe(&format!("{UPDATE} {}", app.image), width).style(theme.accent),
         IMAGE => safe(&app.image, width),
         _ => Line::from(format::age(now_ms, app.deployed_at)),
@@ -138,14 +138,4 @@ pub(super) fn health(theme: &Theme, health: Health) -> Line<'static> {
         Health::Unhealthy => theme.bad,
     };
     Line::from(Span::styled(health.as_str(), style))
-}
-
-/// `8080:80`, `127.0.0.1:53:53/udp`: as the form takes them.
-pub(super) fn ports(ports: &[PortSpec]) -> String {
-    let one = |port: &PortSpec| {
-        let protocol = if port.protocol.as_str() == "tcp" { "" } else { "/udp" };
-        let loopback = if port.loopback { "127.0.0.1:" } else { "" };
-        format!("{loopback}{}:{}{protocol}", port.host_text(), port.container)
-    };
-    ports.iter().map(one).collect::<Vec<_>>().join(" ")
 }

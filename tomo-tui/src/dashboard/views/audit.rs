@@ -14,7 +14,7 @@ use crate::{
         list::{AnyList as _, List, Listed},
         theme::Theme,
         views::{draw_list, safe, status_line},
-        widgets::table::{Column, column, growing},
+        widgets::table::{Column, column, growing, prose},
     },
 };
 
@@ -166,7 +166,7 @@ impl Listed for AuditEntry {
         growing("WHO", 14, 0),
         growing("WHAT", 17, 0),
         growing("ON", 17, 1),
-        growing("DETAILS", 20, 2),
+        prose("DETAILS", 20, 2),
     ];
 
     fn key(&self) -> u64 {

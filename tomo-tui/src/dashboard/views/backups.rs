@@ -15,7 +15,7 @@ use crate::dashboard::{
     list::{List, Listed},
     theme::Theme,
     views::{draw_list, fact, safe},
-    widgets::table::{Column, column, growing, number},
+    widgets::table::{Column, column, growing, number, prose},
 };
 use crate::format;
 
@@ -82,7 +82,7 @@ impl Listed for VolumeBackup {
         number("MADE", 9, 0),
         number("FILES", 8, 1),
         number("SIZE", 8, 0),
-        growing("RESTORE PROVEN", 24, 0),
+        prose("RESTORE PROVEN", 24, 0),
         column("BACKUP", 16, 2),
     ];
 

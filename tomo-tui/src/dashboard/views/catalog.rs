@@ -10,7 +10,7 @@ use crate::dashboard::{
     list::Listed,
     state::State,
     views::{draw_list, safe},
-    widgets::table::{Column, column, growing, number},
+    widgets::table::{Column, column, number, prose},
 };
 use crate::format;
 
@@ -24,7 +24,7 @@ impl Listed for TemplateSummary {
     type Key = String;
     const COLUMNS: &'static [Column] = &[
         column("APP", 20, 0),
-        growing("WHAT IT IS FOR", 30, 0),
+        prose("WHAT IT IS FOR", 30, 0),
         column("CATEGORY", 12, 2),
         column("VERSION", 18, 3),
         number("NEEDS", 6, 1),

@@ -11,7 +11,7 @@ use crate::dashboard::{
     state::State,
     theme::Theme,
     views::{draw_list, safe, status_line},
-    widgets::table::{Column, column, growing, number},
+    widgets::table::{Column, column, growing, number, prose},
 };
 use crate::format;
 
@@ -29,7 +29,7 @@ impl Listed for Operation {
         column("WHAT", 15, 0),
         growing("TARGET", 14, 0),
         growing("SERVER", 12, 2),
-        growing("STEP", 20, 1),
+        prose("STEP", 20, 1),
         growing("BY", 12, 3),
         number("STARTED", 9, 0),
     ];

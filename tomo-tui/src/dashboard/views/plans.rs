@@ -21,7 +21,7 @@ use crate::dashboard::{
         plan::{plan_lines, standing},
         safe,
     },
-    widgets::table::{Column, column, growing, number},
+    widgets::table::{Column, column, growing, number, prose},
 };
 use crate::format;
 
@@ -36,7 +36,7 @@ const AGE: usize = 3;
 impl Listed for Plan {
     type Key = PlanId;
     const COLUMNS: &'static [Column] =
-        &[column("STATUS", 11, 0), growing("CHANGE", 30, 0), growing("ASKED BY", 14, 1), number("AGE", 8, 0)];
+        &[column("STATUS", 11, 0), prose("CHANGE", 30, 0), growing("ASKED BY", 14, 1), number("AGE", 8, 0)];
 
     fn key(&self) -> PlanId {
         self.plan

@@ -43,6 +43,11 @@ pub(crate) const fn growing(title: &'static str, width: u16, rank: u8) -> Column
     Column { most: width.saturating_mul(3), ..column(title, width, rank) }
 }
 
+/// Makes a column of sentences: of at least a width, and it takes all the room that the others leave.
+pub(crate) const fn prose(title: &'static str, width: u16, rank: u8) -> Column {
+    Column { most: u16::MAX, ..column(title, width, rank) }
+}
+
 /// Which row is selected, and which one is on top.
 #[derive(Debug, Default)]
 pub(crate) struct TableState {
@@ -101,18 +106,21 @@ fn arrange(columns: &[Column], hidden: &[usize], width: u16) -> Vec<(usize, u16,
     }
     let mut growing = u16::try_from(shown.iter().filter(|index| columns[**index].grows()).count()).unwrap_or(1);
     let mut spare = width.saturating_sub(needed(&shown));
+    let mut widths: Vec<u16> = shown.iter().map(|index| columns[*index].width).collect();
+    for (index, wide) in shown.iter().zip(&mut widths).filter(|(index, _)| columns[**index].grows()) {
+        // What one does not take, those after it may.
+        let extra = (spare / growing.max(1)).min(columns[*index].most - *wide);
+        *wide += extra;
+        spare -= extra;
+        growing -= 1;
+    }
+    if let Some(prose) = shown.iter().position(|index| columns[*index].most == u16::MAX) {
+        widths[prose] += spare;
+    }
     let mut places = Vec::with_capacity(shown.len());
     let mut x = 0;
-    for index in shown {
-        let column = &columns[index];
-        let mut extra = 0;
-        if column.grows() {
-            // What one does not take, those after it may.
-            extra = (spare / growing.max(1)).min(column.most - column.width);
-            growing -= 1;
-        }
-        spare -= extra;
-        let wide = (column.width + extra).min(width.saturating_sub(x));
+    for (index, wide) in shown.into_iter().zip(widths) {
+        let wide = wide.min(width.saturating_sub(x));
         if wide == 0 {
             break;
         }
@@ -210,6 +218,9 @@ mod tests {
         assert_eq!(widths(20), [(0, 0, 11), (1, 12, 8)]);
         assert_eq!(widths(4), [(0, 0, 4)]);
         assert_eq!(widths(0), []);
+        let wide = |columns: &[Column]| arrange(columns, &[], 100).iter().map(|(_, _, wide)| *wide).collect::<Vec<_>>();
+        assert_eq!(wide(COLUMNS), [30, 8, 5, 20], "thrice the least, not more");
+        assert_eq!(wide(&[growing("WHO", 10, 0), prose("WHY", 20, 0), growing("WHERE", 5, 0)]), [30, 53, 15]);
     }
 
     #[test]
