@@ -221,7 +221,9 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         CPU_SPARK => {
             let values: Vec<f64> = last(&server.cpu_spark, width).iter().map(|value| f64::from(*value)).collect();
             // Of one color with the figure beside it: which server is busy is seen at a glance, and a change of color is twenty bytes.
-            Line::from(sparkline(&values, Some(100.0), usize::from(width), theme.glyphs, theme.load(vitals.cpu_ratio)))
+            // A line below a curve, which stands for a color where there is none, would be part of it.
+            let style = theme.load(vitals.cpu_ratio).not_underlined();
+            Line::from(sparkline(&values, Some(100.0), usize::from(width), theme.glyphs, style))
         }
         MEMORY => load(vitals.memory_ratio()),
         DISK => load(vitals.disk_ratio),

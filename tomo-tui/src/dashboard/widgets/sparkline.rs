@@ -24,6 +24,7 @@ pub(crate) fn sparkline(values: &[f64], top: Option<f64>, width: usize, glyphs: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
     fn drawn(values: &[f64], top: Option<f64>, width: usize, glyphs: Glyphs) -> String {
         sparkline(values, top, width, glyphs, Style::new()).content.into_owned()
     }
