@@ -33,7 +33,7 @@ use tomo_proto::{
     },
     compose::Finding,
     error::ErrorCode,
-    model::{metric::names, plan::Plan, registry::Registry, stock::Item},
+    model::{plan::Plan, registry::Registry, server::ServerSummary, stock::Item},
 };
 
 use crate::{
@@ -57,6 +57,7 @@ use crate::{
         people, stock,
         theme::ThemeName,
         together::{self, Task},
+        views::history::{OF_CONTAINER, OF_HOST},
         views::logs::{Asked, LogFrom, LogOf, Part},
         visit::{self, Edit, Visit},
     },
@@ -81,7 +82,8 @@ pub(crate) enum Effect {
     /// Some servers, by name.
     Rows {
         names: Vec<String>,
-        spark: bool,
+        /// Others, with their sparklines.
+        with_sparks: Vec<String>,
     },
     Server(String),
     /// What a server's host allows.
@@ -339,11 +341,7 @@ pub(super) async fn carry_out(client: &Client, effect: Effect) -> Option<Answer>
         Effect::Login(login) => Answer::Login(client.person(&login).await),
         Effect::Overview => Answer::Overview(client.call(&Overview::default()).await.map(Box::new)),
         Effect::Servers => Answer::Servers(client.servers(None).await),
-        Effect::Rows { names, spark } => {
-            let include = if spark { vec![ServerListPart::Spark] } else { Vec::new() };
-            let limit = u32::try_from(names.len()).ok();
-            Answer::Rows(client.call(&ServerList { names, limit, include, ..ServerList::default() }).await)
-        }
+        Effect::Rows { names, with_sparks } => Answer::Rows(rows(client, names, with_sparks).await),
         Effect::Server(server) => {
             let request =
                 ServerGet { server: server.clone(), include: vec![ServerPart::Containers, ServerPart::Policy] };
@@ -600,6 +598,22 @@ async fn plan_deploy(client: &Client, request: DeployRequest, stored: &mut Vec<S
     client.call(&deploy).await
 }
 
+/// Servers by name, with sparklines or without.
+async fn rows(
+    client: &Client,
+    names: Vec<String>,
+    with_sparks: Vec<String>,
+) -> Result<Vec<ServerSummary>, ClientError> {
+    let mut servers = Vec::new();
+    for (names, include) in [(names, Vec::new()), (with_sparks, vec![ServerListPart::Spark])] {
+        let limit = u32::try_from(names.len()).ok();
+        if !names.is_empty() {
+            servers.extend(client.call(&ServerList { names, limit, include, ..ServerList::default() }).await?.servers);
+        }
+    }
+    Ok(servers)
+}
+
 /// Whether there is no such app yet; one that is there goes on with the secrets it has.
 async fn is_new(client: &Client, deploy: &AppDeploy) -> Result<bool, ClientError> {
     let app = format!("{}/{}", deploy.server, deploy.name);
@@ -618,23 +632,22 @@ async fn delete_secrets(client: &Client, names: Vec<String>) {
 }
 
 fn metrics_request(range: &MetricsRange) -> ServerMetrics {
-    let series = [
-        names::CPU.to_owned(),
-        names::CPU_IOWAIT.to_owned(),
-        names::MEMORY_USED.to_owned(),
-        names::SWAP_USED.to_owned(),
-        names::NET_RX.to_owned(),
-        names::NET_TX.to_owned(),
-        names::DISK_READ.to_owned(),
-        names::DISK_WRITE.to_owned(),
-    ];
+    let of_container = |name: &String| {
+        let measured = OF_CONTAINER.into_iter().filter(|metric| !metric.is_empty());
+        measured.map(|metric| format!("{metric}/{name}")).collect::<Vec<_>>()
+    };
+    let metrics = if range.containers.is_empty() {
+        OF_HOST.map(str::to_owned).into()
+    } else {
+        range.containers.iter().flat_map(of_container).collect()
+    };
     let (since, until) = match range.until_ms {
         None => (format!("{}s", range.span_ms / 1_000), None),
         Some(until_ms) => (rfc3339(until_ms.saturating_sub(range.span_ms)), Some(rfc3339(until_ms))),
     };
     ServerMetrics {
         server: range.server.clone(),
-        metrics: series.into(),
+        metrics,
         since: Some(since),
         until,
         step: Some(range.step_s),
@@ -653,8 +666,13 @@ mod tests {
 
     #[test]
     fn a_range_of_the_past_names_both_ends() {
-        let range =
-            MetricsRange { server: "a".to_owned(), span_ms: 60_000, until_ms: Some(1_800_000_060_000), step_s: 1 };
+        let range = MetricsRange {
+            server: "a".to_owned(),
+            containers: Vec::new(),
+            span_ms: 60_000,
+            until_ms: Some(1_800_000_060_000),
+            step_s: 1,
+        };
         let request = metrics_request(&range);
         assert_eq!(request.since.as_deref(), Some("2027-01-15T08:00:00Z"));
         assert_eq!(request.until.as_deref(), Some("2027-01-15T08:01:00Z"));

@@ -11,7 +11,7 @@ use tomo_proto::{
         overview::OverviewAnswer,
         person::{CreatedEnrolment, CreatedToken, LoginAnswer, VaultStatus},
         plan::PlanListAnswer,
-        server::{ServerListAnswer, ServerMetricsAnswer},
+        server::ServerMetricsAnswer,
     },
     model::{
         app::AppDetail,
@@ -111,7 +111,7 @@ pub(crate) enum Answer {
     /// The whole fleet, without sparklines.
     Servers(Told<Vec<ServerSummary>>),
     /// The servers of the rows in sight.
-    Rows(Told<ServerListAnswer>),
+    Rows(Told<Vec<ServerSummary>>),
     Server(String, Told<Box<ServerDetail>>),
     /// What the host of this server allows, if it has told.
     Policy(String, Option<PolicySummary>),
@@ -189,6 +189,8 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MetricsRange {
     pub(crate) server: String,
+    /// Containers whose series are wanted instead of the host's.
+    pub(crate) containers: Vec<String>,
     /// From the first point to the last.
     pub(crate) span_ms: u64,
     /// End of the window (UTC ms); absent for the present.

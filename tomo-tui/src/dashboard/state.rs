@@ -11,6 +11,7 @@ mod input;
 mod logs;
 mod mouse;
 mod navigate;
+mod palette;
 mod people;
 mod remember;
 mod targets;
@@ -94,10 +95,10 @@ struct Looks {
     at: u64,
     /// When the whole fleet was fetched.
     servers_at: u64,
-    /// When rows were, which ones, and when with their sparklines.
+    /// When rows were, which ones, and when each was with its sparklines.
     rows_at: u64,
     rows: Vec<ServerId>,
-    sparks_at: u64,
+    sparks_at: HashMap<ServerId, u64>,
 }
 
 /// A visit's operation, with its form: that comes back if it comes to nothing.

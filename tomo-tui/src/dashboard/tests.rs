@@ -33,7 +33,7 @@ use tomo_proto::{
         overview::{OverviewAnswer, Problem, Severity},
         person::{HostKeyScan, VaultState, VaultStatus},
         plan::PlanListAnswer,
-        server::{SeriesPoints, ServerListAnswer, ServerMetricsAnswer},
+        server::{SeriesPoints, ServerMetricsAnswer},
     },
     error::{ApiError, ErrorCode},
     id::{AppId, OperationId, PlanId, ServerId, VolumeBackupId},
@@ -65,7 +65,7 @@ use super::{
     layers::{Layer, make::MakeForm},
     state::{Link, State},
     theme::{Depth, Glyphs, Inks, Theme},
-    views::{self, View, logs::LogFrom},
+    views::{self, View, history::OF_CONTAINER, logs::LogFrom},
     visit::{Errand, Reached, SignIn, Visit},
 };
 use crate::client::ClientError;
@@ -214,7 +214,11 @@ fn detail() -> AppDetail {
         }],
         summary: app(),
         spec,
-        container: None,
+        container: Some(Container {
+            name: "tomo-shop".to_owned(),
+            state: ContainerState::Running,
+            ..Container::default()
+        }),
         services: BTreeMap::new(),
         last_error: Some("it died".to_owned()),
         image_check: None,
@@ -351,6 +355,21 @@ fn figures(share: impl Fn(f64) -> f64) -> ServerMetricsAnswer {
     ServerMetricsAnswer { start_ms: NOW - 300_000, step_ms: 1_000, series: series.into() }
 }
 
+/// The same of containers.
+fn figures_of(containers: &[String]) -> ServerMetricsAnswer {
+    let of_host = figures(|share| share);
+    let of_container = |name: &String| {
+        let measured = of_host.series.iter().zip(OF_CONTAINER).filter(|(_, metric)| !metric.is_empty());
+        let series = measured.map(|(series, metric)| SeriesPoints {
+            metric: metric.to_owned(),
+            part: name.clone(),
+            ..series.clone()
+        });
+        series.collect::<Vec<_>>()
+    };
+    ServerMetricsAnswer { series: containers.iter().flat_map(of_container).collect(), ..of_host }
+}
+
 /// A state that a daemon has answered.
 struct Dashboard {
     state: State,
@@ -473,7 +492,7 @@ impl Dashboard {
             }
             View::Container(view) => {
                 let (server, name) = (view.server.clone(), view.name.clone());
-                Answer::Container(server, name, Ok(Box::new(container_detail())))
+                return self.answer_with_figures(Answer::Container(server, name, Ok(Box::new(container_detail()))));
             }
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(items())),
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(vec![backup()])),
@@ -484,7 +503,7 @@ impl Dashboard {
             View::Audit(_) => Answer::Audit(None, Ok(audit::page(1_000, 200))),
             View::Verdict(_) => Answer::Verified(Ok(Box::new(audit::verdict()))),
             View::Settings(_) => Answer::Settings(Ok(Box::default())),
-            View::App(view) => Answer::App(view.app.clone(), Ok(Box::new(detail()))),
+            View::App(view) => return self.answer_with_figures(Answer::App(view.app.clone(), Ok(Box::new(detail())))),
             View::Diagnosis(view) => Answer::Diagnosis(view.app.clone(), Ok(Box::new(diagnosis()))),
             View::Logs(view) => {
                 let lines = (0..100).map(|line| LogLine {
@@ -506,6 +525,16 @@ impl Dashboard {
             _ => return,
         };
         self.send(Event::Answer(answer));
+    }
+
+    /// Answers, and then what is asked for about the containers that it names.
+    fn answer_with_figures(&mut self, answer: Answer) {
+        for effect in self.send(Event::Answer(answer)) {
+            if let Effect::Metrics(range) = effect {
+                let told = figures_of(&range.containers);
+                self.send(Event::Answer(Answer::Metrics(range, Ok(told))));
+            }
+        }
     }
 
     fn type_in(&mut self, text: &str) {

@@ -6,10 +6,13 @@ pub(crate) mod apps;
 pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod catalog;
+mod charts;
 pub(crate) mod container;
 pub(crate) mod diagnosis;
+pub(crate) mod history;
 pub(crate) mod login;
 pub(crate) mod logs;
+mod marks;
 pub(crate) mod operation;
 pub(crate) mod operations;
 pub(crate) mod overview;
@@ -27,6 +30,7 @@ pub(crate) mod stock;
 pub(crate) mod template;
 pub(crate) mod timeline;
 pub(crate) mod tokens;
+mod usage;
 pub(crate) mod users;
 pub(crate) mod verdict;
 
@@ -219,7 +223,7 @@ fn draw_view(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
         View::Alerts => alerts::draw(state, canvas, body),
         View::Server(view) => view.draw(state, canvas, body),
         View::Compare(view) => view.draw(canvas, body),
-        View::Container(view) => view.draw(canvas, body),
+        View::Container(view) => view.draw(state, canvas, body),
         View::Stock(view) => view.draw(canvas, body),
         View::Backups(view) => view.draw(canvas, body, state.now_ms),
         View::Registries(view) => view.draw(canvas, body, state.now_ms),
@@ -232,7 +236,7 @@ fn draw_view(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
         View::Settings(view) => view.draw(canvas, body, state.panes),
         View::Verdict(view) => view.draw(canvas, body),
         View::Apps => apps::draw(state, canvas, body),
-        View::App(view) => view.draw(canvas, body),
+        View::App(view) => view.draw(state, canvas, body),
         View::Diagnosis(view) => view.draw(canvas, body),
         View::Logs(view) => view.draw(canvas, body, matches!(state.link, Link::Lost { .. })),
         View::Plans => plans::draw(state, canvas, body),
@@ -392,6 +396,10 @@ impl Shortcut {
             // The times of a log stand together, and what it copies is a line.
             (Context::Logs, Action::LogMinutes(1)) => (1, state.keys.of_times(), "since"),
             (Context::Logs, Action::Copy) => (2, key(), "copy line"),
+            // What is done to an app or a container comes before its charts.
+            (Context::App | Context::Container, action) if timeline::is_of_time(action) => {
+                (entry.footer.saturating_mul(10), key(), entry.title)
+            }
             _ => (entry.footer, key(), entry.title),
         };
         Self { action: entry.action, place, key, word }

@@ -118,7 +118,7 @@ const RANGED: &[Context] = &[
     Context::Backups,
 ];
 /// Where there are charts over time.
-const CHARTS: &[Context] = &[Context::Server, Context::Compare];
+const CHARTS: &[Context] = &[Context::Server, Context::Compare, Context::App, Context::Container];
 /// Views of a list and something beside it.
 const PANES: &[Context] = &[
     Context::Overview,
@@ -613,7 +613,14 @@ pub(crate) const TABLE: &[Entry] = &[
         0,
     ),
     entry(Action::ShowSettings, "settings", "What the daemon does by which rule, for how long.", &["o"], GLOBAL, 0),
-    entry(Action::Palette, "palette", "Finds any action, server, app or plan by name.", &[":", "ctrl-p"], GLOBAL, 10),
+    entry(
+        Action::Palette,
+        "palette",
+        "Finds any action, server, container here, app, plan, operation or template by name.",
+        &[":", "ctrl-p"],
+        GLOBAL,
+        10,
+    ),
     change(
         Action::Undo,
         "undo",

@@ -1,4 +1,4 @@
-//! Any action, server, app or plan, by a few letters of its name.
+//! Any action, server, app, plan, operation, template or container, by a few letters of its name.
 
 use std::cell::Cell;
 
@@ -8,31 +8,42 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use tomo_proto::model::{
-    app::AppSummary,
-    plan::{Plan, PlanStatus},
-    server::ServerSummary,
-};
 
 use crate::dashboard::{
     action::{self, Action, Context, Keymap},
     canvas::{Canvas, Hit, centered, split_top},
     filter::FuzzyMatcher,
-    list::List,
 };
 
 /// What can be gone to or done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     Action(Action),
     Server(String),
+    Container { server: String, name: String },
     App(String),
     Plan(String),
+    Operation(String),
+    Template(String),
 }
 
+impl Target {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Action(_) => "do",
+            Self::Server(_) => "server",
+            Self::Container { .. } => "container",
+            Self::App(_) => "app",
+            Self::Plan(_) => "plan",
+            Self::Operation(_) => "operation",
+            Self::Template(_) => "template",
+        }
+    }
+}
+
+/// One line of the palette.
 #[derive(Debug)]
-struct Candidate {
-    kind: &'static str,
+pub(crate) struct Candidate {
     name: String,
     note: String,
     /// Whether it cannot be done right now; then the note says why.
@@ -40,11 +51,20 @@ struct Candidate {
     target: Target,
 }
 
+impl Candidate {
+    /// Something that can be gone to.
+    pub(crate) fn new(name: impl Into<String>, note: impl Into<String>, target: Target) -> Self {
+        Self { name: name.into(), note: note.into(), off: false, target }
+    }
+}
+
 /// The palette.
 #[derive(Debug)]
 pub(crate) struct Palette {
     typed: String,
+    /// What can be done, then what can be gone to.
     candidates: Vec<Candidate>,
+    actions: usize,
     /// Best first.
     shown: Vec<usize>,
     selected: usize,
@@ -53,50 +73,24 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    pub(crate) fn new(
-        context: Context,
-        keys: &Keymap,
-        disabled: Vec<(Action, String)>,
-        servers: &List<ServerSummary>,
-        apps: &List<AppSummary>,
-        plans: &List<Plan>,
-    ) -> Self {
+    /// Offers what can be done where one is; what can be gone to comes by [`offer`](Self::offer).
+    pub(crate) fn new(context: Context, keys: &Keymap, disabled: &[(Action, String)]) -> Self {
         let moving = [Action::Up, Action::Down, Action::Palette];
         let actions = action::in_context(context).filter(|entry| !moving.contains(&entry.action)).map(|entry| {
             let why = disabled.iter().find(|(action, _)| *action == entry.action).map(|(_, why)| why.as_str());
             let key = keys.shown(context, entry).first().copied().unwrap_or_default();
             Candidate {
-                kind: "do",
                 name: entry.title.to_owned(),
                 note: format!("{key}  {}", why.unwrap_or(entry.help)),
                 off: why.is_some(),
                 target: Target::Action(entry.action),
             }
         });
-        let servers = servers.items().iter().map(|server| Candidate {
-            kind: "server",
-            name: server.name.clone(),
-            note: server.status.as_str().to_owned(),
-            off: false,
-            target: Target::Server(server.name.clone()),
-        });
-        let apps = apps.items().iter().map(|app| Candidate {
-            kind: "app",
-            name: app.name.clone(),
-            note: format!("{} on {}", app.status.as_str(), app.server),
-            off: false,
-            target: Target::App(app.id.to_string()),
-        });
-        let plans = plans.items().iter().filter(|plan| plan.status == PlanStatus::Pending).map(|plan| Candidate {
-            kind: "plan",
-            name: plan.summary.clone(),
-            note: plan.plan.to_string(),
-            off: false,
-            target: Target::Plan(plan.plan.to_string()),
-        });
+        let candidates: Vec<_> = actions.collect();
         let mut palette = Self {
             typed: String::new(),
-            candidates: actions.chain(plans).chain(apps).chain(servers).collect(),
+            actions: candidates.len(),
+            candidates,
             shown: Vec::new(),
             selected: 0,
             offset: Cell::new(0),
@@ -106,10 +100,20 @@ impl Palette {
         palette
     }
 
+    /// Takes in anew what can be gone to. What is typed stays, and so does what somebody has chosen meanwhile.
+    pub(crate) fn offer(&mut self, places: impl IntoIterator<Item = Candidate>) {
+        let chosen = self.chosen().filter(|_| self.selected > 0);
+        self.candidates.truncate(self.actions);
+        self.candidates.extend(places);
+        self.arrange();
+        let is_chosen = |place: &usize| self.candidates.get(*place).map(|it| &it.target) == chosen.as_ref();
+        self.selected = chosen.as_ref().and_then(|_| self.shown.iter().position(is_chosen)).unwrap_or(0);
+    }
+
     fn arrange(&mut self) {
         let mut ranked: Vec<(u32, usize)> = Vec::new();
         for (place, candidate) in self.candidates.iter().enumerate() {
-            let text = format!("{} {}", candidate.kind, candidate.name);
+            let text = format!("{} {}", candidate.target.kind(), candidate.name);
             if let Some(rank) = self.matcher.rank(&self.typed, &text) {
                 ranked.push((rank, place));
             }
@@ -176,7 +180,7 @@ impl Palette {
             let Some(candidate) = self.candidates.get(*index) else { continue };
             let name = if candidate.off { canvas.theme.dim } else { canvas.theme.text };
             let line = Line::from(vec![
-                Span::styled(format!(" {:<7}", candidate.kind), canvas.theme.dim),
+                Span::styled(format!(" {:<10}", candidate.target.kind()), canvas.theme.dim),
                 Span::styled(tomo_proto::text::display_line(&candidate.name, 40), name),
             ]);
             canvas.line(row, &line);

@@ -17,7 +17,6 @@ use crate::dashboard::{
         help::Help,
         jump::JumpForm,
         make::{Made, MakeForm},
-        palette::Palette,
         registry::RegistryForm,
         server::ServerForm,
         settings::SettingsForm,
@@ -113,16 +112,7 @@ impl State {
                 }
             }
             Action::LogSave => self.ask_where_to_save(),
-            Action::Palette => {
-                self.layer = Some(Layer::Palette(Palette::new(
-                    self.context(),
-                    &self.keys,
-                    self.all_disabled(),
-                    &self.servers,
-                    &self.apps,
-                    &self.plans,
-                )));
-            }
+            Action::Palette => self.open_palette(),
             Action::Help => {
                 self.layer = Some(Layer::Help(Help::new(self.context(), self.keys.clone(), self.all_disabled())));
             }
@@ -298,13 +288,21 @@ impl State {
                 self.effects.extend(range.map(Effect::Metrics));
                 acted
             }
+            View::App(view) => {
+                let (acted, range) = view.act(action, shown_at);
+                self.effects.extend(range.map(Effect::Metrics));
+                acted
+            }
+            View::Container(view) => {
+                let (acted, range) = view.act(action, shown_at);
+                self.effects.extend(range.map(Effect::Metrics));
+                acted
+            }
             View::Compare(view) => {
                 let (acted, more) = view.act(action, shown_at);
                 self.effects.extend(more);
                 acted
             }
-            View::Container(view) => view.act(action),
-            View::App(view) => view.act(action),
             View::Diagnosis(view) => view.act(action),
             View::Logs(view) => {
                 let (acted, more) = view.act(action);

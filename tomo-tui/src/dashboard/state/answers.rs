@@ -69,8 +69,8 @@ impl State {
                 self.fetched(Fetch::Servers);
                 match told {
                     Ok(servers) => {
-                        self.came(Fetch::Servers);
                         self.servers.replace(servers);
+                        self.came(Fetch::Servers);
                     }
                     Err(error) => self.refuse(Fetch::Servers, error),
                 }
@@ -78,12 +78,12 @@ impl State {
             Answer::Rows(told) => {
                 self.fetched(Fetch::Rows);
                 match told {
-                    Ok(answer) => {
+                    Ok(servers) => {
                         self.came(Fetch::Rows);
                         if let View::Compare(view) = &mut self.view {
-                            view.take(&answer.servers);
+                            view.take(&servers);
                         }
-                        self.servers.merge(answer.servers);
+                        self.servers.merge(servers);
                     }
                     Err(error) => self.refuse(Fetch::Rows, error),
                 }
@@ -92,8 +92,8 @@ impl State {
                 self.fetched(Fetch::Apps);
                 match told {
                     Ok(answer) => {
-                        self.came(Fetch::Apps);
                         self.apps.replace(answer.apps);
+                        self.came(Fetch::Apps);
                     }
                     Err(error) => self.refuse(Fetch::Apps, error),
                 }
@@ -102,9 +102,9 @@ impl State {
                 self.fetched(Fetch::Plans);
                 match told {
                     Ok(answer) => {
-                        self.came(Fetch::Plans);
                         answer.plans.iter().for_each(|plan| self.release_secrets(plan));
                         self.plans.replace(answer.plans);
+                        self.came(Fetch::Plans);
                     }
                     Err(error) => self.refuse(Fetch::Plans, error),
                 }
@@ -113,8 +113,8 @@ impl State {
                 self.fetched(Fetch::Operations);
                 match told {
                     Ok(answer) => {
-                        self.came(Fetch::Operations);
                         self.operations.replace(answer.operations);
+                        self.came(Fetch::Operations);
                     }
                     Err(error) => self.refuse(Fetch::Operations, error),
                 }
@@ -137,7 +137,7 @@ impl State {
                 match (told, &mut self.view) {
                     (Ok(detail), View::Container(view)) if view.server == server && view.name == name => {
                         self.refused = None;
-                        view.detail = Some(*detail);
+                        self.effects.extend(view.take(*detail, self.now_ms).map(Effect::Metrics));
                     }
                     (Err(error), View::Container(view)) if view.server == server && view.name == name => {
                         self.refuse(Fetch::View, error)
@@ -212,6 +212,8 @@ impl State {
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Ok(answer), View::Compare(view)) => view.take_history(&range, answer),
+                (Ok(answer), View::App(view)) => view.usage.take(&range, &answer),
+                (Ok(answer), View::Container(view)) => view.usage.take(&range, &answer),
                 (Err(error), View::Compare(_)) => self.refuse(Fetch::View, error),
                 (Err(error), View::Server(view)) => {
                     view.has_no_history(&range);
@@ -267,9 +269,9 @@ impl State {
                 self.fetched(Fetch::Catalog);
                 match told {
                     Ok(answer) => {
-                        self.came(Fetch::Catalog);
                         self.catalog.replace(answer.templates);
                         self.left_out = answer.problems;
+                        self.came(Fetch::Catalog);
                     }
                     Err(error) => self.refuse(Fetch::Catalog, error),
                 }
@@ -426,8 +428,10 @@ impl State {
                 if edit {
                     self.layer = Some(Layer::Deploy(Box::new(DeployForm::of(&detail))));
                 }
-                view.detail = Some(*detail);
+                self.effects.extend(view.take(*detail, self.now_ms).map(Effect::Metrics));
                 self.refused = None;
+                // Its server is known only now.
+                self.watch();
             }
             (Err(error), View::App(view)) if view.app == app => self.refuse(Fetch::View, error),
             (Err(error), _) => self.failed(error),
@@ -498,6 +502,10 @@ impl State {
     fn came(&mut self, what: Fetch) {
         if what == self.own_fetch() {
             self.refused = None;
+        }
+        // These come every second and bring no other names.
+        if !matches!(what, Fetch::Rows | Fetch::Overview) {
+            self.offer_places();
         }
     }
 

@@ -245,6 +245,8 @@ impl State {
                 View::Server(view) => view.does_not_fit(action, &self.keys),
                 View::Logs(view) => view.does_not_fit(action),
                 View::Compare(view) => view.time.does_not_fit(action),
+                View::App(view) => view.usage.time.does_not_fit(action),
+                View::Container(view) => view.usage.time.does_not_fit(action),
                 _ => None,
             },
         }

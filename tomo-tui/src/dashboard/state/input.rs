@@ -12,14 +12,13 @@ use crate::dashboard::{
         compose::ComposeRequest,
         confirm::{Confirm, Decision},
         deploy::DeployRequest,
-        palette::Target,
         server::ServerForm,
         sheet::{Asks as _, Wish},
     },
     list::AnyList,
     state::State,
     toast::Kind,
-    views::{View, app::AppView, plan::PlanView, server::ServerView},
+    views::View,
     widgets::form::Form,
 };
 
@@ -323,17 +322,6 @@ impl State {
             if self.layer.is_none() {
                 self.visit_next();
             }
-        }
-    }
-
-    pub(super) fn choose_from_palette(&mut self) {
-        let Some(Layer::Palette(palette)) = self.layer.take() else { return };
-        match palette.chosen() {
-            Some(Target::Action(action)) => self.act(action),
-            Some(Target::Server(name)) => self.open(View::Server(ServerView::new(name))),
-            Some(Target::App(id)) => self.open(View::App(AppView::new(id))),
-            Some(Target::Plan(id)) => self.open(View::Plan(PlanView::new(id))),
-            None => {}
         }
     }
 

@@ -125,6 +125,8 @@ impl State {
                 Some((&mut view.time, now_ms))
             }
             View::Compare(view) => Some((&mut view.time, now_ms)),
+            View::App(view) => Some((&mut view.usage.time, now_ms)),
+            View::Container(view) => Some((&mut view.usage.time, now_ms)),
             _ => None,
         }
     }
@@ -133,6 +135,8 @@ impl State {
     pub(super) fn fetch_history(&mut self) {
         self.effects.extend(match &self.view {
             View::Server(view) => vec![Effect::Metrics(view.range())],
+            View::App(view) => view.usage.range().map(Effect::Metrics).into_iter().collect(),
+            View::Container(view) => view.usage.range().map(Effect::Metrics).into_iter().collect(),
             View::Compare(view) => {
                 // What one of them is refused stands until all are asked for anew.
                 self.refused = None;

@@ -1,5 +1,7 @@
 //! From view to view, and what each one wants fetched and watched.
 
+use tomo_proto::model::server::ServerSummary;
+
 use crate::dashboard::{
     effect::Effect,
     list::AnyList,
@@ -117,14 +119,20 @@ impl State {
     }
 
     pub(super) fn watch(&mut self) {
+        let server = |name: &str| format!("tomo://servers/{name}");
         let mut uris = vec!["tomo://overview".to_owned()];
-        uris.extend(match &self.view {
-            View::Server(view) => Some(format!("tomo://servers/{}", view.name)),
-            View::App(view) => Some(format!("tomo://apps/{}", view.app)),
-            View::Plan(view) => Some(format!("tomo://plans/{}", view.id)),
-            View::Operation(view) => Some(format!("tomo://operations/{}", view.id)),
-            _ => None,
-        });
+        match &self.view {
+            View::Server(view) => uris.push(server(&view.name)),
+            View::Container(view) => uris.push(server(&view.server)),
+            View::App(view) => {
+                uris.push(format!("tomo://apps/{}", view.app));
+                // What it uses comes with its server's figures.
+                uris.extend(view.detail.as_ref().map(|detail| server(&detail.summary.server)));
+            }
+            View::Plan(view) => uris.push(format!("tomo://plans/{}", view.id)),
+            View::Operation(view) => uris.push(format!("tomo://operations/{}", view.id)),
+            _ => {}
+        }
         if uris != self.watched {
             self.watched.clone_from(&uris);
             self.effects.push(Effect::Watch(uris));
@@ -183,6 +191,7 @@ impl State {
         match self.view {
             // Details name apps and operations of the lists.
             View::Apps
+            | View::App(_)
             | View::Server(_)
             | View::Container(_)
             | View::Operation(_)
@@ -190,7 +199,7 @@ impl State {
             | View::Diagnosis(_) => {
                 self.fetch(Fetch::Apps);
                 // What explains its charts.
-                if let View::Server(_) = self.view {
+                if let View::Server(_) | View::App(_) | View::Container(_) = self.view {
                     self.fetch(Fetch::Operations);
                 }
             }
@@ -219,20 +228,24 @@ impl State {
                 Effect::Servers
             }
             Fetch::Rows if let View::Compare(view) = &self.view => {
-                Effect::Rows { names: view.servers.clone(), spark: false }
+                Effect::Rows { names: view.servers.clone(), with_sparks: Vec::new() }
             }
             Fetch::Rows => {
-                let (ids, names): (Vec<_>, Vec<_>) =
-                    self.servers.in_sight().map(|server| (server.id, server.name.clone())).unzip();
-                if names.is_empty() {
+                if self.servers.in_sight().next().is_none() {
                     return;
                 }
                 self.looks.rows_at = self.now_ms;
-                if self.looks.rows != ids {
-                    self.looks.rows = ids;
-                    self.looks.sparks_at = 0;
+                self.looks.rows = self.servers.in_sight().map(|server| server.id).collect();
+                // A sparkline has a new point now and then only: those in sight for longer get it, and those that came.
+                let is_due = |server: &&ServerSummary| {
+                    self.looks.sparks_at.get(&server.id).is_none_or(|at| self.now_ms >= at + SPARK_MS)
+                };
+                let (due, rest): (Vec<_>, Vec<_>) = self.servers.in_sight().partition(is_due);
+                let names = |servers: Vec<&ServerSummary>| servers.iter().map(|server| server.name.clone()).collect();
+                if !self.fetching.contains(&what) {
+                    self.looks.sparks_at.extend(due.iter().map(|server| (server.id, self.now_ms)));
                 }
-                Effect::Rows { names, spark: self.now_ms >= self.looks.sparks_at + SPARK_MS }
+                Effect::Rows { names: names(rest), with_sparks: names(due) }
             }
             Fetch::Apps => Effect::Apps,
             Fetch::Plans => Effect::Plans,
@@ -262,9 +275,6 @@ impl State {
             },
         };
         if self.fetching.insert(what) {
-            if let Effect::Rows { spark: true, .. } = effect {
-                self.looks.sparks_at = self.now_ms;
-            }
             self.effects.push(effect);
         } else {
             self.again.insert(what);

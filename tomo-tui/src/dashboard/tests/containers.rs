@@ -43,6 +43,45 @@ fn a_container_that_is_no_apps_is_opened_followed_and_operated_as_the_policy_all
 }
 
 #[test]
+fn what_an_app_and_a_container_use_is_charted_and_followed() {
+    let metrics = |effects: &[Effect]| -> Vec<Vec<String>> {
+        let of = effects.iter().filter_map(|effect| match effect {
+            Effect::Metrics(range) => Some(range.containers.clone()),
+            _ => None,
+        });
+        of.collect()
+    };
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press("2 enter");
+    let View::App(view) = &dashboard.state.view else { panic!("{:?}", dashboard.state.view) };
+    let app = view.app.clone();
+    let mut of_two = detail();
+    of_two.services.insert("db".to_owned(), Container { name: "tomo-shop-db".to_owned(), ..container() });
+    let asked = dashboard.send(Event::Answer(Answer::App(app.clone(), Ok(Box::new(of_two)))));
+    assert_eq!(metrics(&asked), [["tomo-shop", "tomo-shop-db"]]);
+    let watched =
+        |effect: &Effect| matches!(effect, Effect::Watch(uris) if uris.iter().any(|uri| uri == "tomo://servers/web-1"));
+    assert!(asked.iter().any(watched), "its figures come with its server's: {asked:?}");
+    dashboard.answer_view();
+    for text in ["5 min, live", "CPU, cores", "Memory", "Network", "Disk"] {
+        dashboard.shows(text);
+    }
+    assert_eq!(metrics(&dashboard.press("-")), [["tomo-shop"]], "of a longer time");
+    dashboard.press("x");
+    assert!(dashboard.press("< ,").iter().any(|effect| matches!(effect, Effect::Metrics(_))));
+    let later = Event::Answer(Answer::App(app, Ok(Box::new(detail()))));
+    let asked = dashboard.state.update(later, NOW + 60_000);
+    assert_eq!(metrics(&asked), [[""; 0]; 0], "the past stays as it was");
+
+    let mut dashboard = on_container();
+    dashboard.press("enter");
+    dashboard.answer_view();
+    for text in ["CPU, cores", "POSTGRES_PASSWORD"] {
+        dashboard.shows(text);
+    }
+}
+
+#[test]
 fn why_a_container_does_not_work_is_told_below_its_server() {
     let mut dashboard = on_container();
     dashboard.press("W");

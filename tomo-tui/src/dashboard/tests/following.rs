@@ -53,13 +53,15 @@ fn notices_during_a_fetch_make_one_more() {
     assert_eq!(overviews(&dashboard.state.update(answer(), NOW + 4_000)), 0);
 }
 
-/// What is asked about rows: their names, and whether with sparklines.
-fn rows_asked(effects: &[Effect]) -> Vec<(Vec<&str>, bool)> {
-    let asked = |effect| match effect {
-        &Effect::Rows { ref names, spark } => Some((names.iter().map(String::as_str).collect(), spark)),
-        _ => None,
-    };
-    effects.iter().filter_map(asked).collect()
+/// Which rows are asked for: without and with their sparklines.
+fn rows_asked(effects: &[Effect]) -> Vec<[Vec<&str>; 2]> {
+    let mut asked = Vec::new();
+    for effect in effects {
+        if let Effect::Rows { names: without, with_sparks } = effect {
+            asked.push([without, with_sparks].map(|them| them.iter().map(String::as_str).collect()));
+        }
+    }
+    asked
 }
 
 #[test]
@@ -87,21 +89,21 @@ fn of_a_large_fleet_only_what_is_in_sight_is_fetched_each_second() {
     let effects = dashboard.state.update(Event::Due, NOW + 1_000);
     let names: Vec<String> = (1..=4).map(|number| format!("web-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    assert_eq!(rows_asked(&effects), [(names.clone(), true)]);
+    assert_eq!(rows_asked(&effects), [[vec![], names.clone()]]);
     let sparks =
         |dashboard: &Dashboard| dashboard.state.servers.items().iter().filter(|one| !one.cpu_spark.is_empty()).count();
     let take = |dashboard: &mut Dashboard, spark, at_ms| {
         let servers = fleet(spark).into_iter().take(4).collect();
-        let answer = ServerListAnswer { servers, total: 4, next_cursor: None };
         dashboard.state.update(counted(), at_ms);
-        dashboard.state.update(Event::Answer(Answer::Rows(Ok(answer))), at_ms)
+        dashboard.state.update(Event::Answer(Answer::Rows(Ok(servers))), at_ms)
     };
     take(&mut dashboard, true, NOW + 1_000);
     assert_eq!(sparks(&dashboard), 4);
     let mut whole = 0;
     for second in 2..=30 {
         let effects = dashboard.state.update(overview_changed(), NOW + second * 1_000);
-        assert_eq!(rows_asked(&effects), [(names.clone(), second % 15 == 1)], "after {second} s");
+        let asked = if second % 15 == 1 { [vec![], names.clone()] } else { [names.clone(), vec![]] };
+        assert_eq!(rows_asked(&effects), [asked], "after {second} s");
         if effects.iter().any(|effect| matches!(effect, Effect::Servers)) {
             whole += 1;
             dashboard.state.update(Event::Answer(Answer::Servers(Ok(fleet(false)))), NOW + second * 1_000);
@@ -110,9 +112,16 @@ fn of_a_large_fleet_only_what_is_in_sight_is_fetched_each_second() {
         assert_eq!(sparks(&dashboard), 4, "they are kept");
     }
     assert_eq!(whole, 3, "all of it every ten seconds");
-    dashboard.press("pagedown pagedown");
-    dashboard.buffer(80, 10);
-    let due = dashboard.state.next_due().expect("other rows came into sight");
-    let effects = dashboard.state.update(Event::Due, due);
-    assert!(matches!(&rows_asked(&effects)[..], [(names, true)] if names.contains(&"web-5")), "{effects:?}");
+    let stay_and_come = |dashboard: &mut Dashboard, keys: &str| {
+        dashboard.press(keys);
+        dashboard.buffer(80, 10);
+        let due = dashboard.state.next_due().expect("other rows came into sight");
+        let effects = dashboard.state.update(Event::Due, due);
+        take(dashboard, true, due);
+        format!("{:?}", rows_asked(&effects))
+    };
+    let asked = stay_and_come(&mut dashboard, "down down down down");
+    assert_eq!(asked, r#"[[["web-2", "web-3", "web-4"], ["web-5"]]]"#, "only of what came");
+    let asked = stay_and_come(&mut dashboard, "home");
+    assert_eq!(asked, r#"[[["web-1", "web-2", "web-3", "web-4"], []]]"#, "they were there a moment ago");
 }

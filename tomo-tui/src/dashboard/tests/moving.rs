@@ -243,10 +243,7 @@ fn marked_servers_are_compared_in_the_same_charts() {
     newer.vitals = newer.vitals.map(|vitals| tomo_proto::model::server::Vitals { cpu_ratio: 0.77, ..vitals });
     dashboard.press("+");
     dashboard.answer_view();
-    dashboard.send(Event::Answer(Answer::Rows(Ok(ServerListAnswer {
-        servers: vec![newer],
-        ..ServerListAnswer::default()
-    }))));
+    dashboard.send(Event::Answer(Answer::Rows(Ok(vec![newer]))));
     dashboard.shows("77%");
     dashboard.press("esc");
     dashboard.shows("2 marked");

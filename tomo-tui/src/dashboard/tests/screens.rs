@@ -263,6 +263,31 @@ fn the_palette_finds_a_server() {
 }
 
 #[test]
+fn the_palette_asks_for_what_no_view_has_shown_yet_and_keeps_what_is_typed() {
+    let mut dashboard = Dashboard::empty();
+    dashboard.send(Event::LinkUp);
+    let asked = dashboard.press(": l e d g");
+    assert!(asked.iter().any(|effect| matches!(effect, Effect::Apps)), "{asked:?}");
+    dashboard.shows("nothing matches");
+    let apps = [(1, "ledger"), (2, "ledger-test")].map(|(id, name)| AppSummary {
+        id: AppId::from_u64(id),
+        name: name.to_owned(),
+        ..app()
+    });
+    let apps = AppListAnswer { apps: apps.into(), total: 2, next_cursor: None };
+    dashboard.send(Event::Answer(Answer::Apps(Ok(apps))));
+    dashboard.shows(": ledg");
+    dashboard.press("down");
+    let summary = "remove ledger from web-1".to_owned();
+    let plans = PlanListAnswer { plans: vec![Plan { summary, ..plan(Approval::Confirm) }] };
+    dashboard.send(Event::Answer(Answer::Plans(Ok(plans))));
+    dashboard.shows("remove ledger");
+    dashboard.press("enter");
+    let second = AppId::from_u64(2).to_string();
+    assert!(matches!(&dashboard.state.view, View::App(view) if view.app == second), "{:?}", dashboard.state.view);
+}
+
+#[test]
 fn a_click_selects_and_a_second_one_opens() {
     let mut dashboard = Dashboard::filled(Role::Viewer);
     let row = u16::try_from(dashboard.screen().lines().position(|line| line.starts_with("web-2")).expect("is there"))
@@ -335,7 +360,7 @@ fn what_a_hosts_policy_refuses_is_off_with_its_reason() {
     dashboard.press("R");
     dashboard.shows("web-1 has no policy file");
     dashboard.press(": r e s t a r t");
-    dashboard.shows("do     restart");
+    dashboard.shows("do        restart");
     dashboard.shows("R  web-1 has no policy file");
 }
 
@@ -393,6 +418,7 @@ fn a_palette_that_finds_nothing_says_so() {
     dashboard.press(": z z z");
     dashboard.shows("nothing matches");
     assert!(dashboard.press("enter").is_empty());
+    dashboard.shows(": zzz");
 }
 
 #[test]

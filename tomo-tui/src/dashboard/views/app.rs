@@ -1,4 +1,4 @@
-//! One app: how it does, what runs, and the configurations before.
+//! One app: how it does, what it uses, what runs, and the configurations before.
 
 use std::cell::Cell;
 
@@ -7,16 +7,23 @@ use ratatui::{
     style::Style,
     text::{Line, Span},
 };
-use tomo_proto::{model::app::AppDetail, text::display_line};
+use tomo_proto::{
+    model::{app::AppDetail, operation::Operation},
+    text::display_line,
+};
 
 use crate::dashboard::{
     action::Action,
     canvas::Canvas,
+    event::MetricsRange,
+    state::State,
     views::{
         self,
         apps::health,
+        marks::marks_of,
         plan::{draw_scrolled, scroll},
         status_line,
+        usage::{Measured, Usage},
     },
 };
 use crate::format::{self, wrap};
@@ -29,28 +36,53 @@ pub(crate) struct AppView {
     pub(crate) detail: Option<AppDetail>,
     /// The form opens as soon as it is known what runs.
     pub(crate) edit_when_loaded: bool,
+    pub(crate) usage: Usage,
     place: usize,
     end: Cell<usize>,
 }
 
 impl AppView {
     pub(crate) fn new(app: String) -> Box<Self> {
-        Box::new(Self { app, detail: None, edit_when_loaded: false, place: 0, end: Cell::new(0) })
+        Box::new(Self {
+            app,
+            detail: None,
+            edit_when_loaded: false,
+            usage: Usage::default(),
+            place: 0,
+            end: Cell::new(0),
+        })
     }
 
     pub(crate) fn title(&self) -> &str {
         self.detail.as_ref().map_or(&self.app, |detail| &detail.summary.name)
     }
 
-    pub(crate) fn act(&mut self, action: Action) -> bool {
-        scroll(&mut self.place, self.end.get(), action)
+    /// Takes fresh facts over: what to fetch with them.
+    pub(crate) fn take(&mut self, detail: AppDetail, now_ms: u64) -> Option<MetricsRange> {
+        let own = (&detail.summary.name, detail.container.as_ref());
+        let others = detail.services.iter().map(|(name, container)| (name, Some(container)));
+        let of = std::iter::once(own).chain(others).filter_map(|(name, container)| {
+            let container = container?.name.clone();
+            Some(Measured { name: name.clone(), container })
+        });
+        let range = self.usage.follow(&detail.summary.server, of.collect(), now_ms);
+        self.detail = Some(detail);
+        range
     }
 
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    /// Does what the view does by itself: whether it did, and what to fetch.
+    pub(crate) fn act(&mut self, action: Action, now_ms: u64) -> (bool, Option<MetricsRange>) {
+        match self.usage.act(action, now_ms) {
+            (false, _) => (scroll(&mut self.place, self.end.get(), action), None),
+            done => done,
+        }
+    }
+
+    pub(crate) fn draw(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
         let Some(detail) = &self.detail else { return };
-        let width = usize::from(area.width);
+        let width = usize::from(self.usage.width_of_facts(area.width));
         let app = &detail.summary;
         let mut lines: Vec<Line<'static>> = Vec::new();
         let mut first = status_line(theme, app.status, app.status.as_str());
@@ -134,6 +166,10 @@ impl AppView {
                 lines.push(Line::styled(display_line(&text, width), theme.text));
             }
         }
-        draw_scrolled(canvas, area, &lines, self.place, &self.end);
+        let (facts, charts) = self.usage.split(area, lines.len());
+        draw_scrolled(canvas, facts, &lines, self.place, &self.end);
+        let its = |of: &&Operation| of.server.as_ref() == Some(&app.server) && of.target == app.name;
+        let marks = marks_of(state.operations.items().iter().filter(its));
+        self.usage.draw(canvas, charts, &marks, detail.spec.memory_limit_bytes);
     }
 }

@@ -1,4 +1,4 @@
-//! One container that is no app's, and how it was made.
+//! One container that is no app's: what it uses, and how it was made.
 
 use std::cell::Cell;
 
@@ -8,18 +8,25 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    model::container::{Container, ContainerDetail, ContainerState, PublishedPort},
+    model::{
+        container::{Container, ContainerDetail, ContainerState, PublishedPort},
+        operation::Operation,
+    },
     text::display_line,
 };
 
 use crate::dashboard::{
     action::Action,
     canvas::Canvas,
+    event::MetricsRange,
+    state::State,
     theme::Theme,
     views::{
         self,
         apps::health,
+        marks::marks_of,
         plan::{draw_scrolled, scroll},
+        usage::{Measured, Usage},
     },
 };
 use crate::format;
@@ -30,34 +37,46 @@ pub(crate) struct ContainerView {
     pub(crate) server: String,
     pub(crate) name: String,
     pub(crate) detail: Option<ContainerDetail>,
+    pub(crate) usage: Usage,
     place: usize,
     end: Cell<usize>,
 }
 
 impl ContainerView {
     pub(crate) fn new(server: String, name: String) -> Box<Self> {
-        Box::new(Self { server, name, detail: None, place: 0, end: Cell::new(0) })
+        Box::new(Self { server, name, detail: None, usage: Usage::default(), place: 0, end: Cell::new(0) })
     }
 
     pub(crate) fn container(&self) -> Option<&Container> {
         self.detail.as_ref().map(|detail| &detail.container)
     }
 
-    pub(crate) fn act(&mut self, action: Action) -> bool {
-        scroll(&mut self.place, self.end.get(), action)
+    /// Takes fresh facts over: what to fetch with them.
+    pub(crate) fn take(&mut self, detail: ContainerDetail, now_ms: u64) -> Option<MetricsRange> {
+        self.detail = Some(detail);
+        let of = Measured { name: String::new(), container: self.name.clone() };
+        self.usage.follow(&self.server, vec![of], now_ms)
     }
 
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
+    /// Does what the view does by itself: whether it did, and what to fetch.
+    pub(crate) fn act(&mut self, action: Action, now_ms: u64) -> (bool, Option<MetricsRange>) {
+        match self.usage.act(action, now_ms) {
+            (false, _) => (scroll(&mut self.place, self.end.get(), action), None),
+            done => done,
+        }
+    }
+
+    pub(crate) fn draw(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let theme = canvas.theme;
         let area = Rect { x: area.x + area.width.min(1), width: area.width.saturating_sub(2), ..area };
         let Some(ContainerDetail { container, config, .. }) = &self.detail else { return };
-        let mut first = state(theme, container.state);
+        let mut first = standing(theme, container.state);
         first.spans.push(Span::raw(format!("  on {}  ", display_line(&self.server, 40))));
         first.spans.extend(health(theme, container.health).spans);
         let mut lines: Vec<Line<'static>> = vec![first];
         let mut fact = |name: &str, text: &str, style: Style| {
             let name = Span::styled(format!("{name:<11} "), theme.dim);
-            lines.extend(views::fact(name, text, style, usize::from(area.width)));
+            lines.extend(views::fact(name, text, style, usize::from(self.usage.width_of_facts(area.width))));
         };
         fact("image", &container.image, theme.text);
         if let Some(code) = container.exit_code {
@@ -92,7 +111,11 @@ impl ContainerView {
         for (key, value) in &container.labels {
             fact("label", &format!("{key}={value}"), theme.dim);
         }
-        draw_scrolled(canvas, area, &lines, self.place, &self.end);
+        let (facts, charts) = self.usage.split(area, lines.len());
+        draw_scrolled(canvas, facts, &lines, self.place, &self.end);
+        let operations = state.operations.items().iter();
+        let its = |of: &&Operation| of.server.as_ref() == Some(&self.server) && of.target == self.name;
+        self.usage.draw(canvas, charts, &marks_of(operations.filter(its)), Some(config.memory_limit_bytes));
     }
 }
 
@@ -107,7 +130,7 @@ fn published(port: &PublishedPort) -> String {
 }
 
 /// A container's state with its symbol.
-pub(super) fn state(theme: &Theme, state: ContainerState) -> Line<'static> {
+pub(super) fn standing(theme: &Theme, state: ContainerState) -> Line<'static> {
     let (symbol, style) = match state {
         ContainerState::Running => ('●', theme.good),
         ContainerState::Restarting | ContainerState::Dead => ('✗', theme.bad),

@@ -1,11 +1,8 @@
 //! One server: live charts with zoom, filesystems, containers, facts.
 
 mod access;
-mod charts;
 pub(crate) mod compare;
 mod containers;
-mod history;
-mod marks;
 
 use std::cell::Cell;
 
@@ -15,6 +12,7 @@ use tomo_proto::{
     model::{
         agent::AgentState,
         container::Container,
+        metric::Unit,
         server::{EngineState, ServerDetail, ServerSummary},
     },
 };
@@ -29,6 +27,9 @@ use crate::dashboard::{
         disabled::{foreign_refusal, refusal},
     },
     views::{
+        charts::{self, Chart, Shared},
+        history::{CPU, History, MEMORY, READ, RX, SWAP, TX, WRITE},
+        marks::{Mark, marks_of, titled},
         plan::{draw_scrolled, scroll},
         status_line,
         timeline::{Moved, Timeline},
@@ -36,7 +37,6 @@ use crate::dashboard::{
 };
 use crate::format;
 use access::looked;
-use history::History;
 
 /// Figures older than this are not of now.
 const STALE_MS: u64 = 30_000;
@@ -73,12 +73,7 @@ impl ServerView {
 
     /// What the charts want to know.
     pub(crate) fn range(&self) -> MetricsRange {
-        MetricsRange {
-            server: self.name.clone(),
-            span_ms: self.time.span_ms(),
-            until_ms: self.time.until_ms,
-            step_s: self.time.step_s(),
-        }
+        self.time.range(&self.name, &[])
     }
 
     /// Why no app can be deployed here, as far as the host has told.
@@ -252,6 +247,47 @@ impl ServerView {
             self.draw_charts(state, canvas, charts);
         }
         self.draw_below(canvas, below);
+    }
+
+    /// What explains the charts: operations, and the start of the host itself.
+    fn marks(&self, state: &State) -> Vec<Mark> {
+        let here = state.operations.items().iter().filter(|operation| operation.server.as_ref() == Some(&self.name));
+        let mut marks = marks_of(here);
+        if let Some(vitals) = self.summary().and_then(|summary| summary.vitals) {
+            let at_ms = vitals.at_ms.saturating_sub(vitals.uptime_secs.saturating_mul(1_000));
+            marks.push(Mark { at_ms, name: "the host started".to_owned() });
+        }
+        marks
+    }
+
+    fn draw_charts(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
+        let marks = self.marks(state);
+        let area = canvas.section(area, &titled(&self.time, &marks), false);
+        let total = self.summary().and_then(|summary| summary.vitals).map(|vitals| vitals.memory_total_bytes);
+        #[expect(clippy::cast_precision_loss, reason = "the top of an axis")]
+        let memory = total.filter(|total| *total > 0).map(|total| total as f64);
+        let memory_most = [memory.unwrap_or(0.0) * 0.9];
+        let chart = |title, unit, top, thresholds, series: &[(usize, &'static str)]| Chart {
+            title,
+            unit,
+            top,
+            thresholds,
+            series: series.iter().map(|(index, name)| (*name, self.history.points(*index))).collect(),
+        };
+        let charts = [
+            chart("CPU", Unit::Ratio, Some(1.0), &[0.7, 0.9], &[(CPU, "cpu")]),
+            chart("Memory", Unit::Bytes, memory, &memory_most, &[(MEMORY, "used"), (SWAP, "swap")]),
+            chart("Network", Unit::BytesPerSec, None, &[], &[(RX, "in"), (TX, "out")]),
+            chart("Disk", Unit::BytesPerSec, None, &[], &[(READ, "read"), (WRITE, "write")]),
+        ];
+        let shared = Shared {
+            time: &self.time,
+            grid: (self.history.start_ms, self.history.step_ms),
+            now_ms: self.now_there(canvas.now_ms),
+            marks: &marks,
+            stale: self.is_stale(canvas.now_ms),
+        };
+        charts::draw(canvas, area, &shared, charts);
     }
 
     fn draw_head(&self, canvas: &mut Canvas<'_>, area: Rect) {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use crate::dashboard::{action::Action, widgets::chart::TimeChart};
+use crate::dashboard::{action::Action, event::MetricsRange, widgets::chart::TimeChart};
 
 /// Spans that charts can show, with the step of their points (at most 400 points).
 const ZOOMS: [(&str, u64, u32); 8] = [
@@ -16,6 +16,22 @@ const ZOOMS: [(&str, u64, u32); 8] = [
     ("30 d", 2_592_000_000, 7_200),
 ];
 const ZOOM_AT_FIRST: usize = 1;
+
+/// Whether an action moves charts in time.
+pub(crate) const fn is_of_time(action: Action) -> bool {
+    matches!(
+        action,
+        Action::ZoomIn
+            | Action::ZoomOut
+            | Action::PanBack
+            | Action::PanForward
+            | Action::Live
+            | Action::Crosshair
+            | Action::CrosshairBack
+            | Action::CrosshairForward
+            | Action::Jump
+    )
+}
 
 /// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,13 +76,28 @@ impl Timeline {
         ZOOMS[self.zoom].1
     }
 
-    pub(crate) fn step_s(&self) -> u32 {
+    fn step_s(&self) -> u32 {
         ZOOMS[self.zoom].2
+    }
+
+    pub(crate) fn step_ms(&self) -> u64 {
+        u64::from(self.step_s()) * 1_000
     }
 
     /// The right edge.
     pub(crate) fn end_ms(&self, now_ms: u64) -> u64 {
         self.until_ms.unwrap_or(now_ms)
+    }
+
+    /// What charts of a server want to know, or of containers on it.
+    pub(crate) fn range(&self, server: &str, containers: &[String]) -> MetricsRange {
+        MetricsRange {
+            server: server.to_owned(),
+            containers: containers.to_vec(),
+            span_ms: self.span_ms(),
+            until_ms: self.until_ms,
+            step_s: self.step_s(),
+        }
     }
 
     /// How long and until when.

@@ -140,7 +140,7 @@ impl Dashboard {
                     let Effect::Metrics(range) = effect else { continue };
                     self.send(Event::Answer(Answer::Metrics(range, Ok(ServerMetricsAnswer::default()))));
                 }
-                Answer::Rows(Ok(ServerListAnswer::default()))
+                Answer::Rows(Ok(Vec::new()))
             }
             View::Stock(view) => Answer::Stock(view.server.clone(), Ok(Vec::new())),
             View::Backups(view) => Answer::Backups(view.server.clone(), Ok(Vec::new())),

@@ -9,17 +9,17 @@ use tomo_proto::{
     model::{metric::Unit, server::ServerSummary},
 };
 
-use super::{
-    charts::quarters,
-    history::{CPU, History, MEMORY, READ, RX, TX, WRITE},
-};
 use crate::dashboard::{
     action::Action,
-    canvas::{Canvas, Hit, split_top},
+    canvas::{Canvas, split_top},
     effect::Effect,
     event::MetricsRange,
-    views::timeline::{Moved, Timeline},
-    widgets::chart::{ChartSeries, TimeChart},
+    views::{
+        charts::{self, Chart, Shared},
+        history::{CPU, History, MEMORY, READ, RX, TX, WRITE},
+        timeline::{Moved, Timeline},
+    },
+    widgets::chart::TimeChart,
 };
 
 /// Servers in one chart, at the most: more lines than this nobody tells apart.
@@ -57,9 +57,7 @@ impl CompareView {
 
     /// What the charts want to know, of each server.
     pub(crate) fn fetch(&self) -> Vec<Effect> {
-        let (span_ms, until_ms, step_s) = (self.time.span_ms(), self.time.until_ms, self.time.step_s());
-        let range = |server: &String| MetricsRange { server: server.clone(), span_ms, until_ms, step_s };
-        self.servers.iter().map(range).map(Effect::Metrics).collect()
+        self.servers.iter().map(|server| Effect::Metrics(self.time.range(server, &[]))).collect()
     }
 
     /// Does what the view does by itself: whether it did, and what to fetch.
@@ -73,11 +71,8 @@ impl CompareView {
 
     /// Takes a server's history over, unless something else has been asked for since.
     pub(crate) fn take_history(&mut self, range: &MetricsRange, answer: ServerMetricsAnswer) {
-        let same = |time: &Timeline| {
-            (time.span_ms(), time.until_ms, time.step_s()) == (range.span_ms, range.until_ms, range.step_s)
-        };
-        let place = self.servers.iter().position(|server| *server == range.server);
-        if let Some(place) = place.filter(|_| same(&self.time)) {
+        let place = self.servers.iter().position(|server| *range == self.time.range(server, &[]));
+        if let Some(place) = place {
             self.histories[place] = History::of(answer);
             self.has_come = true;
         }
@@ -117,34 +112,16 @@ impl CompareView {
         let names = Line::from(names.collect::<Vec<_>>());
         canvas.line(head, &names);
         let area = canvas.section(rest, &self.time.title(), false);
-        let (start_ms, step_ms) = self.grid();
-        let end_ms = self.time.end_ms(canvas.now_ms);
-        for (place, (title, unit, top, parts)) in quarters(area).into_iter().zip(CHARTS) {
-            let points: Vec<[Vec<Option<f64>>; 2]> =
-                self.histories.iter().map(|history| history.sums(parts, start_ms, step_ms)).collect();
+        let grid = self.grid();
+        let shared = Shared { time: &self.time, grid, now_ms: canvas.now_ms, marks: &[], stale: false };
+        let charts = CHARTS.map(|(title, unit, top, parts)| Chart {
+            title,
+            unit,
+            top,
+            thresholds: if unit == Unit::Ratio { &[0.7, 0.9] } else { &[] },
             // The names stand above once, so that the values of all have room.
-            let series = points.iter().enumerate().map(|(color, [avg, max])| {
-                let style = theme.series[color % theme.series.len()];
-                ChartSeries { name: "", avg, max, style }
-            });
-            let chart = TimeChart {
-                title,
-                unit,
-                start_ms,
-                step_ms,
-                filled: false,
-                series: series.collect(),
-                end_ms,
-                span_ms: self.time.span_ms(),
-                top,
-                thresholds: if unit == Unit::Ratio { &[0.7, 0.9] } else { &[] },
-                marks: &[],
-                crosshair_ms: self.time.crosshair_ms,
-                stale: false,
-                theme,
-            };
-            ratatui::widgets::Widget::render(chart, place, canvas.buffer);
-            canvas.hits.add(place, Hit::Chart(place));
-        }
+            series: self.histories.iter().map(|history| ("", history.sums(parts, grid.0, grid.1))).collect(),
+        });
+        charts::draw(canvas, area, &shared, charts);
     }
 }

@@ -10,7 +10,7 @@ use crate::dashboard::{
     canvas::{Canvas, split_left},
     list::{AnyList as _, Listed},
     theme::Theme,
-    views::{apps::health, container::state, draw_list, rate, safe},
+    views::{apps::health, container::standing, draw_list, rate, safe},
     widgets::{
         gauge::gauge,
         table::{Column, column, growing, number},
@@ -132,7 +132,7 @@ fn cell(container: &Container, index: usize, width: u16, theme: &Theme, now_ms: 
     match index {
         NAME => safe(&container.name, width),
         APP => container.app.as_deref().map_or_else(Line::default, |app| safe(app, width)),
-        STATE => state(theme, container.state),
+        STATE => standing(theme, container.state),
         HEALTH => health(theme, container.health),
         CPU => usage.map_or_else(Line::default, |usage| Line::from(format!("{:.2}", usage.cpu_cores))),
         MEMORY => usage.map_or_else(Line::default, |usage| Line::from(format::bytes(usage.memory_bytes))),

@@ -1,4 +1,4 @@
-//! The points that a server's charts draw: fetched, then followed live.
+//! The points that charts of a server, or of a container on it, draw: fetched, then followed live.
 
 use std::collections::VecDeque;
 
@@ -10,14 +10,15 @@ use tomo_proto::{
 /// A host that nobody watches is sampled this often at the most seldom; a shorter gap is none.
 const SHORT_GAP_MS: u64 = 15_000;
 
-pub(super) const CPU: usize = 0;
-pub(super) const MEMORY: usize = 1;
-pub(super) const SWAP: usize = 2;
-pub(super) const RX: usize = 3;
-pub(super) const TX: usize = 4;
-pub(super) const READ: usize = 5;
-pub(super) const WRITE: usize = 6;
-pub(super) const SERIES: [&str; 7] = [
+pub(crate) const CPU: usize = 0;
+pub(crate) const MEMORY: usize = 1;
+pub(crate) const SWAP: usize = 2;
+pub(crate) const RX: usize = 3;
+pub(crate) const TX: usize = 4;
+pub(crate) const READ: usize = 5;
+pub(crate) const WRITE: usize = 6;
+/// The series of a host.
+pub(crate) const OF_HOST: [&str; 7] = [
     names::CPU,
     names::MEMORY_USED,
     names::SWAP_USED,
@@ -27,23 +28,42 @@ pub(super) const SERIES: [&str; 7] = [
     names::DISK_WRITE,
 ];
 
+/// The same of a container; what it swaps out is not measured.
+pub(crate) const OF_CONTAINER: [&str; 7] = [
+    names::CONTAINER_CPU,
+    names::CONTAINER_MEMORY,
+    "",
+    names::CONTAINER_RX,
+    names::CONTAINER_TX,
+    names::CONTAINER_READ,
+    names::CONTAINER_WRITE,
+];
+
 /// The points that the charts draw.
 #[derive(Debug, Default)]
-pub(super) struct History {
-    pub(super) start_ms: u64,
-    pub(super) step_ms: u64,
-    pub(super) avg: [VecDeque<Option<f64>>; SERIES.len()],
-    pub(super) max: [VecDeque<Option<f64>>; SERIES.len()],
+pub(crate) struct History {
+    pub(crate) start_ms: u64,
+    pub(crate) step_ms: u64,
+    pub(crate) avg: [VecDeque<Option<f64>>; OF_HOST.len()],
+    pub(crate) max: [VecDeque<Option<f64>>; OF_HOST.len()],
 }
 
 impl History {
-    pub(super) fn of(answer: ServerMetricsAnswer) -> Self {
+    /// The host's own.
+    pub(crate) fn of(answer: ServerMetricsAnswer) -> Self {
+        Self::read(answer, &OF_HOST, "")
+    }
+
+    /// A container's.
+    pub(crate) fn of_container(answer: ServerMetricsAnswer, name: &str) -> Self {
+        Self::read(answer, &OF_CONTAINER, name)
+    }
+
+    fn read(answer: ServerMetricsAnswer, metrics: &[&str; OF_HOST.len()], part: &str) -> Self {
         let mut history = Self { start_ms: answer.start_ms, step_ms: answer.step_ms.max(1), ..Self::default() };
         for series in answer.series {
-            let Some(place) = SERIES.iter().position(|metric| *metric == series.metric && series.part.is_empty())
-            else {
-                continue;
-            };
+            let place = metrics.iter().position(|metric| *metric == series.metric);
+            let Some(place) = place.filter(|_| series.part == part) else { continue };
             let max = if series.max.is_empty() { series.avg.clone() } else { series.max };
             history.avg[place] = bridge(series.avg, history.step_ms).into();
             history.max[place] = bridge(max, history.step_ms).into();
@@ -51,8 +71,13 @@ impl History {
         history
     }
 
+    /// A series, mean and peak.
+    pub(crate) fn points(&self, series: usize) -> [Vec<Option<f64>>; 2] {
+        [&self.avg, &self.max].map(|points| points[series].iter().copied().collect())
+    }
+
     /// Series added up, mean and peak, on a grid of time that begins no later than they do.
-    pub(super) fn sums(&self, parts: &[usize], start_ms: u64, step_ms: u64) -> [Vec<Option<f64>>; 2] {
+    pub(crate) fn sums(&self, parts: &[usize], start_ms: u64, step_ms: u64) -> [Vec<Option<f64>>; 2] {
         let before = usize::try_from(self.start_ms.saturating_sub(start_ms) / step_ms.max(1)).unwrap_or(usize::MAX);
         [&self.avg, &self.max].map(|points| {
             let count = parts.iter().map(|part| points[*part].len()).max().unwrap_or(0);
@@ -66,7 +91,7 @@ impl History {
     }
 
     /// Adds the newest figures, and lets go what is older than the span.
-    pub(super) fn push(&mut self, vitals: &Vitals, span_ms: u64) {
+    pub(crate) fn push(&mut self, vitals: &Vitals, span_ms: u64) {
         if self.step_ms == 0 {
             return;
         }

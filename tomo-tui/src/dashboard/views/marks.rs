@@ -1,36 +1,26 @@
-//! Moments that explain a chart: deploys, starts, stops and restarts on the server, and the start of the host itself.
+//! Moments that explain a chart: deploys, starts, stops and restarts.
 
 use tomo_proto::model::operation::{Operation, OperationKind};
 
-use super::ServerView;
+use crate::dashboard::views::timeline::Timeline;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     /// When (UTC ms).
-    pub(super) at_ms: u64,
-    pub(super) name: String,
+    pub(crate) at_ms: u64,
+    pub(crate) name: String,
 }
 
-impl ServerView {
-    /// The moments that are known, of operations and of the host.
-    pub(super) fn marks(&self, operations: &[Operation]) -> Vec<Mark> {
-        let here = operations.iter().filter(|operation| operation.server.as_ref() == Some(&self.name));
-        let mut marks: Vec<Mark> = here
-            .filter_map(|operation| {
-                let verb = verb(operation.kind)?;
-                Some(Mark { at_ms: operation.started_at, name: format!("{verb} {}", operation.target) })
-            })
-            .collect();
-        if let Some(vitals) = self.summary().and_then(|summary| summary.vitals) {
-            let at_ms = vitals.at_ms.saturating_sub(vitals.uptime_secs.saturating_mul(1_000));
-            marks.push(Mark { at_ms, name: "the host started".to_owned() });
-        }
-        marks
-    }
+/// What operations did that somebody looks for beside a curve.
+pub(crate) fn marks_of<'a>(operations: impl Iterator<Item = &'a Operation>) -> Vec<Mark> {
+    let mark = |operation: &Operation| {
+        let verb = verb(operation.kind)?;
+        Some(Mark { at_ms: operation.started_at, name: format!("{verb} {}", operation.target) })
+    };
+    operations.filter_map(mark).collect()
 }
 
-/// What somebody looks for beside a curve.
 const fn verb(kind: OperationKind) -> Option<&'static str> {
     Some(match kind {
         OperationKind::DeployApp => "deploy of",
@@ -43,8 +33,16 @@ const fn verb(kind: OperationKind) -> Option<&'static str> {
     })
 }
 
+/// The title of charts: their time, and the mark at the crosshair.
+pub(crate) fn titled(time: &Timeline, marks: &[Mark]) -> String {
+    match time.crosshair_ms.and_then(|at| named_at(marks, at, time.span_ms())) {
+        Some(named) => format!("{} ▾ {named}", time.title()),
+        None => time.title(),
+    }
+}
+
 /// The mark nearest to the crosshair, if it is near.
-pub(super) fn named_at(marks: &[Mark], at_ms: u64, span_ms: u64) -> Option<String> {
+fn named_at(marks: &[Mark], at_ms: u64, span_ms: u64) -> Option<String> {
     let near = marks.iter().filter(|mark| mark.at_ms.abs_diff(at_ms) <= span_ms / 40);
     let mark = near.min_by_key(|mark| mark.at_ms.abs_diff(at_ms))?;
     Some(format!("{}, {}", tomo_proto::text::display_line(&mark.name, 60), crate::cli::output::time(mark.at_ms)))
