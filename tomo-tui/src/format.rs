@@ -105,6 +105,8 @@ pub(crate) fn value(unit: Unit, value: f64) -> String {
         Unit::Bytes => bytes_of(value),
         Unit::BytesPerSec => rate(value),
         Unit::PerSec => format!("{}/s", number(value)),
+        // A container may use a hundredth of a core all day.
+        Unit::Number if (0.0005..0.0995).contains(&value) => format!("{value:.3}"),
         Unit::Number => number(value),
         Unit::Celsius => format!("{value:.0}C"),
         Unit::Seconds => duration((value * 1_000.0) as u64),
@@ -113,7 +115,7 @@ pub(crate) fn value(unit: Unit, value: f64) -> String {
 
 /// A value beside an axis: round numbers without the zeros that say nothing.
 pub(crate) fn tick(unit: Unit, at: f64) -> String {
-    let text = value(unit, at);
+    let text = if unit == Unit::Number && at < 1.0 { format!("{at:.4}") } else { value(unit, at) };
     let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(text.len());
     let (figure, unit) = text.split_at(digits);
     if figure.contains('.') { format!("{}{unit}", figure.trim_end_matches('0').trim_end_matches('.')) } else { text }
@@ -240,6 +242,8 @@ mod tests {
             (Unit::BytesPerSec, 3.4 * 1024.0 * 1024.0, "3.4M/s"),
             (Unit::PerSec, 12.34, "12.3/s"),
             (Unit::Number, 0.5, "0.50"),
+            (Unit::Number, 0.0042, "0.004"),
+            (Unit::Number, 0.0, "0.00"),
             (Unit::Number, 12_345.0, "12.3K"),
             (Unit::Celsius, 54.4, "54C"),
             (Unit::Seconds, 273_600.0, "3d 4h"),
@@ -290,6 +294,7 @@ mod tests {
             (Unit::Number, 3.1, 4.0, "4"),
             (Unit::Number, 0.0, 1.0, "1"),
             (Unit::Number, 0.3, 0.4, "0.4"),
+            (Unit::Number, 0.0004, 0.001, "0.001"),
             (Unit::BytesPerSec, 700_000.0, 1_048_576.0, "1M/s"),
             (Unit::Bytes, 512.0, 512.0, "512B"),
             (Unit::Bytes, f64::NAN, 1_024.0, "1K"),

@@ -66,14 +66,16 @@ pub(crate) fn draw<'a>(
     }
 }
 
-/// Four charts: two by two where there is room, below each other where it is narrow, the first ones only where it is low.
+/// Four charts: two by two where there is room, the first two where it is low, below each other where it is narrow.
 fn quarters(area: Rect) -> Vec<Rect> {
     /// Fewer rows are not a chart.
     const LEAST: u16 = 4;
+    /// From here on four say more than two larger ones.
+    const FOUR: u16 = 10;
     if area.width >= 70 {
         let (left, right) = split_left(area, area.width / 2);
         let left = Rect { width: left.width.saturating_sub(1), ..left };
-        if area.height < 2 * LEAST {
+        if area.height < FOUR {
             return vec![left, right];
         }
         let top = area.height / 2;
