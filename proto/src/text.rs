@@ -11,7 +11,8 @@ pub fn is_display_safe(character: char) -> bool {
 }
 
 /// Makes one line of untrusted text safe to show: escape sequences are dropped whole, tabs become a blank, other unsafe
-/// characters vanish, and what is longer than `max_chars` ends in `…`.
+/// characters vanish, and what is longer than `max_chars` ends in `…`. A string for the terminal (a title, say) that never
+/// ends loses its beginning alone, so that it hides nothing of what stands behind it.
 ///
 /// # Examples
 /// ```
@@ -23,11 +24,13 @@ pub fn is_display_safe(character: char) -> bool {
 pub fn display_line(text: &str, max_chars: usize) -> String {
     let mut out = String::with_capacity(text.len().min(max_chars.saturating_mul(4)));
     let mut shown = 0;
+    // Where one string has no end, none that begins later has one.
+    let mut endless = false;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
         let safe = match character {
             '\u{1b}' => {
-                skip_escape(&mut characters);
+                skip_escape(&mut characters, &mut endless);
                 continue;
             }
             '\u{9b}' => {
@@ -51,24 +54,33 @@ pub fn display_line(text: &str, max_chars: usize) -> String {
 
 type Characters<'a> = std::iter::Peekable<std::str::Chars<'a>>;
 
-/// Drops what follows an ESC: a control sequence, a string (OSC, DCS, APC, PM, SOS) up to its end, or one character.
-fn skip_escape(characters: &mut Characters<'_>) {
+/// Drops what follows an ESC: a control sequence, a string (OSC, DCS, APC, PM, SOS) up to its end, or one character. Of a string
+/// that is `endless`, as every one is behind the first such, only the character that begins it.
+fn skip_escape(characters: &mut Characters<'_>, endless: &mut bool) {
     match characters.next() {
         Some('[') => skip_control_sequence(characters),
-        Some(']' | 'P' | '_' | '^' | 'X') => {
-            while let Some(character) = characters.next() {
-                if character == '\u{7}' || character == '\u{9c}' {
-                    break;
-                }
-                if character == '\u{1b}' && characters.next_if_eq(&'\\').is_some() {
-                    break;
-                }
+        Some(']' | 'P' | '_' | '^' | 'X') if !*endless => {
+            let mut rest = characters.clone();
+            match skip_string(&mut rest) {
+                Some(()) => *characters = rest,
+                None => *endless = true,
             }
         }
         Some('(' | ')' | '*' | '+' | '#' | '%' | ' ') => {
             characters.next();
         }
         _ => {}
+    }
+}
+
+/// Drops a string with its end: BEL, ST, or ESC and a backslash. None if it has no end.
+fn skip_string(characters: &mut Characters<'_>) -> Option<()> {
+    loop {
+        match characters.next()? {
+            '\u{7}' | '\u{9c}' => return Some(()),
+            '\u{1b}' if characters.next_if_eq(&'\\').is_some() => return Some(()),
+            _ => {}
+        }
     }
 }
 
@@ -146,6 +158,7 @@ mod tests {
             ("日本", "日本"),
             ("\u{1b}", ""),
             ("\u{1b}[31", ""),
+            ("\u{1b}]0;never ends, \u{1b}Pnor\u{1b}[31m this", "0;never ends, nor this"),
         ] {
             assert_eq!(display_line(raw, 80), shown, "{raw:?}");
         }

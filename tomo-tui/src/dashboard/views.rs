@@ -502,6 +502,12 @@ fn safe(text: &str, width: u16) -> Line<'static> {
     Line::from(tomo_proto::text::display_line(text, usize::from(width)))
 }
 
+/// Words from outside beside each other, each made safe alone: what begins a sequence in one would swallow the next.
+fn safe_words(words: &[String], between: &str) -> String {
+    let safe = |word: &String| tomo_proto::text::display_line(word, MOST_OF_A_FACT);
+    words.iter().map(safe).collect::<Vec<_>>().join(between)
+}
+
 /// A fact in lines no wider than `width`, whole: they begin below each other, behind its name.
 fn fact(name: Span<'static>, text: &str, style: Style, width: usize) -> Vec<Line<'static>> {
     let indent = name.width();

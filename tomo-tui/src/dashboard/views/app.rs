@@ -131,7 +131,7 @@ impl AppView {
         }
         fact("restart", detail.spec.restart.as_str().to_owned(), theme.text);
         if !detail.spec.command.is_empty() {
-            fact("command", detail.spec.command.join(" "), theme.text);
+            fact("command", views::safe_words(&detail.spec.command, " "), theme.text);
         }
         if let Some(health) = &detail.spec.health {
             fact("health", health.to_string(), theme.text);

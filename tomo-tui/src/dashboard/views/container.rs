@@ -89,8 +89,8 @@ impl ContainerView {
             let uses = format!("{:.2} cores, {}", usage.cpu_cores, format::bytes(usage.memory_bytes));
             fact("uses", &uses, theme.text);
         }
-        fact("entrypoint", &config.entrypoint.join(" "), theme.text);
-        fact("command", &config.command.join(" "), theme.text);
+        fact("entrypoint", &views::safe_words(&config.entrypoint, " "), theme.text);
+        fact("command", &views::safe_words(&config.command, " "), theme.text);
         fact("user", &config.user, theme.text);
         fact("restart", &config.restart, theme.text);
         if config.memory_limit_bytes > 0 {
@@ -103,8 +103,8 @@ impl ContainerView {
             let mode = if mount.read_only { " (read-only)" } else { "" };
             fact("mount", &format!("{} {} at {}{mode}", mount.kind, mount.source, mount.target), theme.text);
         }
-        fact("networks", &config.networks.join(" "), theme.text);
-        fact("powers", &config.powers.join(", "), theme.warn);
+        fact("networks", &views::safe_words(&config.networks, " "), theme.text);
+        fact("powers", &views::safe_words(&config.powers, ", "), theme.warn);
         for (key, value) in &config.env {
             fact("env", &format!("{key}={value}"), theme.text);
         }

@@ -10,7 +10,7 @@ use tomo_proto::model::plan::{Approval, ChangeOp, Plan, PlanStatus};
 
 use crate::dashboard::{
     action::Action,
-    canvas::Canvas,
+    canvas::{Canvas, split_bottom},
     theme::Theme,
     views::{fact, status_line},
 };
@@ -65,7 +65,15 @@ pub(crate) fn scroll(place: &mut usize, end: usize, action: Action) -> bool {
 pub(crate) fn draw_scrolled(canvas: &mut Canvas<'_>, area: Rect, lines: &[Line<'_>], place: usize, end: &Cell<usize>) {
     let hidden = lines.len().saturating_sub(usize::from(area.height));
     end.set(hidden);
-    canvas.lines(area, &lines[place.min(hidden)..]);
+    let rest = &lines[place.min(hidden)..];
+    if place >= hidden || area.height < 2 {
+        canvas.lines(area, rest);
+        return;
+    }
+    let (shown, last) = split_bottom(area, 1);
+    canvas.lines(shown, rest);
+    let more = format!("↓ {} more", rest.len() - usize::from(shown.height));
+    canvas.text(last, &more, canvas.theme.dim);
 }
 
 /// How a plan stands. Of one that was applied, its operation tells.

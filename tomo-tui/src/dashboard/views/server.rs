@@ -31,7 +31,7 @@ use crate::dashboard::{
         history::{CPU, History, MEMORY, READ, RX, SWAP, TX, WRITE},
         marks::{Mark, marks_of, titled},
         plan::{draw_scrolled, scroll},
-        status_line,
+        safe_words, status_line,
         timeline::{Moved, Timeline},
     },
 };
@@ -325,7 +325,7 @@ impl ServerView {
                 told(facts.memory_total_bytes > 0, format!("{} memory", format::bytes(facts.memory_total_bytes))),
                 Some(engine),
             ];
-            known.into_iter().flatten().collect::<Vec<_>>().join(", ")
+            safe_words(&known.into_iter().flatten().collect::<Vec<String>>(), ", ")
         } else if let Some(probe) = &detail.probe {
             format!("no agent; by SSH {}", looked(probe, canvas.now_ms))
         } else if detail.summary.agent == AgentState::None {

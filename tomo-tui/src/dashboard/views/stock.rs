@@ -17,7 +17,7 @@ use crate::dashboard::{
     canvas::{Canvas, split_bottom},
     list::{List, Listed},
     theme::Theme,
-    views::{draw_list, fact, safe},
+    views::{draw_list, fact, safe, safe_words},
     widgets::table::{Column, column, growing, number},
 };
 use crate::format;
@@ -56,7 +56,7 @@ impl StockView {
             let line = |label: &'static str, text: &str| {
                 fact(Span::styled(label, theme.dim), text, theme.text, usize::from(inner.width))
             };
-            let lines = [line("name     ", &name(item)), line("used by  ", &item.used_by().join(" "))].concat();
+            let lines = [line("name     ", &name(item)), line("used by  ", &safe_words(item.used_by(), " "))].concat();
             canvas.lines(inner, &lines);
         }
     }
@@ -74,7 +74,7 @@ const fn kind(item: &Item) -> &'static str {
 fn name(item: &Item) -> String {
     match item {
         Item::Image(image) if image.names.is_empty() => format!("{} (dangling)", image.title()),
-        Item::Image(image) => image.names.join(" "),
+        Item::Image(image) => safe_words(&image.names, " "),
         other => other.title(),
     }
 }
@@ -136,7 +136,7 @@ fn cell(item: &Item, index: usize, width: u16, theme: &Theme) -> Line<'static> {
         KIND => Line::styled(kind(item), theme.dim),
         NAME => safe(&name(item), width),
         SIZE => item.size_bytes().map_or_else(Line::default, |bytes| Line::from(format::bytes(bytes))),
-        USERS => safe(&item.used_by().join(" "), width),
+        USERS => safe(&safe_words(item.used_by(), " "), width),
         _ => Line::styled(made_by(item), theme.dim),
     }
 }

@@ -158,7 +158,7 @@ impl TimeChart<'_> {
     }
 
     fn draw_title(&self, row: Rect, figures: Vec<Span<'static>>, window: Window, zone: &TimeZone, buf: &mut Buffer) {
-        let crosshair = self.crosshair_ms.and_then(|at| window.cell_at(at));
+        let crosshair = self.crosshair_ms.filter(|at| window.cell_at(*at).is_some());
         let has_figures = !figures.is_empty();
         let figures = Line::from(figures);
         let split = row.width - u16::try_from(figures.width()).unwrap_or(row.width).min(row.width);
@@ -167,7 +167,8 @@ impl TimeChart<'_> {
         let left = usize::from(split).saturating_sub(usize::from(has_figures));
         let (end, _) = buf.set_stringn(row.x, row.y, display_line(self.title, left), left, self.theme.title);
         let note = match (crosshair, self.series.as_slice()) {
-            (Some(cell), _) => time_text(window.start_of(cell), zone, "%b %d %H:%M:%S"),
+            // The same in all charts of a view, whatever a cell of each stands for.
+            (Some(at_ms), _) => time_text(at_ms.into(), zone, "%b %d %H:%M:%S"),
             (None, [series]) => self.summary(series, window),
             _ => None,
         };

@@ -18,7 +18,7 @@ use crate::{
     dashboard::{
         action::{Action, Keymap},
         theme::Theme,
-        views::fact,
+        views::{fact, safe_words},
     },
     format,
 };
@@ -83,7 +83,7 @@ impl ServerView {
         ] {
             match list.is_empty() {
                 true => add(&mut lines, label, "none", theme.dim),
-                false => add(&mut lines, label, &list.join(", "), theme.text),
+                false => add(&mut lines, label, &safe_words(list, ", "), theme.text),
             }
         }
         if policy.terminal {
