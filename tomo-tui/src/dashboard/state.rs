@@ -145,6 +145,8 @@ pub(crate) struct State {
     below: Option<Layer>,
     /// Whether the filter of the list on screen is being typed.
     pub(crate) filtering: bool,
+    /// Whether it is still the one from before, which the next letter replaces.
+    pub(crate) filter_is_old: bool,
     pub(crate) toasts: Toasts,
     pub(crate) keys: Keymap,
     /// Which theme is shown, as it was chosen.
@@ -210,6 +212,7 @@ impl State {
             layer: None,
             below: None,
             filtering: false,
+            filter_is_old: false,
             toasts: Toasts::default(),
             keys: Keymap::default(),
             theme: ThemeName::default(),

@@ -328,6 +328,12 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let sign = if let View::Logs(view) = &state.view { view.sign() } else { '/' };
         let filter = format!(" {sign} {}", state.filter().unwrap_or_default());
         canvas.text(area, &filter, theme.text);
+        if state.filter_is_old {
+            // As a text that is selected: the next letter replaces it.
+            let width = u16::try_from(filter.width()).unwrap_or(u16::MAX).min(area.width);
+            let old = Rect { x: area.x + width.min(3), width: width.saturating_sub(3), ..area };
+            canvas.buffer.set_style(old, Style::reset().patch(theme.selected));
+        }
         let count = state.list().map(shown_of_all).unwrap_or_default();
         let width = u16::try_from(count.width() + 1).unwrap_or(u16::MAX);
         if usize::from(width) + filter.width() + 2 < usize::from(area.width) {

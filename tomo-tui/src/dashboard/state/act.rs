@@ -104,11 +104,11 @@ impl State {
             }
             Action::AddRegistry => self.layer = Some(Layer::Registry(Box::new(RegistryForm::new()))),
             Action::RemoveRegistry => self.forget_registry(),
-            Action::Filter => self.filtering = self.filter().is_some(),
+            Action::Filter => self.begin_filter(),
             Action::LogSearch | Action::LogFilter => {
                 if let View::Logs(view) = &mut self.view {
                     view.type_into(if action == Action::LogSearch { Purpose::Search } else { Purpose::Filter });
-                    self.filtering = true;
+                    self.begin_filter();
                 }
             }
             Action::LogSave => self.ask_where_to_save(),

@@ -74,12 +74,25 @@ impl State {
         }
     }
 
+    /// Takes the filter's letters from now on; one from before stays until then.
+    pub(super) fn begin_filter(&mut self) {
+        self.filtering = self.filter().is_some();
+        self.filter_is_old = self.filter().is_some_and(|filter| !filter.is_empty());
+    }
+
+    /// What letters are added to.
+    fn filter_so_far(&mut self) -> Option<String> {
+        let is_old = std::mem::take(&mut self.filter_is_old);
+        self.filter().map(|filter| if is_old { String::new() } else { filter.to_owned() })
+    }
+
     pub(super) fn key_in_filter(&mut self, key: KeyEvent) {
-        let Some(filter) = self.filter() else {
+        let is_letter = matches!(key.code, KeyCode::Char(_));
+        self.filter_is_old &= is_letter;
+        let Some(mut text) = self.filter_so_far() else {
             self.filtering = false;
             return;
         };
-        let mut text = filter.to_owned();
         match key.code {
             KeyCode::Enter => self.filtering = false,
             KeyCode::Esc => {
@@ -112,7 +125,7 @@ impl State {
             // What is pasted into a list would run as keys.
             _ if self.filtering => {
                 let line = text.lines().next().unwrap_or_default();
-                let filter = format!("{}{line}", self.filter().unwrap_or_default());
+                let filter = format!("{}{line}", self.filter_so_far().unwrap_or_default());
                 self.set_filter(filter);
             }
             _ => {}

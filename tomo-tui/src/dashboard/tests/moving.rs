@@ -250,6 +250,23 @@ fn marked_servers_are_compared_in_the_same_charts() {
 }
 
 #[test]
+fn a_filter_from_before_is_replaced_by_the_next_letter_or_gone_on_with() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    dashboard.press("/ w e b - 2 enter /");
+    dashboard.shows("1 of 3");
+    dashboard.press("3 enter");
+    dashboard.shows("/3  1 of 3");
+    dashboard.press("/ backspace w enter");
+    dashboard.shows("/w  3 of 3");
+    dashboard.press("/ enter");
+    dashboard.shows("/w  3 of 3");
+    dashboard.press("/");
+    dashboard.send(Event::Paste("web-1".to_owned()));
+    dashboard.press("enter");
+    dashboard.shows("/web-1  1 of 3");
+}
+
+#[test]
 fn alerts_tell_since_when_and_lead_to_what_they_are_about() {
     let mut dashboard = Dashboard::filled(Role::Admin);
     let of_app = Problem {
