@@ -291,7 +291,7 @@ impl State {
                     self.looks.heard = true;
                     self.look();
                 } else {
-                    self.fetch(Fetch::View);
+                    self.look_at_view();
                 }
             }
             Event::Answer(answer) => {

@@ -181,6 +181,17 @@ impl State {
         }
     }
 
+    /// Follows a notice about what the view on screen shows.
+    pub(super) fn look_at_view(&mut self) {
+        if let View::Container(view) = &mut self.view {
+            self.effects.extend(view.follow(self.now_ms).map(Effect::Metrics));
+            if !view.is_due(self.now_ms) {
+                return;
+            }
+        }
+        self.fetch(Fetch::View);
+    }
+
     /// Whether the fleet's window shows other rows than those that were asked for last.
     pub(super) fn other_rows_in_sight(&self) -> bool {
         matches!((&self.link, &self.view), (Link::Live, View::Overview))

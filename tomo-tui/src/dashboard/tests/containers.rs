@@ -79,6 +79,12 @@ fn what_an_app_and_a_container_use_is_charted_and_followed() {
     for text in ["CPU, cores", "POSTGRES_PASSWORD"] {
         dashboard.shows(text);
     }
+    // Its figures come often; the engine is asked for its facts now and then.
+    let notice = || Event::Notice("tomo://servers/web-1".to_owned());
+    let asks = |effects: &[Effect]| effects.iter().any(|effect| matches!(effect, Effect::Container { .. }));
+    let effects = dashboard.state.update(notice(), NOW + 3_000);
+    assert!(metrics(&effects) == [["db"]] && !asks(&effects), "{effects:?}");
+    assert!(asks(&dashboard.state.update(notice(), NOW + 6_000)));
 }
 
 #[test]

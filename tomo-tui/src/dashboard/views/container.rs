@@ -31,6 +31,9 @@ use crate::dashboard::{
 };
 use crate::format;
 
+/// Its host's engine is asked for the facts, and not more often than this while its figures come.
+const FACTS_MS: u64 = 5_000;
+
 /// The view of one container.
 #[derive(Debug)]
 pub(crate) struct ContainerView {
@@ -38,13 +41,23 @@ pub(crate) struct ContainerView {
     pub(crate) name: String,
     pub(crate) detail: Option<ContainerDetail>,
     pub(crate) usage: Usage,
+    /// When the facts came (UTC ms).
+    came_at_ms: u64,
     place: usize,
     end: Cell<usize>,
 }
 
 impl ContainerView {
     pub(crate) fn new(server: String, name: String) -> Box<Self> {
-        Box::new(Self { server, name, detail: None, usage: Usage::default(), place: 0, end: Cell::new(0) })
+        Box::new(Self {
+            server,
+            name,
+            detail: None,
+            usage: Usage::default(),
+            came_at_ms: 0,
+            place: 0,
+            end: Cell::new(0),
+        })
     }
 
     pub(crate) fn container(&self) -> Option<&Container> {
@@ -54,6 +67,17 @@ impl ContainerView {
     /// Takes fresh facts over: what to fetch with them.
     pub(crate) fn take(&mut self, detail: ContainerDetail, now_ms: u64) -> Option<MetricsRange> {
         self.detail = Some(detail);
+        self.came_at_ms = now_ms;
+        self.follow(now_ms)
+    }
+
+    /// Whether the facts are to be fetched anew.
+    pub(crate) fn is_due(&self, now_ms: u64) -> bool {
+        now_ms >= self.came_at_ms + FACTS_MS
+    }
+
+    /// What to fetch because its server has told something.
+    pub(crate) fn follow(&mut self, now_ms: u64) -> Option<MetricsRange> {
         let of = Measured { name: String::new(), container: self.name.clone() };
         self.usage.follow(&self.server, vec![of], now_ms)
     }
