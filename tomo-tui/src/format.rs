@@ -136,7 +136,12 @@ pub(crate) fn axis_top(unit: Unit, highest: f64) -> f64 {
         _ => (10.0, &DECIMAL),
     };
     // What is under a byte, or a thousandth of anything, is noise.
-    let least = if base > 10.0 { 1.0 } else { 0.001 };
+    let least = match unit {
+        _ if base > 10.0 => 1.0,
+        // Its quarters are to be told apart.
+        Unit::Number => 0.004,
+        _ => 0.001,
+    };
     let highest = highest.max(least);
     let scale = base.powf(highest.log(base).floor());
     let top = steps.iter().map(|step| step * scale).find(|top| *top >= highest * (1.0 - 1e-9));
@@ -294,7 +299,7 @@ mod tests {
             (Unit::Number, 3.1, 4.0, "4"),
             (Unit::Number, 0.0, 1.0, "1"),
             (Unit::Number, 0.3, 0.4, "0.4"),
-            (Unit::Number, 0.0004, 0.001, "0.001"),
+            (Unit::Number, 0.0004, 0.004, "0.004"),
             (Unit::BytesPerSec, 700_000.0, 1_048_576.0, "1M/s"),
             (Unit::Bytes, 512.0, 512.0, "512B"),
             (Unit::Bytes, f64::NAN, 1_024.0, "1K"),

@@ -38,6 +38,9 @@ pub(crate) enum ServerCommand {
         /// Print means over so much time each, e.g. 30s or 5m, as rows from the oldest on, instead of what the whole range comes to.
         #[arg(long, value_parser = seconds)]
         step: Option<u32>,
+        /// What this app's container uses, instead of the host.
+        #[arg(long)]
+        app: Option<String>,
     },
     /// Add a server by SSH: shows its host key, asks, signs in, looks around, installs an agent if wanted.
     Add(Box<AddArgs>),

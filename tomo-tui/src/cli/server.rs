@@ -177,8 +177,8 @@ pub(super) async fn server(client: &Client, command: ServerCommand, as_json: boo
             line("");
             container::containers(&answer.containers, output::now_ms());
         }
-        ServerCommand::Metrics { server, metrics, since, until, step } => {
-            let request = ServerMetrics { server, metrics, since, until, step, ..ServerMetrics::default() };
+        ServerCommand::Metrics { server, metrics, since, until, step, app } => {
+            let request = ServerMetrics { server, metrics, since, until, step, app };
             let answer = client.call(&request).await?;
             match (as_json, step) {
                 (true, _) => return output::json(&answer),

@@ -56,6 +56,12 @@ impl Filter {
         self.words.is_empty()
     }
 
+    /// A column that is asked for by name, and that none of some is.
+    pub(crate) fn unknown<'a>(&'a self, names: &[&str]) -> Option<&'a str> {
+        let asked = self.words.iter().filter_map(|word| Some(word.column.as_ref()?.0.as_str()));
+        asked.into_iter().find(|column| !names.iter().any(|name| name.to_lowercase().starts_with(*column)))
+    }
+
     /// Whether a row fits, given the cells that can be searched, each with its column's name.
     pub(crate) fn fits(&self, cells: &[(&str, &str)], matcher: &mut FuzzyMatcher) -> bool {
         self.words.iter().all(|word| {
@@ -138,5 +144,8 @@ mod tests {
         ] {
             assert_eq!(Filter::parse(typed).fits(&cells, &mut matcher), fits, "{typed:?}");
         }
+        let names = cells.map(|(name, _)| name);
+        assert_eq!(Filter::parse("web st:up cpu:>80").unknown(&names), Some("cpu"));
+        assert_eq!(Filter::parse("web st:up :x").unknown(&names), None);
     }
 }

@@ -207,6 +207,16 @@ impl<T: Listed> List<T> {
         self.marked.retain(|key| self.places.contains_key(key));
     }
 
+    /// Why nothing fits a filter that names a column which there is not.
+    pub(crate) fn unknown_column(&self) -> Option<String> {
+        let cells = self.items.first()?.cells();
+        let mut names: Vec<&str> = cells.iter().map(|(name, _)| *name).collect();
+        names.dedup();
+        let filter = Filter::parse(&self.filter);
+        let unknown = tomo_proto::text::display_line(filter.unknown(&names)?, 20);
+        Some(format!("no column \"{unknown}\" to filter by; there are {}", names.join(", ")))
+    }
+
     /// What is in the window that was drawn last.
     pub(crate) fn in_sight(&self) -> impl Iterator<Item = &T> {
         self.table.in_sight(self.shown.len()).filter_map(|place| self.get(place))
@@ -264,7 +274,9 @@ impl<T: Listed> List<T> {
     /// Sorts by the next column that is shown, and by none after the last.
     pub(crate) fn sort_next(&mut self) {
         let next = self.sort.map_or(0, |(column, _)| column + 1);
-        let next = (next..T::COLUMNS.len()).find(|column| !self.table.hidden.contains(column));
+        // A sparkline has no title and is no order.
+        let is_order = |column: &usize| !self.table.hidden.contains(column) && !T::COLUMNS[*column].title.is_empty();
+        let next = (next..T::COLUMNS.len()).find(is_order);
         self.sort_by(next.map(|next| (next, T::downwards(next))));
     }
 
@@ -356,6 +368,8 @@ impl<T: Listed> AnyList for List<T> {
     }
 
     fn sort_on(&mut self, column: usize) {
+        // A sparkline is of the figure before it.
+        let column = (0..=column).rev().find(|column| !T::COLUMNS[*column].title.is_empty()).unwrap_or(column);
         let again = self.sort.filter(|(sorted, _)| *sorted == column);
         self.sort_by(Some((column, again.map_or_else(|| T::downwards(column), |(_, downwards)| !downwards))));
     }

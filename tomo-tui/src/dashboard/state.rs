@@ -128,6 +128,8 @@ pub(crate) struct State {
     pub(crate) overview: Option<OverviewAnswer>,
     /// Its problems, each with when it was seen first.
     pub(crate) alerts: List<Alert>,
+    /// What the fleet's sparklines of the network are drawn against (bytes/s).
+    pub(crate) net_top: Option<u64>,
     pub(crate) servers: List<ServerSummary>,
     pub(crate) apps: List<AppSummary>,
     pub(crate) plans: List<Plan>,
@@ -198,6 +200,7 @@ impl State {
             who: None,
             overview: None,
             alerts: List::default(),
+            net_top: None,
             servers: List::default(),
             apps: List::default(),
             // What waits for a person comes first.
@@ -343,6 +346,11 @@ impl State {
             (_, View::Operation(view)) => view.is_under_way(),
             _ => false,
         }
+    }
+
+    /// Whether the daemon tells what is now.
+    pub(crate) fn is_live(&self) -> bool {
+        !matches!(self.link, Link::Lost { .. })
     }
 
     /// The context whose keys work in the view.

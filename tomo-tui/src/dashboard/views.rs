@@ -364,7 +364,7 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     let always = [Action::Back, Action::Help, Action::Quit].map(|action| Shortcut::of(state, action::row(action)));
     let reserved = always.iter().map(|it| it.width() + 2).sum::<u16>();
     let mut x = area.x + u16::from(area.width > 0);
-    let mut put = |it: &Shortcut, x: u16| {
+    let put = |canvas: &mut Canvas<'_>, it: &Shortcut, x: u16| {
         let off = state.disabled(it.action).is_some();
         let place = Rect { x, width: it.width().min(area.right().saturating_sub(x)), ..area };
         let (key_style, style) = if off { (theme.dim, theme.dim) } else { (theme.key, theme.text) };
@@ -373,14 +373,30 @@ fn footer(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         canvas.hits.add(place, Hit::Act(it.action));
         x.saturating_add(it.width() + 2)
     };
-    for shortcut in shortcuts {
-        if x.saturating_add(shortcut.width()).saturating_add(reserved) > area.right() {
-            break;
+    let all = shortcuts.iter().map(|it| it.width() + 2).sum::<u16>();
+    if x.saturating_add(all).saturating_add(reserved) > area.right() {
+        // What cannot be done has room last; a mark says that there is more.
+        shortcuts.sort_by_key(|it| state.disabled(it.action).is_some());
+        let room = area.right().saturating_sub(reserved);
+        let mut taken = x;
+        shortcuts.retain(|it| {
+            taken = taken.saturating_add(it.width() + 2);
+            taken <= room
+        });
+        for shortcut in &shortcuts {
+            x = put(canvas, shortcut, x);
         }
-        x = put(&shortcut, x);
+        if x.saturating_add(reserved + 3) <= area.right() {
+            canvas.text(Rect { x, width: 1, ..area }, "…", theme.dim);
+            x += 3;
+        }
+    } else {
+        for shortcut in &shortcuts {
+            x = put(canvas, shortcut, x);
+        }
     }
     for shortcut in always {
-        x = put(&shortcut, x.max(area.x));
+        x = put(canvas, &shortcut, x.max(area.x));
     }
 }
 
@@ -442,7 +458,11 @@ fn message(state: &State, canvas: &mut Canvas<'_>, body: Rect) {
         }
     }
     let height = u16::try_from(lines.len()).unwrap_or(1);
-    let (_, area) = split_bottom(body, height);
+    let area = match &state.view {
+        // The line that was copied is often the last one.
+        View::Logs(_) if state.layer.is_none() => split_top(split_top(body, 1).1, height).0,
+        _ => split_bottom(body, height).1,
+    };
     // Nothing of the style of what is below shows through.
     Clear.render(area, canvas.buffer);
     for (row, line) in area.rows().zip(lines) {
@@ -475,12 +495,12 @@ fn draw_list<T: Listed>(
         return;
     }
     let dim = canvas.theme.dim;
-    let one: &[&str] = if !list.loaded {
-        &["loading"]
-    } else if !list.filter.is_empty() {
-        &["nothing fits the filter; Esc shows everything"]
-    } else {
-        empty
+    let unknown = list.unknown_column();
+    let one: &[&str] = match &unknown {
+        _ if !list.loaded => &["loading"],
+        _ if list.filter.is_empty() => empty,
+        Some(unknown) => &[unknown],
+        None => &["nothing fits the filter; Esc shows everything"],
     };
     for (row, text) in area.rows().skip(2).zip(one) {
         canvas.text(Rect { x: row.x + row.width.min(2), width: row.width.saturating_sub(2), ..row }, text, dim);

@@ -308,10 +308,13 @@ impl DeployForm {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = canvas.dialogue(centered(area, 84, 44), &self.title);
+        let width = area.width.min(84).saturating_sub(4);
+        let errors = self.error.as_ref().map(|error| wrap(error, usize::from(width))).unwrap_or_default();
+        let said = u16::try_from(errors.len()).unwrap_or(0).min(3);
+        let rows = self.form.rows(width).saturating_add(said + 2).min(44);
+        let inner = canvas.dialogue(centered(area, 84, rows), &self.title);
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let errors = self.error.as_ref().map(|error| wrap(error, usize::from(inner.width))).unwrap_or_default();
-        let (head, form) = split_top(inner, u16::try_from(errors.len()).unwrap_or(0).min(3));
+        let (head, form) = split_top(inner, said);
         for (row, line) in head.rows().zip(errors) {
             canvas.text(row, &line, canvas.theme.bad);
         }

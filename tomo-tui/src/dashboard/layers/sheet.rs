@@ -63,10 +63,13 @@ impl Sheet {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let inner = canvas.dialogue(centered(area, 78, self.rows), &self.title);
+        let width = area.width.min(78).saturating_sub(4);
+        let said = if self.said.is_empty() { Vec::new() } else { wrap(self.said, usize::from(width)) };
+        let above = u16::try_from(said.len()).map_or(0, |rows| rows + u16::from(rows > 0));
+        let rows = self.form.rows(width).saturating_add(above + 2).min(self.rows);
+        let inner = canvas.dialogue(centered(area, 78, rows), &self.title);
         let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let said = if self.said.is_empty() { Vec::new() } else { wrap(self.said, usize::from(inner.width)) };
-        let (head, form) = split_top(inner, u16::try_from(said.len()).map_or(0, |rows| rows + u16::from(rows > 0)));
+        let (head, form) = split_top(inner, above);
         for (row, line) in head.rows().zip(said) {
             canvas.text(row, &line, canvas.theme.text);
         }

@@ -20,7 +20,7 @@ use crate::{
         },
         state::{Fetch, Link, State, undo::Undo},
         toast::Kind,
-        views::{View, login::LoginView, operation::OperationView},
+        views::{View, login::LoginView, operation::OperationView, overview},
     },
 };
 
@@ -84,6 +84,7 @@ impl State {
                             view.take(&servers);
                         }
                         self.servers.merge(servers);
+                        self.net_top = overview::net_top(self.servers.in_sight());
                     }
                     Err(error) => self.refuse(Fetch::Rows, error),
                 }

@@ -370,7 +370,8 @@ impl State {
         if let (Decision::Cancel | Decision::Withdraw(_), Some(Layer::Confirm(asked))) = (&decision, &asked)
             && let Some(what) = asked.undone()
         {
-            self.toasts.push(Kind::Info, format!("nothing was done: {what}"), self.now_ms);
+            let denied = if matches!(decision, Decision::Withdraw(_)) { ", and the plan is denied" } else { "" };
+            self.toasts.push(Kind::Info, format!("nothing was done{denied}: {what}"), self.now_ms);
         }
         match decision {
             Decision::Cancel => self.form_is_free(),

@@ -1,6 +1,6 @@
 //! The palette: what it offers, and where what is chosen leads.
 
-use tomo_proto::model::plan::PlanStatus;
+use tomo_proto::model::plan::{Plan, PlanStatus};
 
 use crate::dashboard::{
     layers::{
@@ -29,7 +29,8 @@ impl State {
     /// Gives an open palette everything that can be gone to.
     pub(super) fn offer_places(&mut self) {
         let Some(Layer::Palette(palette)) = &mut self.layer else { return };
-        let waiting = self.plans.items().iter().filter(|plan| plan.status == PlanStatus::Pending).map(|plan| {
+        let is_open = |plan: &&Plan| matches!(plan.status, PlanStatus::Pending | PlanStatus::Approved);
+        let waiting = self.plans.items().iter().filter(is_open).map(|plan| {
             Candidate::new(plan.summary.as_str(), plan.plan.to_string(), Target::Plan(plan.plan.to_string()))
         });
         let apps = self.apps.items().iter().map(|app| {

@@ -1,6 +1,7 @@
 //! Taking the last act back, where something does: what was stopped is started, a role or a label is the one before.
 
 use tomo_proto::{
+    id::OperationId,
     model::operation::{Operation, OperationKind},
     text::display_line,
 };
@@ -25,6 +26,8 @@ pub(crate) struct Undo {
     /// In words, as an order; several in a line each.
     pub(crate) says: String,
     effect: Effect,
+    /// What has to end first.
+    after: Option<OperationId>,
 }
 
 impl Undo {
@@ -40,7 +43,8 @@ impl Undo {
             OperationKind::StartContainer => ("stop", operate(Action::StopApp)),
             _ => return None,
         };
-        Some(Self { says: format!("{verb} {} on {server}", display_line(&name, 100)), effect })
+        let says = format!("{verb} {} on {server}", display_line(&name, 100));
+        Some(Self { says, effect, after: Some(operation.operation) })
     }
 
     /// The role that somebody had before.
@@ -49,7 +53,7 @@ impl Undo {
             Change::Role(request, _) => format!("make {} {} again", request.username, request.role.as_str()),
             _ => "change it back".to_owned(),
         };
-        Self { says, effect: Effect::ChangePeople(change) }
+        Self { says, effect: Effect::ChangePeople(change), after: None }
     }
 
     /// The labels that a server had before.
@@ -57,7 +61,8 @@ impl Undo {
         let labels = edit.request.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
         let labels = labels.collect::<Vec<_>>().join(", ");
         let had = if labels.is_empty() { "no labels".to_owned() } else { format!("the labels {labels}") };
-        Self { says: format!("give {} {had} again", edit.request.server), effect: Effect::EditServer(Box::new(edit)) }
+        let says = format!("give {} {had} again", edit.request.server);
+        Self { says, effect: Effect::EditServer(Box::new(edit)), after: None }
     }
 
     /// Takes several acts back at once.
@@ -68,7 +73,7 @@ impl Undo {
         several.sort_by(|one, other| one.says.cmp(&other.says));
         let says: String = several.iter().map(|one| format!("\n- {}", one.says)).collect();
         let tasks = several.into_iter().map(|one| Task { name: one.says, effect: one.effect }).collect();
-        Some(Self { says, effect: Effect::Together { verb: TAKE_BACK, tasks } })
+        Some(Self { says, effect: Effect::Together { verb: TAKE_BACK, tasks }, after: None })
     }
 }
 
@@ -87,8 +92,20 @@ impl State {
             (None, None) => {
                 Some("nothing was done here that can be taken back: starts, stops, labels and roles can".to_owned())
             }
-            (Some(_), None) => None,
+            (Some(undo), None) => {
+                let says = |operation: &Operation| {
+                    let what = operation.kind.as_str().replace('_', " ");
+                    format!("{what} {} is still under way: it can be taken back when it has ended", operation.target)
+                };
+                self.under_way(undo.after?).map(says)
+            }
         }
+    }
+
+    /// An operation, if it is known not to have ended.
+    fn under_way(&self, id: OperationId) -> Option<&Operation> {
+        let told = self.overview.iter().flat_map(|overview| &overview.operations);
+        told.chain(self.operation_on_screen()).find(|one| one.operation == id && !one.status.is_final())
     }
 
     /// Asks whether the last act is to be taken back.

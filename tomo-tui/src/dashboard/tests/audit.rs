@@ -7,6 +7,24 @@ use tomo_proto::{
 
 use super::*;
 
+#[test]
+fn what_became_a_plan_is_planned_and_not_done() {
+    let mut dashboard = Dashboard::filled(Role::Admin);
+    dashboard.press("9");
+    let rows = [("app_remove", "plan"), ("plan_deny", "plan"), ("app_start", "app")].into_iter().zip([3, 2, 1]);
+    let rows = rows.map(|((action, kind), seq)| AuditEntry {
+        action: action.to_owned(),
+        resource_type: kind.to_owned(),
+        outcome: AuditOutcome::Ok,
+        ..entry(seq)
+    });
+    let entries: Vec<AuditEntry> = rows.collect();
+    let answer = AuditSearchAnswer { entries, ..AuditSearchAnswer::default() };
+    dashboard.send(Event::Answer(Answer::Audit(None, Ok(answer))));
+    assert_eq!(dashboard.screen().matches("✓ planned").count(), 1, "{}", dashboard.screen());
+    assert_eq!(dashboard.screen().matches("✓ ok").count(), 2, "{}", dashboard.screen());
+}
+
 fn entry(seq: u64) -> AuditEntry {
     AuditEntry {
         seq,

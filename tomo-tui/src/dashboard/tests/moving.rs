@@ -250,6 +250,24 @@ fn marked_servers_are_compared_in_the_same_charts() {
 }
 
 #[test]
+fn sparklines_of_the_network_are_drawn_against_the_busiest_in_sight_and_sorting_skips_them() {
+    let mut dashboard = Dashboard::filled(Role::Viewer);
+    let quiet = |number, rate: u64| ServerSummary { network_spark: vec![rate; 40], ..server(number, ServerStatus::Up) };
+    dashboard.buffer(200, 20);
+    dashboard.send(Event::Answer(Answer::Rows(Ok(vec![quiet(1, 60_000_000), quiet(2, 600_000)]))));
+    let buffer = dashboard.buffer(200, 20);
+    let row = |row: usize| buffer.content()[row * 200..][..200].iter().map(|cell| cell.symbol()).collect::<String>();
+    assert!(row(3).contains("⣿⣿⣿⣿⣿⣿⣿⣿") && row(4).contains("⣀⣀⣀⣀⣀⣀⣀⣀"), "{}\n{}", row(3), row(4));
+    for _ in 0..12 {
+        dashboard.press("s");
+        let screen = dashboard.screen();
+        assert!(screen.matches(['▴', '▾']).count() <= 1, "{screen}");
+    }
+    dashboard.press("/ c p u : > 8 0 enter");
+    dashboard.shows("no column \"cpu\" to filter by; there are name, status, label");
+}
+
+#[test]
 fn a_filter_from_before_is_replaced_by_the_next_letter_or_gone_on_with() {
     let mut dashboard = Dashboard::filled(Role::Viewer);
     dashboard.press("/ w e b - 2 enter /");

@@ -366,8 +366,8 @@ fn what_a_hosts_policy_refuses_is_off_with_its_reason() {
 
 /// Whether the footer shows an action's key as one that does nothing.
 fn is_off(dashboard: &mut Dashboard, key_and_title: &str) -> bool {
-    let buffer = dashboard.buffer(120, 36);
-    let row: String = buffer.content()[120 * 35..].iter().map(|cell| cell.symbol()).collect();
+    let buffer = dashboard.buffer(200, 36);
+    let row: String = buffer.content()[200 * 35..].iter().map(|cell| cell.symbol()).collect();
     let at = row.find(key_and_title).unwrap_or_else(|| panic!("no {key_and_title:?} in {row:?}"));
     let column = u16::try_from(row[..at].chars().count()).expect("fits");
     buffer[(column, 35)].style().fg == dashboard.theme.dim.fg

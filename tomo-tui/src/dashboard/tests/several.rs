@@ -214,6 +214,10 @@ fn the_last_act_is_taken_back_once_after_asking() {
     dashboard.send(Event::Answer(Answer::Started(Ok(Box::new(stop)))));
     dashboard.shows("z takes it back");
     dashboard.press("z");
+    dashboard.shows("stop app shop is still under way: it can be taken back when it has ended");
+    let ended = Operation { kind: OperationKind::StopApp, ..operation(OperationStatus::Succeeded) };
+    dashboard.send(Event::Answer(Answer::Operation(ended.operation.to_string(), Ok(Box::new(ended)))));
+    dashboard.press("z");
     dashboard.shows("Take the last change back: start shop on web-1");
     assert!(dashboard.press("enter").is_empty(), "no has the keys, and it can still be taken back");
     dashboard.press("z");
@@ -229,8 +233,11 @@ fn the_last_act_is_taken_back_once_after_asking() {
 fn what_is_taken_back_is_what_was_asked_about() {
     let mut dashboard = apps();
     let started = |name: &str| {
-        let stop =
-            Operation { kind: OperationKind::StopApp, target: name.to_owned(), ..operation(OperationStatus::Running) };
+        let stop = Operation {
+            kind: OperationKind::StopApp,
+            target: name.to_owned(),
+            ..operation(OperationStatus::Succeeded)
+        };
         Event::Answer(Answer::Started(Ok(Box::new(stop))))
     };
     dashboard.send(started("shop"));

@@ -8,7 +8,7 @@ use ratatui::{
     text::{Line, Span},
 };
 use tomo_proto::{
-    model::{app::AppDetail, operation::Operation},
+    model::{app::AppDetail, container::ContainerState, operation::Operation},
     text::display_line,
 };
 
@@ -170,6 +170,7 @@ impl AppView {
         draw_scrolled(canvas, facts, &lines, self.place, &self.end);
         let its = |of: &&Operation| of.server.as_ref() == Some(&app.server) && of.target == app.name;
         let marks = marks_of(state.operations.items().iter().filter(its));
-        self.usage.draw(canvas, charts, &marks, detail.spec.memory_limit_bytes);
+        let runs = detail.container.as_ref().is_some_and(|container| container.state == ContainerState::Running);
+        self.usage.draw(state, canvas, charts, &marks, detail.spec.memory_limit_bytes, runs);
     }
 }

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, cmp::Ordering};
 
 use ratatui::{layout::Rect, text::Line};
-use tomo_proto::{api::audit::AuditSearchAnswer, model::audit::AuditEntry};
+use tomo_proto::{
+    api::audit::AuditSearchAnswer,
+    model::audit::{AuditEntry, AuditOutcome},
+};
 
 use crate::{
     cli::output::time,
@@ -147,9 +150,16 @@ pub(super) fn on(entry: &AuditEntry) -> String {
     format!("{} {}", entry.resource_type, entry.resource).trim().to_owned()
 }
 
+/// Whether something was asked for that became a plan.
+fn is_plan(entry: &AuditEntry) -> bool {
+    entry.outcome == AuditOutcome::Ok && entry.resource_type == "plan" && !entry.action.starts_with("plan")
+}
+
 fn cell(entry: &AuditEntry, index: usize, width: u16, theme: &Theme) -> Line<'static> {
     match index {
         WHEN => Line::from(time(entry.at_ms)),
+        // Nothing of it was done yet.
+        OUTCOME if is_plan(entry) => status_line(theme, entry.outcome, "planned"),
         OUTCOME => status_line(theme, entry.outcome, entry.outcome.as_str()),
         WHO => safe(&entry.actor, width),
         WHAT => safe(&entry.action, width),
@@ -162,7 +172,7 @@ impl Listed for AuditEntry {
     type Key = u64;
     const COLUMNS: &'static [Column] = &[
         column("WHEN", 19, 0),
-        column("OUTCOME", 8, 0),
+        column("OUTCOME", 9, 0),
         growing("WHO", 14, 0),
         growing("WHAT", 17, 0),
         growing("ON", 17, 1),

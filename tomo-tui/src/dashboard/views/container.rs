@@ -139,7 +139,9 @@ impl ContainerView {
         draw_scrolled(canvas, facts, &lines, self.place, &self.end);
         let operations = state.operations.items().iter();
         let its = |of: &&Operation| of.server.as_ref() == Some(&self.server) && of.target == self.name;
-        self.usage.draw(canvas, charts, &marks_of(operations.filter(its)), Some(config.memory_limit_bytes));
+        let marks = marks_of(operations.filter(its));
+        let runs = container.state == ContainerState::Running;
+        self.usage.draw(state, canvas, charts, &marks, Some(config.memory_limit_bytes), runs);
     }
 }
 

@@ -34,10 +34,11 @@ const fn verb(kind: OperationKind) -> Option<&'static str> {
 }
 
 /// The title of charts: their time, and the mark at the crosshair.
-pub(crate) fn titled(time: &Timeline, marks: &[Mark]) -> String {
+pub(crate) fn titled(time: &Timeline, marks: &[Mark], is_live: bool) -> String {
+    let title = time.title(is_live);
     match time.crosshair_ms.and_then(|at| named_at(marks, at, time.span_ms())) {
-        Some(named) => format!("{} ▾ {named}", time.title()),
-        None => time.title(),
+        Some(named) => format!("{title} ▾ {named}"),
+        None => title,
     }
 }
 

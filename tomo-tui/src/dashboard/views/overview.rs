@@ -138,7 +138,9 @@ pub(crate) fn draw(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         ),
         &format!("press {}: several hosts of ~/.ssh/config at once", canvas.keys.name(Action::ImportServers)),
     ];
-    draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| cell(server, index, width, theme));
+    draw_list(&state.servers, canvas, fleet, &empty, |server, index, width| {
+        cell(server, index, width, theme, state.net_top)
+    });
     if below.height > 1 {
         let inner = canvas.section(below, &format!("needs attention ({})", problems.len()), false);
         canvas.hits.add(below, Hit::Act(Action::ShowAlerts));
@@ -205,7 +207,15 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.line(area, &Line::from(spans));
 }
 
-fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line<'static> {
+/// What the sparklines of the network are drawn against (bytes/s), so that rows can be compared: a power of four above all that
+/// some servers had.
+pub(crate) fn net_top<'a>(servers: impl Iterator<Item = &'a ServerSummary>) -> Option<u64> {
+    let most = servers.flat_map(|server| &server.network_spark).max()?;
+    let top = std::iter::successors(Some(1_u64 << 16), |top| top.checked_mul(4)).find(|top| top >= most);
+    Some(top.unwrap_or(u64::MAX))
+}
+
+fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme, net_top: Option<u64>) -> Line<'static> {
     let Some(vitals) = &server.vitals else {
         return match index {
             NAME => safe(&server.name, width),
@@ -231,7 +241,9 @@ fn cell(server: &ServerSummary, index: usize, width: u16, theme: &Theme) -> Line
         NET_SPARK => {
             #[expect(clippy::cast_precision_loss, reason = "eight levels are shown")]
             let values: Vec<f64> = last(&server.network_spark, width).iter().map(|value| *value as f64).collect();
-            Line::from(sparkline(&values, None, usize::from(width), theme.glyphs, theme.series[0]))
+            #[expect(clippy::cast_precision_loss, reason = "eight levels are shown")]
+            let top = net_top.map(|top| top as f64);
+            Line::from(sparkline(&values, top, usize::from(width), theme.glyphs, theme.series[0]))
         }
         LOAD => Line::from(format!("{:.2}", vitals.load1)),
         CONTAINERS => server

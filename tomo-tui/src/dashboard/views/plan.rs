@@ -90,7 +90,8 @@ pub(crate) fn plan_lines(plan: &Plan, theme: &Theme, width: usize, now_ms: u64) 
         wrap(&plan.summary, width).into_iter().map(|line| Line::styled(line, theme.title)).collect();
     let until = match plan.status {
         PlanStatus::Pending | PlanStatus::Approved => {
-            format!(", for another {}", format::duration(plan.expires_at.saturating_sub(now_ms)))
+            let yet = if plan.status == PlanStatus::Approved { ", not applied yet" } else { "" };
+            format!("{yet}, for another {}", format::duration(plan.expires_at.saturating_sub(now_ms)))
         }
         _ => String::new(),
     };

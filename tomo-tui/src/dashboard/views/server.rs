@@ -262,7 +262,7 @@ impl ServerView {
 
     fn draw_charts(&self, state: &State, canvas: &mut Canvas<'_>, area: Rect) {
         let marks = self.marks(state);
-        let area = canvas.section(area, &titled(&self.time, &marks), false);
+        let area = canvas.section(area, &titled(&self.time, &marks, state.is_live()), false);
         let total = self.summary().and_then(|summary| summary.vitals).map(|vitals| vitals.memory_total_bytes);
         #[expect(clippy::cast_precision_loss, reason = "the top of an axis")]
         let memory = total.filter(|total| *total > 0).map(|total| total as f64);

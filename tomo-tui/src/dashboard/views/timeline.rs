@@ -100,10 +100,14 @@ impl Timeline {
         }
     }
 
-    /// How long and until when.
-    pub(crate) fn title(&self) -> String {
-        let until = |until| format!("until {}", crate::cli::output::time(until));
-        format!("{}, {}", ZOOMS[self.zoom].0, self.until_ms.map_or_else(|| "live".to_owned(), until))
+    /// How long and until when; whether a daemon tells of the present.
+    pub(crate) fn title(&self, is_live: bool) -> String {
+        let until = match self.until_ms {
+            Some(until) => format!("until {}", crate::cli::output::time(until)),
+            None if is_live => "live".to_owned(),
+            None => "as told last".to_owned(),
+        };
+        format!("{}, {until}", ZOOMS[self.zoom].0)
     }
 
     /// Why an action has nothing to do here.
@@ -113,7 +117,7 @@ impl Timeline {
             Action::ZoomOut if self.zoom + 1 == ZOOMS.len() => "this is the longest time",
             Action::PanForward | Action::Live if self.until_ms.is_none() => "the charts are live already",
             Action::CrosshairBack | Action::CrosshairForward if self.crosshair_ms.is_none() => {
-                "there is no crosshair: a click on a chart sets it"
+                "there is no crosshair: its own key or a click on a chart sets it"
             }
             _ => return None,
         };
@@ -132,7 +136,10 @@ impl Timeline {
             Action::PanForward => self.end_at(end.saturating_add(half), now_ms),
             Action::Live => self.until_ms = None,
             Action::Crosshair => {
-                self.crosshair_ms = if self.crosshair_ms.is_some() { None } else { Some(end.saturating_sub(half)) };
+                // One that is out of sight is set anew.
+                let in_sight = |at| (end.saturating_sub(self.span_ms())..=end).contains(at);
+                let was_in_sight = self.crosshair_ms.as_ref().is_some_and(in_sight);
+                self.crosshair_ms = (!was_in_sight).then(|| end.saturating_sub(half));
                 return Moved::Crosshair;
             }
             Action::CrosshairBack | Action::CrosshairForward => {
@@ -237,5 +244,9 @@ mod tests {
             timeline.act(Action::CrosshairBack, NOW);
         }
         assert_eq!(timeline.crosshair_ms, Some(NOW - 300_000));
+        timeline.act(Action::Crosshair, NOW + 1_000);
+        assert_eq!(timeline.crosshair_ms, Some(NOW - 149_000), "one out of sight is set anew");
+        timeline.act(Action::Crosshair, NOW + 1_000);
+        assert_eq!(timeline.crosshair_ms, None);
     }
 }

@@ -7,6 +7,7 @@ use crate::dashboard::{
     action::Action,
     canvas::{Canvas, split_left, split_top},
     event::MetricsRange,
+    state::State,
     views::{
         charts::{self, Chart, Shared},
         history::{CPU, History, MEMORY, READ, RX, TX, WRITE},
@@ -116,12 +117,20 @@ impl Usage {
         if width >= WIDE && !self.of.is_empty() { width * 2 / 5 - GAP } else { width }
     }
 
-    /// Draws the charts; `memory` is what the container may use.
-    pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, marks: &[Mark], memory: Option<u64>) {
+    /// Draws the charts; `memory` is what the container may use, and what does not run has no figures of now.
+    pub(crate) fn draw(
+        &self,
+        state: &State,
+        canvas: &mut Canvas<'_>,
+        area: Rect,
+        marks: &[Mark],
+        memory: Option<u64>,
+        runs: bool,
+    ) {
         if area.height == 0 {
             return;
         }
-        let area = canvas.section(area, &titled(&self.time, marks), false);
+        let area = canvas.section(area, &titled(&self.time, marks, state.is_live()), false);
         let grid = self.histories.first().map_or((0, 0), |history| (history.start_ms, history.step_ms));
         #[expect(clippy::cast_precision_loss, reason = "the top of an axis")]
         let limit = memory.filter(|limit| *limit > 0).map(|limit| limit as f64);
@@ -139,7 +148,7 @@ impl Usage {
             let thresholds: &[f64] = if limited { &memory_most } else { &[] };
             Chart { title, unit, top: limit.filter(|_| limited), thresholds, series }
         });
-        let shared = Shared { time: &self.time, grid, now_ms: canvas.now_ms, marks, stale: false };
+        let shared = Shared { time: &self.time, grid, now_ms: canvas.now_ms, marks, stale: !runs };
         charts::draw(canvas, area, &shared, charts);
     }
 }

@@ -24,6 +24,9 @@ use crate::{
     format,
 };
 
+/// Cells in a row that one of several lines has the color for, where they share cells.
+const TURN: usize = 4;
+
 /// One line of a chart.
 #[derive(Debug, Clone)]
 pub(crate) struct ChartSeries<'a> {
@@ -220,6 +223,7 @@ impl TimeChart<'_> {
                 put(buf, plot, cell, row, symbol, style);
             }
         }
+        let mut drawn = vec![false; width * height];
         for (place, series) in self.series.iter().enumerate().rev() {
             let filled = self.filled && place == 0;
             let brush = match self.marker(place) {
@@ -233,12 +237,19 @@ impl TimeChart<'_> {
                     self.column(series, from, until)
                 })
                 .collect();
-            // The first series lies on top: dots of two colors cannot share a cell, so those below take its color.
+            // Dots of two colors cannot share a cell: where lines lie on each other, each has the color for some cells in turn.
             for (row, cells) in (0..plot.height).zip(paint(&columns, height, top, brush, filled).chunks(width.max(1))) {
                 let middle = (f64::from(plot.height - row) - 0.5) / f64::from(plot.height) * top;
                 let style = self.style_at(series.style, middle);
                 for (cell, symbol) in cells.iter().enumerate().filter(|(_, symbol)| **symbol != ' ') {
-                    let below = cell_mut(buf, plot, cell, row).and_then(|there| there.symbol().chars().next());
+                    let is_its_turn = (cell / TURN) % self.series.len() == place;
+                    let taken = std::mem::replace(&mut drawn[usize::from(row) * width + cell], true);
+                    let there = cell_mut(buf, plot, cell, row);
+                    let below = there.as_ref().and_then(|there| there.symbol().chars().next());
+                    let style = match there.filter(|_| taken && !is_its_turn) {
+                        Some(there) => there.style(),
+                        None => style,
+                    };
                     put(buf, plot, cell, row, with_dots(*symbol, below), style);
                 }
             }

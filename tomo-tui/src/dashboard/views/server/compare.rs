@@ -111,7 +111,7 @@ impl CompareView {
         });
         let names = Line::from(names.collect::<Vec<_>>());
         canvas.line(head, &names);
-        let area = canvas.section(rest, &self.time.title(), false);
+        let area = canvas.section(rest, &self.time.title(true), false);
         let grid = self.grid();
         let shared = Shared { time: &self.time, grid, now_ms: canvas.now_ms, marks: &[], stale: false };
         let charts = CHARTS.map(|(title, unit, top, parts)| Chart {

@@ -19,6 +19,9 @@ const ERROR_MARK: &str = "✗ ";
 /// Most rows of an error.
 const ERROR_ROWS: usize = 5;
 
+/// Rows of help, and those kept free so that a form does not grow with every error.
+const SPARE_ROWS: u16 = 4;
+
 /// Where everything of a form lies, in rows of its own, and which of them are in sight.
 #[derive(Debug)]
 pub(super) struct Layout {
@@ -74,6 +77,12 @@ impl Form {
         let scrolled = cursor.saturating_sub(height / 2).min((button + 1).saturating_sub(height));
         let help = Rect { y: body.bottom(), height: help, ..area };
         Layout { body, help, labels, places, button, scrolled }
+    }
+
+    /// Rows that it wants at a width.
+    pub(crate) fn rows(&self, width: u16) -> u16 {
+        let button = self.layout(Rect { x: 0, y: 0, width, height: u16::MAX }).button;
+        u16::try_from(button + 1).unwrap_or(u16::MAX).saturating_add(SPARE_ROWS)
     }
 
     /// Draws the form; where the terminal's cursor belongs.
