@@ -207,11 +207,11 @@ fn counts(state: &State, canvas: &mut Canvas<'_>, area: Rect) {
     canvas.line(area, &Line::from(spans));
 }
 
-/// What the sparklines of the network are drawn against (bytes/s), so that rows can be compared: a power of four above all that
+/// What the sparklines of the network are drawn against (bytes/s), so that rows can be compared: a power of two above all that
 /// some servers had.
 pub(crate) fn net_top<'a>(servers: impl Iterator<Item = &'a ServerSummary>) -> Option<u64> {
     let most = servers.flat_map(|server| &server.network_spark).max()?;
-    let top = std::iter::successors(Some(1_u64 << 16), |top| top.checked_mul(4)).find(|top| top >= most);
+    let top = std::iter::successors(Some(1_u64 << 16), |top| top.checked_mul(2)).find(|top| top >= most);
     Some(top.unwrap_or(u64::MAX))
 }
 
