@@ -340,6 +340,8 @@ async fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     }
     let words = ["there is no metric \"cpuu\"", "next: tomo server metrics web-1\n"];
     assert_failed(&tomo.run(["server", "metrics", "web-1", "cpuu"]).await, 1, &words);
+    let of_no_app = tomo.run(["server", "metrics", "web-1", "--app", "nope"]).await;
+    assert_failed(&of_no_app, 1, &["there is no app \"web-1/nope\"", "next: tomo app"]);
     assert_failed(&tomo.run(["user", "role", "nope", "viewer"]).await, 1, &["known: \"admin\"", "tomo user list"]);
     assert_failed(&tomo.run(["user", "delete", "nope", "--yes"]).await, 1, &["known: \"admin\"", "tomo user list"]);
     assert_failed(&tomo.run(["user", "end-session", "nope"]).await, 1, &["\"nope\"", "next: tomo user sessions"]);

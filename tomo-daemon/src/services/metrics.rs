@@ -48,7 +48,14 @@ impl Handle<ServerMetrics> for Services {
         request: ServerMetrics,
     ) -> Result<ServerMetricsAnswer, ServiceError> {
         let now_ms = self.context.clock.now_ms();
-        let server = self.context.store.read(|view| lookup::server(view, &caller, &request.server))?;
+        let server = self.context.store.read(|view| {
+            let server = lookup::server(view, &caller, &request.server)?;
+            if let Some(app) = &request.app {
+                lookup::app(view, &caller, &format!("{}/{app}", server.name))
+                    .map_err(|error| error.with_field("app"))?;
+            }
+            Ok::<_, ServiceError>(server)
+        })?;
         let since = request.since.as_deref().map(|text| span::parse(text, "since", now_ms)).transpose()?;
         let until =
             request.until.as_deref().map(|text| span::parse(text, "until", now_ms)).transpose()?.unwrap_or(now_ms);

@@ -216,7 +216,18 @@ pub(crate) fn is_a_deed(action: Action) -> bool {
             | Action::Freeze
             | Action::LargerList
             | Action::SmallerList
-            | Action::ZoomIn
+            | Action::LogTail
+            | Action::LogMinutes(_)
+            | Action::LogNext
+            | Action::LogPrevious
+    ) && !is_of_time(action)
+}
+
+/// Whether an action moves charts in time.
+pub(crate) const fn is_of_time(action: Action) -> bool {
+    matches!(
+        action,
+        Action::ZoomIn
             | Action::ZoomOut
             | Action::PanBack
             | Action::PanForward
@@ -225,10 +236,6 @@ pub(crate) fn is_a_deed(action: Action) -> bool {
             | Action::CrosshairBack
             | Action::CrosshairForward
             | Action::Jump
-            | Action::LogTail
-            | Action::LogMinutes(_)
-            | Action::LogNext
-            | Action::LogPrevious
     )
 }
 

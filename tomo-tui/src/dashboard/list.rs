@@ -214,7 +214,7 @@ impl<T: Listed> List<T> {
         names.dedup();
         let filter = Filter::parse(&self.filter);
         let unknown = tomo_proto::text::display_line(filter.unknown(&names)?, 20);
-        Some(format!("no column \"{unknown}\" to filter by; there are {}", names.join(", ")))
+        Some(format!("nothing fits; \"{unknown}\" is no column, those are: {}", names.join(", ")))
     }
 
     /// What is in the window that was drawn last.

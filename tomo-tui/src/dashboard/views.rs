@@ -127,6 +127,23 @@ impl View {
         }
     }
 
+    /// What containers use, where that is charted.
+    pub(crate) fn usage(&self) -> Option<&usage::Usage> {
+        match self {
+            Self::App(view) => Some(&view.usage),
+            Self::Container(view) => Some(&view.usage),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn usage_mut(&mut self) -> Option<&mut usage::Usage> {
+        match self {
+            Self::App(view) => Some(&mut view.usage),
+            Self::Container(view) => Some(&mut view.usage),
+            _ => None,
+        }
+    }
+
     /// Whether both show the same thing.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -419,7 +436,7 @@ impl Shortcut {
             (Context::Logs, Action::LogMinutes(1)) => (1, state.keys.of_times(), "since"),
             (Context::Logs, Action::Copy) => (2, key(), "copy line"),
             // What is done to an app or a container comes before its charts.
-            (Context::App | Context::Container, action) if timeline::is_of_time(action) => {
+            (Context::App | Context::Container, action) if action::is_of_time(action) => {
                 (entry.footer.saturating_mul(10), key(), entry.title)
             }
             _ => (entry.footer, key(), entry.title),

@@ -17,10 +17,10 @@ use tomo_proto::{
 use crate::{
     cli::spec,
     dashboard::{
-        canvas::{Canvas, Hit, centered, split_top},
+        canvas::Canvas,
+        layers::sheet::draw_in_box,
         widgets::form::{Field, Form, FormEvent},
     },
-    format::wrap,
 };
 
 /// A deploy as it was typed, with the variables or questions whose values no tool may carry.
@@ -308,20 +308,8 @@ impl DeployForm {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let width = area.width.min(84).saturating_sub(4);
-        let errors = self.error.as_ref().map(|error| wrap(error, usize::from(width))).unwrap_or_default();
-        let said = u16::try_from(errors.len()).unwrap_or(0).min(3);
-        let rows = self.form.rows(width).saturating_add(said + 2).min(44);
-        let inner = canvas.dialogue(centered(area, 84, rows), &self.title);
-        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let (head, form) = split_top(inner, said);
-        for (row, line) in head.rows().zip(errors) {
-            canvas.text(row, &line, canvas.theme.bad);
-        }
-        canvas.hits.add(form, Hit::Form);
-        if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
-            canvas.cursor = Some(cursor);
-        }
+        let said = (self.error.as_deref().unwrap_or_default(), 3, canvas.theme.bad);
+        draw_in_box(canvas, area, (84, 44), &self.title, said, &self.form);
     }
 }
 

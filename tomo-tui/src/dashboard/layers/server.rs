@@ -17,12 +17,12 @@ use tomo_proto::{
 use crate::{
     cli::ssh_config::Entry,
     dashboard::{
-        canvas::{Canvas, Hit, centered, split_top},
+        canvas::Canvas,
         effect::Effect,
+        layers::sheet::draw_in_box,
         visit::{Edit, Errand, SignIn, Visit},
         widgets::form::{Form, FormEvent},
     },
-    format::wrap,
 };
 use fields::{AGENT, ANEW, BY_TOKEN, KEPT, KEY, PASSWORD, YES};
 
@@ -316,20 +316,8 @@ impl ServerForm {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let width = area.width.min(78).saturating_sub(4);
-        let errors = self.error.as_ref().map(|error| wrap(error, usize::from(width))).unwrap_or_default();
-        let said = u16::try_from(errors.len()).unwrap_or(0).min(ERROR_LINES);
-        let rows = self.form.rows(width).saturating_add(said + 2).min(26);
-        let inner = canvas.dialogue(centered(area, 78, rows), &self.title());
-        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let (head, form) = split_top(inner, said);
-        for (row, line) in head.rows().zip(errors) {
-            canvas.text(row, &line, canvas.theme.bad);
-        }
-        canvas.hits.add(form, Hit::Form);
-        if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
-            canvas.cursor = Some(cursor);
-        }
+        let said = (self.error.as_deref().unwrap_or_default(), ERROR_LINES, canvas.theme.bad);
+        draw_in_box(canvas, area, (78, 26), &self.title(), said, &self.form);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What forms that ask for one thing have in common: a box of their own, and that they take no keys while their answer is waited for.
 
 use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::Rect;
+use ratatui::{layout::Rect, style::Style};
 
 use crate::{
     dashboard::{
@@ -63,20 +63,37 @@ impl Sheet {
     }
 
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect) {
-        let width = area.width.min(78).saturating_sub(4);
-        let said = if self.said.is_empty() { Vec::new() } else { wrap(self.said, usize::from(width)) };
-        let above = u16::try_from(said.len()).map_or(0, |rows| rows + u16::from(rows > 0));
-        let rows = self.form.rows(width).saturating_add(above + 2).min(self.rows);
-        let inner = canvas.dialogue(centered(area, 78, rows), &self.title);
-        let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
-        let (head, form) = split_top(inner, above);
-        for (row, line) in head.rows().zip(said) {
-            canvas.text(row, &line, canvas.theme.text);
-        }
-        canvas.hits.add(form, Hit::Form);
-        if let Some(cursor) = self.form.render(form, canvas.buffer, canvas.theme) {
-            canvas.cursor = Some(cursor);
-        }
+        let gap = if self.said.is_empty() { "" } else { "\n\n" };
+        let said = format!("{}{gap}", self.said);
+        let most = (78, self.rows);
+        draw_in_box(canvas, area, most, &self.title, (&said, u16::MAX, canvas.theme.text), &self.form);
+    }
+}
+
+/// Draws a form in a box of `most` columns and rows, and as high as it has to be; above the fields stands what is said, in its style
+/// and in so many rows at the most.
+pub(super) fn draw_in_box(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    most: (u16, u16),
+    title: &str,
+    (said, said_rows, style): (&str, u16, Style),
+    form: &Form,
+) {
+    // The border, and a blank beside it.
+    let width = area.width.min(most.0).saturating_sub(4);
+    let said = wrap(said, usize::from(width));
+    let above = u16::try_from(said.len()).unwrap_or(u16::MAX).min(said_rows);
+    let rows = form.rows(width).saturating_add(above).saturating_add(2).min(most.1);
+    let inner = canvas.dialogue(centered(area, most.0, rows), title);
+    let inner = Rect { x: inner.x + inner.width.min(1), width: inner.width.saturating_sub(2), ..inner };
+    let (head, fields) = split_top(inner, above);
+    for (row, line) in head.rows().zip(said) {
+        canvas.text(row, &line, style);
+    }
+    canvas.hits.add(fields, Hit::Form);
+    if let Some(cursor) = form.render(fields, canvas.buffer, canvas.theme) {
+        canvas.cursor = Some(cursor);
     }
 }
 

@@ -213,8 +213,10 @@ impl State {
             Answer::Metrics(range, told) => match (told, &mut self.view) {
                 (Ok(answer), View::Server(view)) => view.take_history(&range, answer),
                 (Ok(answer), View::Compare(view)) => view.take_history(&range, answer),
-                (Ok(answer), View::App(view)) => view.usage.take(&range, &answer),
-                (Ok(answer), View::Container(view)) => view.usage.take(&range, &answer),
+                (told, View::App(_) | View::Container(_)) => {
+                    let failed = self.view.usage_mut().and_then(|usage| usage.take(&range, told).err());
+                    failed.into_iter().for_each(|error| self.failed(error));
+                }
                 (Err(error), View::Compare(_)) => self.refuse(Fetch::View, error),
                 (Err(error), View::Server(view)) => {
                     view.has_no_history(&range);

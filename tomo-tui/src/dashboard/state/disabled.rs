@@ -245,9 +245,7 @@ impl State {
                 View::Server(view) => view.does_not_fit(action, &self.keys),
                 View::Logs(view) => view.does_not_fit(action),
                 View::Compare(view) => view.time.does_not_fit(action),
-                View::App(view) => view.usage.time.does_not_fit(action),
-                View::Container(view) => view.usage.time.does_not_fit(action),
-                _ => None,
+                view => view.usage().and_then(|usage| usage.time.does_not_fit(action)),
             },
         }
     }

@@ -125,9 +125,7 @@ impl State {
                 Some((&mut view.time, now_ms))
             }
             View::Compare(view) => Some((&mut view.time, now_ms)),
-            View::App(view) => Some((&mut view.usage.time, now_ms)),
-            View::Container(view) => Some((&mut view.usage.time, now_ms)),
-            _ => None,
+            view => view.usage_mut().map(|usage| (&mut usage.time, now_ms)),
         }
     }
 
@@ -135,14 +133,12 @@ impl State {
     pub(super) fn fetch_history(&mut self) {
         self.effects.extend(match &self.view {
             View::Server(view) => vec![Effect::Metrics(view.range())],
-            View::App(view) => view.usage.range().map(Effect::Metrics).into_iter().collect(),
-            View::Container(view) => view.usage.range().map(Effect::Metrics).into_iter().collect(),
             View::Compare(view) => {
                 // What one of them is refused stands until all are asked for anew.
                 self.refused = None;
                 view.fetch()
             }
-            _ => return,
+            view => view.usage().and_then(|usage| usage.range()).map(Effect::Metrics).into_iter().collect(),
         });
     }
 }

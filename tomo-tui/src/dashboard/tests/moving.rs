@@ -264,7 +264,7 @@ fn sparklines_of_the_network_are_drawn_against_the_busiest_in_sight_and_sorting_
         assert!(screen.matches(['▴', '▾']).count() <= 1, "{screen}");
     }
     dashboard.press("/ c p u : > 8 0 enter");
-    dashboard.shows("no column \"cpu\" to filter by; there are name, status, label");
+    dashboard.shows("nothing fits; \"cpu\" is no column, those are: name, status, label");
 }
 
 #[test]

@@ -17,22 +17,6 @@ const ZOOMS: [(&str, u64, u32); 8] = [
 ];
 const ZOOM_AT_FIRST: usize = 1;
 
-/// Whether an action moves charts in time.
-pub(crate) const fn is_of_time(action: Action) -> bool {
-    matches!(
-        action,
-        Action::ZoomIn
-            | Action::ZoomOut
-            | Action::PanBack
-            | Action::PanForward
-            | Action::Live
-            | Action::Crosshair
-            | Action::CrosshairBack
-            | Action::CrosshairForward
-            | Action::Jump
-    )
-}
-
 /// What became of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moved {

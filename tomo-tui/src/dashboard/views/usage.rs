@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 use tomo_proto::{api::server::ServerMetricsAnswer, model::metric::Unit};
 
+use crate::client::ClientError;
 use crate::dashboard::{
     action::Action,
     canvas::{Canvas, split_left, split_top},
@@ -58,22 +59,30 @@ pub(crate) struct Usage {
     /// In the same order.
     histories: Vec<History>,
     pub(crate) time: Timeline,
+    /// When the present was asked for last (UTC ms), and whether its answer is still on its way.
     asked_at_ms: u64,
+    is_asked: bool,
+    /// Containers that there is no line for.
+    left_out: usize,
 }
 
 impl Usage {
     /// Says whose they are, as often as that is told: what to fetch, where that is due.
     pub(crate) fn follow(&mut self, server: &str, mut of: Vec<Measured>, now_ms: u64) -> Option<MetricsRange> {
+        self.left_out = of.len().saturating_sub(MOST);
         of.truncate(MOST);
+        let next_ms = self.asked_at_ms + FOLLOW_MS.max(self.time.step_ms());
         if self.server != server || self.of != of {
             self.server = server.to_owned();
             self.histories = of.iter().map(|_| History::default()).collect();
             self.of = of;
-        } else if self.time.until_ms.is_some() || now_ms < self.asked_at_ms + FOLLOW_MS.max(self.time.step_ms()) {
+        } else if self.time.until_ms.is_some() || self.is_asked || now_ms < next_ms {
             return None;
         }
         self.asked_at_ms = now_ms;
-        self.range()
+        let range = self.range();
+        self.is_asked = range.is_some();
+        range
     }
 
     /// What the charts want to know, once it is known whose they are.
@@ -92,11 +101,21 @@ impl Usage {
     }
 
     /// Takes a range over, unless something else has been asked for since.
-    pub(crate) fn take(&mut self, range: &MetricsRange, answer: &ServerMetricsAnswer) {
+    ///
+    /// # Errors
+    /// Gives back why it was not told.
+    pub(crate) fn take(
+        &mut self,
+        range: &MetricsRange,
+        told: Result<ServerMetricsAnswer, ClientError>,
+    ) -> Result<(), ClientError> {
+        self.is_asked = false;
+        let answer = told?;
         if self.range().as_ref() == Some(range) {
             self.histories =
                 self.of.iter().map(|measured| History::of_container(answer.clone(), &measured.container)).collect();
         }
+        Ok(())
     }
 
     /// Where so many lines of facts stand, and where the charts do; none where there is no container.
@@ -130,7 +149,11 @@ impl Usage {
         if area.height == 0 {
             return;
         }
-        let area = canvas.section(area, &titled(&self.time, marks, state.is_live()), false);
+        let mut title = titled(&self.time, marks, state.is_live());
+        if self.left_out > 0 {
+            title = format!("{title}, without {} more containers", self.left_out);
+        }
+        let area = canvas.section(area, &title, false);
         let grid = self.histories.first().map_or((0, 0), |history| (history.start_ms, history.step_ms));
         #[expect(clippy::cast_precision_loss, reason = "the top of an axis")]
         let limit = memory.filter(|limit| *limit > 0).map(|limit| limit as f64);
@@ -184,8 +207,14 @@ mod tests {
         let mut usage = Usage::default();
         assert_eq!(usage.range(), None, "nobody knows whose");
         assert!(usage.follow("web-1", shop(), 10_000).is_some());
+        assert!(usage.follow("web-1", shop(), 12_000).is_none(), "the answer is on its way");
+        let range = usage.range().expect("it is known whose");
+        usage.take(&range, Ok(ServerMetricsAnswer::default())).expect("it was told");
         assert!(usage.follow("web-1", shop(), 11_000).is_none());
         assert!(usage.follow("web-1", shop(), 12_000).is_some());
+        let lost = ClientError::NotConnected { url: String::new(), reason: String::new() };
+        usage.take(&range, Err(lost)).expect_err("it was not told");
+        assert!(usage.follow("web-1", shop(), 14_000).is_some(), "it is asked for again");
         assert!(usage.act(Action::PanBack, 12_000).1.is_some());
         assert!(usage.follow("web-1", shop(), 60_000).is_none());
         assert!(usage.follow("web-2", shop(), 60_000).is_some(), "another server's");
